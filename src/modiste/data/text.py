@@ -1,0 +1,56 @@
+"""Tokenizers: WordPiece trained on a catalogue's own words, or any tokenizer a checkpoint brings along.
+
+Fashion titles are short ("Nike Men Black Air Max Sports Shoes"), so the own vocabulary is small and the context too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
+SPECIAL_TOKENS = [PAD, UNK, CLS, SEP, MASK]
+
+
+def train_wordpiece(texts: Iterable[str], *, vocab_size: int = 8192, min_frequency: int = 2) -> Tokenizer:
+    """A lower-casing WordPiece tokenizer (BERT's scheme) learned from `texts`; the same texts give the same tokenizer.
+
+    Raises
+    ------
+    ValueError
+        If there is no text to learn from.
+    """
+    corpus = [text for text in texts if text.strip()]
+    if not corpus:
+        raise ValueError("a tokenizer cannot be trained: none of the items has a text")
+    tokenizer = Tokenizer(models.WordPiece(unk_token=UNK, max_input_chars_per_word=64))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True, strip_accents=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=vocab_size, min_frequency=min_frequency, special_tokens=SPECIAL_TOKENS, show_progress=False
+    )
+    tokenizer.train_from_iterator(corpus, trainer)
+    return tokenizer
+
+
+def tokenize(tokenizer: Tokenizer, texts: Sequence[str], context_length: int) -> tuple[NDArray, NDArray]:
+    """Token ids (B, L) int64 and attention_mask (B, L) bool (True = attend); longer texts are cut, none is empty.
+
+    An empty text becomes a single [CLS], so every row attends to at least one token.
+    """
+    cls_id, pad_id = tokenizer.token_to_id(CLS), tokenizer.token_to_id(PAD)
+    token_ids = np.full((len(texts), context_length), pad_id, dtype=np.int64)
+    for row, encoding in enumerate(tokenizer.encode_batch(list(texts), add_special_tokens=False)):
+        ids = [cls_id, *encoding.ids[: context_length - 1]]
+        token_ids[row, : len(ids)] = ids
+    return token_ids, token_ids != pad_id
+
+
+def canonical_json(tokenizer: Tokenizer) -> str:
+    """The tokenizer as canonical JSON, for hashing: equal tokenizers give equal strings."""
+    return json.dumps(json.loads(tokenizer.to_str()), sort_keys=True, ensure_ascii=False)

@@ -1,0 +1,214 @@
+"""A small image-text dual encoder, trained like CLIP, sized for two processor cores.
+
+Objective: Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", ICML 2021
+(arXiv 2103.00020), section 2.3: symmetric InfoNCE with a learned temperature. Towers: a residual convolutional network
+(He et al. 2016, arXiv 1512.03385, with squeeze-and-excitation, Hu et al. 2018, arXiv 1709.01507) because photos here are
+as small as 60x80; a short Transformer over WordPieces whose bag-of-words path is kept, because a title is mostly a bag.
+
+Published CLIP and SigLIP checkpoints are loaded by `hf_clip.py`; turning items into vectors is `inference.py`.
+
+Shapes: B batch, L text length, D width, E embedding width; image maps are (B, C, H, W) with C channels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from modiste.data.batches import ImageTextBatch
+from modiste.data.images import fit
+from modiste.data.text import tokenize
+from modiste.losses import itc_loss
+
+
+@dataclass(frozen=True)
+class DualEncoderConfig:
+    """Sizes and behaviour of a `DualEncoder`; saved beside its weights."""
+
+    vocab_size: int = 8192
+    context_length: int = 32  # the longest title of fashion_products has 27 WordPieces
+    image_size: tuple[int, int] = (60, 80)  # (width, height): portrait, as product photos are
+    stem_channels: int = 32
+    channels: tuple[int, ...] = (64, 128, 256)  # one stage each, halving the grid
+    depths: tuple[int, ...] = (2, 2, 2)
+    text_dim: int = 192
+    text_depth: int = 2
+    num_heads: int = 4
+    embed_dim: int = 192
+    dropout: float = 0.1
+    initial_temperature: float = 0.07
+    max_logit_scale: float = 100.0  # CLIP clips it there "to prevent training instability"
+    view_weight: float = 1.0  # photo-to-photo loss, used when a batch carries second views
+
+
+SIZES: dict[str, DualEncoderConfig] = {
+    "debug": DualEncoderConfig(
+        vocab_size=512, image_size=(30, 40), channels=(8, 16), depths=(1, 1), text_dim=32, text_depth=1, num_heads=2,
+        embed_dim=32,
+    ),
+    "small": DualEncoderConfig(),
+    "base": DualEncoderConfig(
+        image_size=(120, 160), channels=(48, 96, 192, 384), depths=(2, 2, 3, 2), text_dim=256, text_depth=4, embed_dim=256
+    ),
+}  # fmt: skip
+
+
+class ConvBlock(nn.Module):
+    """Two 3x3 convolutions with a residual path and squeeze-and-excitation: (B, C, H, W) -> (B, C', H/stride, W/stride)."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(out_channels)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, 1, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(out_channels)
+        self.squeeze = nn.Linear(out_channels, out_channels // 4)
+        self.excite = nn.Linear(out_channels // 4, out_channels)
+        self.shortcut = (
+            nn.Identity()
+            if stride == 1 and in_channels == out_channels
+            else nn.Sequential(
+                nn.AvgPool2d(stride, ceil_mode=True) if stride > 1 else nn.Identity(),
+                nn.Conv2d(in_channels, out_channels, 1, bias=False),
+                nn.BatchNorm2d(out_channels),
+            )
+        )
+        nn.init.zeros_(self.norm2.weight)  # a block starts as its shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.norm1(self.conv1(x)))
+        y = self.norm2(self.conv2(y))
+        gate = torch.sigmoid(self.excite(F.relu(self.squeeze(y.mean(dim=(2, 3))))))  # (B, C)
+        return F.relu(self.shortcut(x) + y * gate[:, :, None, None])
+
+
+class ImageTower(nn.Module):
+    """Pixels (B, 3, H, W) in [0, 1] -> embedding (B, E), not yet normalised."""
+
+    def __init__(self, config: DualEncoderConfig) -> None:
+        super().__init__()
+        # Two strided convolutions: full-resolution maps cost most of the time and hold little at 60x80.
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, config.stem_channels, 3, 2, 1, bias=False),
+            nn.BatchNorm2d(config.stem_channels),
+            nn.ReLU(),
+            nn.Conv2d(config.stem_channels, config.channels[0], 3, 2, 1, bias=False),
+            nn.BatchNorm2d(config.channels[0]),
+            nn.ReLU(),
+        )
+        blocks: list[nn.Module] = []
+        channels = config.channels[0]
+        for stage, (width, depth) in enumerate(zip(config.channels, config.depths, strict=True)):
+            for number in range(depth):
+                blocks.append(ConvBlock(channels, width, stride=2 if number == 0 and stage > 0 else 1))
+                channels = width
+        self.blocks = nn.Sequential(*blocks)
+        self.dropout = nn.Dropout(config.dropout)
+        # Mean says what the garment is made of, max what it has somewhere (a buckle, a logo).
+        self.project = nn.Linear(2 * channels, config.embed_dim)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = (images - 0.5) / 0.25
+        x = self.blocks(self.stem(x.contiguous(memory_format=torch.channels_last)))
+        pooled = torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1)  # (B, 2C)
+        return self.project(self.dropout(pooled))
+
+
+class TextTower(nn.Module):
+    """Token ids (B, L) -> embedding (B, E), not yet normalised."""
+
+    def __init__(self, config: DualEncoderConfig) -> None:
+        super().__init__()
+        self.tokens = nn.Embedding(config.vocab_size, config.text_dim, padding_idx=0)
+        self.positions = nn.Parameter(torch.zeros(config.context_length, config.text_dim))
+        nn.init.normal_(self.tokens.weight, std=0.02)
+        nn.init.normal_(self.positions, std=0.01)
+        layer = nn.TransformerEncoderLayer(
+            config.text_dim, config.num_heads, 2 * config.text_dim, config.dropout, F.gelu, batch_first=True, norm_first=True
+        )
+        self.encoder = nn.TransformerEncoder(
+            layer, config.text_depth, norm=nn.LayerNorm(config.text_dim), enable_nested_tensor=False
+        )
+        self.bag_norm = nn.LayerNorm(config.text_dim)
+        self.dropout = nn.Dropout(config.dropout)
+        self.project = nn.Linear(2 * config.text_dim, config.embed_dim)
+
+    def forward(self, token_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        words = self.tokens(token_ids)  # (B, L, D)
+        x = self.encoder(words + self.positions[: token_ids.shape[1]], src_key_padding_mask=~attention_mask)
+        weights = attention_mask[:, :, None].to(x.dtype)
+        count = weights.sum(dim=1).clamp(min=1)
+        contextual = (x * weights).sum(dim=1) / count  # (B, D)
+        bag = self.bag_norm((words * weights).sum(dim=1) / count.sqrt())  # (B, D)
+        return self.project(self.dropout(torch.cat([contextual, bag], dim=1)))
+
+
+class DualEncoder(nn.Module):
+    """Image tower and text tower with one embedding space and one learned temperature."""
+
+    def __init__(self, config: DualEncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.image_tower = ImageTower(config)
+        self.text_tower = TextTower(config)
+        self.log_logit_scale = nn.Parameter(torch.tensor(math.log(1 / config.initial_temperature)))
+
+    @property
+    def logit_scale(self) -> Tensor:
+        return self.log_logit_scale.exp().clamp(max=self.config.max_logit_scale)
+
+    def encode_image(self, images: Tensor) -> Tensor:
+        """Pixels (B, 3, H, W), uint8 or float in [0, 1] -> unit embeddings (B, E), float32."""
+        if images.dtype == torch.uint8:
+            images = images.float() / 255
+        return F.normalize(self.image_tower(images).float(), dim=1)
+
+    def encode_text(self, token_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Token ids (B, L) and mask (B, L; True = attend) -> unit embeddings (B, E), float32."""
+        return F.normalize(self.text_tower(token_ids, attention_mask).float(), dim=1)
+
+    def losses(self, batch: ImageTextBatch) -> dict[str, Tensor]:
+        """`itc_loss` (image-text), `view_loss` (photo-photo, when the batch has second views), and the temperature."""
+        image = self.encode_image(batch.images)
+        text = self.encode_text(batch.token_ids, batch.attention_mask)
+        return {
+            "itc_loss": itc_loss(image, text, self.logit_scale, product_ids=batch.item_ids),
+            "logit_scale": self.logit_scale.detach(),
+        }
+
+
+class DualEncoderTowers:
+    """A `DualEncoder` and its tokenizer as `modiste.models.inference.Towers`."""
+
+    def __init__(self, model: DualEncoder, tokenizer: Tokenizer, *, device: str | torch.device = "cpu") -> None:
+        self.model = model.eval().to(device, memory_format=torch.channels_last)
+        self.tokenizer = tokenizer
+        self.device = torch.device(device)
+        self.embed_dim = model.config.embed_dim
+
+    def prepare_image(self, pixels: np.ndarray) -> Tensor:
+        """(H, W, 3) uint8 of any size -> (3, H', W') uint8: the whole photo, padded with white to the model's shape."""
+        return photo_tensor(pixels, self.model.config.image_size)
+
+    def embed_images(self, prepared: Sequence[Tensor]) -> Tensor:
+        return self.model.encode_image(torch.stack(list(prepared)).to(self.device))
+
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+        token_ids, attention_mask = tokenize(self.tokenizer, texts, self.model.config.context_length)
+        longest = int(attention_mask.sum(axis=1).max())  # padding columns cost time and change nothing
+        return self.model.encode_text(
+            torch.from_numpy(token_ids[:, :longest]).to(self.device),
+            torch.from_numpy(attention_mask[:, :longest]).to(self.device),
+        )
+
+
+def photo_tensor(pixels: np.ndarray, image_size: tuple[int, int]) -> Tensor:
+    """One photo (H, W, 3) uint8 -> (3, height, width) uint8; training and inference share this very transform."""
+    return torch.from_numpy(fit(pixels, image_size, mode="pad")).permute(2, 0, 1)

@@ -1,0 +1,196 @@
+"""Items in, NumPy out: decoding, evaluation transform, batching, device and no-grad, in one place.
+
+An `ImageTextEncoder` wraps two towers with one embedding space (our own `DualEncoder`, or a published CLIP or SigLIP) and
+offers what the rest of Modiste knows models by: `modiste.types.ItemEncoder`.
+
+An item vector is the pair of its embeddings, [image ; text] / sqrt(2), so one inner product can weigh both: a query vector
+holds the query's embedding twice, times a weight for each half. Words lean on both halves, a photo on the image half.
+
+Shapes: N items, E embedding width of a tower, D = 2E item vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from modiste.data.images import ImageError, decode
+from modiste.types import Embeddings, EncoderId, FloatArray, ImageLike, Item
+
+
+class Towers(Protocol):
+    """What an architecture offers to be used for inference; both `embed` methods return (B, E) unit rows."""
+
+    embed_dim: int
+
+    def prepare_image(self, pixels: np.ndarray) -> Any:
+        """Evaluation transform of one photo, (H, W, 3) uint8: anything `embed_images` can batch. Runs in a thread."""
+        ...
+
+    def embed_images(self, prepared: Sequence[Any]) -> torch.Tensor: ...
+
+    def embed_texts(self, texts: Sequence[str]) -> torch.Tensor: ...
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """How a query weighs the two halves of an item vector; chosen on validation data, saved with the model."""
+
+    words_on_image: float = 0.6  # words against the photo; the rest against the item's own words
+    photo_on_image: float = 0.9
+    words_in_mixed: float = 0.5  # photo + words: the share of the words in the mixed embedding
+
+    def __post_init__(self) -> None:
+        for name in ("words_on_image", "photo_on_image", "words_in_mixed"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must lie in [0, 1], not {getattr(self, name)}")
+
+
+class ImageTextEncoder:
+    """A named, hashed encoder of photos, texts, items and queries. Results do not depend on batching or order."""
+
+    def __init__(
+        self,
+        towers: Towers,
+        *,
+        name: str,
+        sha256: str,
+        fusion: Fusion | None = None,
+        batch_size: int = 64,
+        num_threads: int = 2,
+    ) -> None:
+        self.towers = towers
+        self.fusion = fusion or Fusion()
+        self.batch_size = batch_size
+        self.id = EncoderId(name=name, sha256=sha256, dim=2 * towers.embed_dim)
+        self.tower_id = EncoderId(name=name, sha256=sha256, dim=towers.embed_dim)
+        self._pool = ThreadPoolExecutor(num_threads, thread_name_prefix="decode")
+
+    def encode_images(
+        self, images: Sequence[ImageLike], *, progress: Callable[[int], None] | None = None
+    ) -> Embeddings:
+        """Photos, encoded files or (H, W, 3) uint8 arrays -> (N, E).
+
+        Raises
+        ------
+        ImageError
+            Naming the position of a photo that cannot be decoded.
+        """
+        done = []
+        for prepared in self._prepared(images):
+            with torch.inference_mode():
+                done.append(_unit(self.towers.embed_images(prepared)))
+            if progress:
+                progress(len(prepared))
+        return Embeddings(self._stack(done), self.tower_id)
+
+    def encode_texts(self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None) -> Embeddings:
+        """Texts -> (N, E); an empty text has an embedding too, that of saying nothing."""
+        done = []
+        for start in range(0, len(texts), self.batch_size):
+            batch = list(texts[start : start + self.batch_size])
+            with torch.inference_mode():
+                done.append(_unit(self.towers.embed_texts(batch)))
+            if progress:
+                progress(len(batch))
+        return Embeddings(self._stack(done), self.tower_id)
+
+    def encode(self, items: Sequence[Item]) -> Embeddings:
+        """Items -> (N, D = 2E). A missing half is filled with the other one, so photo-only items are found by words too.
+
+        Raises
+        ------
+        ValueError
+            Naming an item that has neither photo nor text, or whose photo cannot be decoded.
+        """
+        for item in items:
+            if item.image is None and not item.text:
+                raise ValueError(f"item {item.id!r} has neither a photo nor a text, so there is nothing to encode")
+        with_photo = [n for n, item in enumerate(items) if item.image is not None]
+        with_text = [n for n, item in enumerate(items) if item.text]
+        image, text = (np.zeros((len(items), self.tower_id.dim), np.float32) for _ in range(2))
+        if with_photo:
+            try:
+                image[with_photo] = self.encode_images([items[n].image for n in with_photo]).vectors  # type: ignore[misc]
+            except ImageError as error:
+                raise _name_the_item(error, [items[n] for n in with_photo]) from error
+        if with_text:
+            text[with_text] = self.encode_texts([items[n].text for n in with_text]).vectors
+        has_photo, has_text = np.zeros((2, len(items), 1), bool)
+        has_photo[with_photo], has_text[with_text] = True, True
+        vectors = np.concatenate([np.where(has_photo, image, text), np.where(has_text, text, image)], axis=1)
+        return Embeddings((vectors / np.sqrt(2)).astype(np.float32), self.id)
+
+    def encode_query(self, text: str = "", image: ImageLike | None = None) -> Embeddings:
+        """Words, a photo, or both ("like this, but red") -> (1, D); inner products with `encode` rank the items.
+
+        Raises
+        ------
+        ValueError
+            If there is neither, or the photo cannot be decoded.
+        """
+        words = self.encode_texts([text]).vectors if text.strip() else None
+        photo = self.encode_images([image]).vectors if image is not None else None
+        if photo is None and words is None:
+            raise ValueError("an empty query: give words, a photo, or both")
+        fusion = self.fusion
+        if photo is None or words is None:
+            weight = fusion.words_on_image if photo is None else fusion.photo_on_image
+            embedding = words if photo is None else photo
+        else:
+            embedding = fusion.words_in_mixed * words + (1 - fusion.words_in_mixed) * photo
+            weight = (
+                fusion.words_in_mixed * fusion.words_on_image + (1 - fusion.words_in_mixed) * fusion.photo_on_image
+            )
+        query = np.concatenate([weight * embedding, (1 - weight) * embedding], axis=1)  # type: ignore[operator]
+        query /= np.linalg.norm(query, axis=1, keepdims=True)
+        return Embeddings(query.astype(np.float32), self.id)
+
+    def _prepared(self, images: Sequence[ImageLike]) -> Iterator[list[Any]]:
+        """Batches of prepared photos; the next batch is decoded in threads while the caller computes on this one."""
+
+        def submit(start: int) -> list[Any]:
+            return [
+                self._pool.submit(self._prepare, start + offset, image)
+                for offset, image in enumerate(images[start : start + self.batch_size])
+            ]
+
+        pending = submit(0)
+        for start in range(0, len(images), self.batch_size):
+            ahead = submit(start + self.batch_size)
+            yield [future.result() for future in pending]
+            pending = ahead
+
+    def _prepare(self, position: int, image: ImageLike) -> Any:
+        try:
+            return self.towers.prepare_image(decode(image))
+        except ImageError as error:
+            raise _PositionedImageError(position, str(error)) from error
+
+    def _stack(self, batches: list[FloatArray]) -> FloatArray:
+        return np.concatenate(batches) if batches else np.zeros((0, self.tower_id.dim), np.float32)
+
+
+class _PositionedImageError(ImageError):
+    def __init__(self, position: int, reason: str) -> None:
+        super().__init__(f"photo {position}: {reason}")
+        self.position, self.reason = position, reason
+
+
+def _name_the_item(error: ImageError, items: Sequence[Item]) -> ImageError:
+    if isinstance(error, _PositionedImageError):
+        return ImageError(f"item {items[error.position].id!r}: {error.reason}")
+    return error
+
+
+def _unit(embeddings: torch.Tensor) -> FloatArray:
+    """Normalised float32 rows on the CPU; a vector that is not finite must never reach a store."""
+    array: FloatArray = torch.nn.functional.normalize(embeddings.float(), dim=1).cpu().numpy()
+    if not np.isfinite(array).all():
+        raise ValueError("the encoder produced a vector that is not finite; its weights or preprocessing are broken")
+    return array
