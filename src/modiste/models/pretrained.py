@@ -14,9 +14,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -28,6 +26,7 @@ from modiste import __version__
 from modiste.data.text import canonical_json
 from modiste.models.clip import DualEncoder, DualEncoderConfig, DualEncoderTowers
 from modiste.models.inference import Fusion, ImageTextEncoder
+from modiste.registry import DEFAULT, PRETRAINED
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 CONFIG, MODEL, TOKENIZER, CARD = "config.json", "model.safetensors", "tokenizer.json", "README.md"
@@ -35,66 +34,6 @@ CONFIG, MODEL, TOKENIZER, CARD = "config.json", "model.safetensors", "tokenizer.
 
 class PretrainedError(ValueError):
     """A model could not be found, read, or is not what its name promises."""
-
-
-@dataclass(frozen=True)
-class Pretrained:
-    """A model that ships with Modiste, or a published one known to work."""
-
-    name: str
-    summary: str
-    license: str
-    data: str
-    sha256: str = ""  # of weights, configuration and tokenizer together; empty for hub models
-    hub: str = ""  # organisation/model on the Hugging Face hub
-    scores: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
-
-    @property
-    def ships(self) -> bool:
-        return not self.hub
-
-
-DEFAULT = "dual_encoder_small.products_v1"
-
-PRETRAINED: dict[str, Pretrained] = {
-    one.name: one
-    for one in (
-        Pretrained(
-            name=DEFAULT,
-            summary="our dual encoder, 60x80 photos; 1 ms a photo on one core",
-            license="Apache-2.0",
-            data="Fashion Product Images (Small), MIT, train split; the atelier's generated catalogue",
-        ),
-        Pretrained(
-            name="fashion_clip.vit_b32",
-            summary="FashionCLIP 2.0: CLIP ViT-B/32 tuned on Farfetch products",
-            license="MIT",
-            data="Farfetch (not released)",
-            hub="patrickjohncyh/fashion-clip",
-        ),
-        Pretrained(
-            name="marqo_fashion_siglip.vit_b16",
-            summary="Marqo-FashionSigLIP: SigLIP ViT-B/16 tuned on fashion products",
-            license="Apache-2.0",
-            data="Marqo (not released)",
-            hub="Marqo/marqo-fashionSigLIP",
-        ),
-        Pretrained(
-            name="clip.vit_b32_openai",
-            summary="OpenAI CLIP ViT-B/32, general purpose",
-            license="MIT",
-            data="WebImageText (not released)",
-            hub="openai/clip-vit-base-patch32",
-        ),
-        Pretrained(
-            name="siglip.vit_b16_224",
-            summary="SigLIP ViT-B/16 at 224 px, general purpose",
-            license="Apache-2.0",
-            data="WebLI (not released)",
-            hub="google/siglip-base-patch16-224",
-        ),
-    )
-}
 
 
 def load(name: str | Path | None = None, *, device: str = "cpu", revision: str | None = None) -> ImageTextEncoder:

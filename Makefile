@@ -1,0 +1,55 @@
+# Everything a new machine needs: `make demo` shows what Modiste does, `make test` checks it.
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+# Waiting OpenMP threads that spin starve other processes; bytecode is compiled once at installation.
+export OMP_WAIT_POLICY ?= PASSIVE
+export TOKENIZERS_PARALLELISM ?= false
+export PYTHONDONTWRITEBYTECODE =
+
+.PHONY: demo test install install-dev lint format bench clean help
+
+help:  ## Show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+demo: install  ## Draw a catalogue, index it, search it: make demo ARGS="--items 5000"
+	@$(BIN)/modiste demo $(ARGS)
+
+install: $(VENV)/.installed  ## Make the environment and install what the demo needs
+
+install-dev: $(VENV)/.installed-dev  ## ... and what tests and linters need
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v <= (3, 13))' || \
+	  { echo "error: $(PYTHON) is not Python 3.11, 3.12 or 3.13; name one: make demo PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "Python's venv is missing; installing it"; rm -rf $(VENV); sh scripts/debian-packages.sh python3-venv && $(PYTHON) -m venv $(VENV); }
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+test: install-dev  ## Lint, type-check, run every test with coverage
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report= $(ARGS)
+
+lint: install-dev  ## Only lint and types
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+format: install-dev  ## Format the code
+	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+bench: install-dev  ## Speed of ingest and search, as quoted in docs/results
+	$(BIN)/python bench/search.py
+	$(BIN)/python bench/ingest.py
+
+clean:  ## Remove what was made here, the environment too
+	rm -rf $(VENV) demo runs dist build .pytest_cache .mypy_cache .ruff_cache .coverage*

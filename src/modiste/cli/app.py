@@ -1,0 +1,63 @@
+"""The Typer application, its commands, and how an error looks: one line that says what to do."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from modiste import __version__
+from modiste.cli.console import errors
+from modiste.cli.demo import demo
+from modiste.cli.evaluate import evaluate
+from modiste.cli.index import index
+from modiste.cli.models import models
+from modiste.cli.search import search
+from modiste.cli.train import train
+
+app = typer.Typer(
+    name="modiste",
+    help="Understands fashion products, judges whether clothes go together, builds outfits.",
+    epilog="Start with `modiste demo`: it draws a small catalogue, indexes it and searches it.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: bool = typer.Option(False, "--version", help="Print the version and stop.", is_eager=True)) -> None:
+    if version:
+        typer.echo(f"modiste {__version__}")
+        raise typer.Exit
+
+
+for command in (demo, index, search, evaluate, train, models):
+    app.command()(command)
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code; expected errors are one line, unexpected ones keep their traceback."""
+    try:
+        result = app(args=arguments, standalone_mode=False)
+    except typer.Exit as stop:
+        return stop.exit_code
+    except typer.Abort:
+        errors.print("stopped")
+        return 130
+    except typer.TyperException as error:
+        error.show()
+        return error.exit_code
+    except KeyboardInterrupt:
+        errors.print("stopped; what was finished is kept, and the same command goes on from there")
+        return 130
+    except BrokenPipeError:  # `modiste search ... | head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (ValueError, OSError) as error:
+        errors.print("[bold red]error:[/]", end=" ")
+        errors.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        return 1
+    return result if isinstance(result, int) else 0

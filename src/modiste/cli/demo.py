@@ -1,0 +1,87 @@
+"""`modiste demo`: the main job from end to end on a catalogue that is drawn on the spot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+QUERIES = (
+    "red dress with polka dots",
+    "black leather ankle boots",
+    "navy striped t-shirt",
+    "yellow floral skirt",
+)
+
+
+def demo(
+    items: int = typer.Option(2000, min=10, max=1_000_000, help="How many items to draw."),
+    into: Path = typer.Option(Path("demo"), "--into", "-o", help="Where everything is written."),  # noqa: B008
+    model: str = typer.Option("", help="Encoder: a name of `modiste models`, a folder, or a hub name."),
+    seed: int = typer.Option(0, help="Another seed draws another catalogue."),
+    k: int = typer.Option(8, "-k", "--top", min=1, max=100, help="Results per query."),
+) -> None:
+    """Draw a catalogue, index it, search it by words and by a customer's photo, and write a page to look at.
+
+    Needs no download and no data. A second run finds everything done and only searches.
+
+        modiste demo
+        modiste demo --items 10000 --into /tmp/big --seed 3
+    """
+    import time
+
+    from modiste.cli.console import progress_bar, results
+    from modiste.cli.contact_sheet import Row, write_contact_sheet
+    from modiste.cli.ingest import ingest_table
+    from modiste.cli.search import hits_table
+    from modiste.data.atelier import Atelier, write_catalogue
+    from modiste.engine.catalogue import Catalogue
+    from modiste.files import write_atomically
+    from modiste.models.pretrained import load
+
+    started = time.perf_counter()
+    world = Atelier(seed=seed)
+    with progress_bar("items/s") as bar:
+        task = bar.add_task("drawing the catalogue", total=items, rate="")
+
+        def drawn(done: int) -> None:
+            bar.update(task, completed=done, rate=f"{done / max(1e-9, time.perf_counter() - started):.0f}")
+
+        table = write_catalogue(world, items, into / "catalogue", progress=drawn)
+    results.print(f"{items:,} items drawn: {table}", highlight=False)
+
+    encoder = load(model or None)
+    counts = ingest_table(table, into / "index", encoder, model=model, prune=True, report_file=into / "rejected.jsonl")
+    results.print(counts.sentence(), highlight=False)
+
+    store = Catalogue.open(into / "index")
+    rows = []
+    for words in QUERIES:
+        found = store.search(encoder.encode_query(words), k=k, with_images=True)
+        hits = [(hit.item, hit.score) for hit in found.hits]
+        results.print(f"\n[bold]{words}[/]")
+        results.print(hits_table(hits))
+        rows.append(Row(words, None, hits, f"words, {found.seconds * 1000:.1f} ms among {found.total_candidates:,}"))
+
+    asked = min(items - 1, 7)
+    photo = world.customer_photo(asked)
+    photo_file = write_atomically(into / "customer.jpg", photo)
+    found = store.search(encoder.encode_query(image=photo), k=k, with_images=True)
+    hits = [(hit.item, hit.score) for hit in found.hits]
+    wanted = world.item(asked, image=False).id
+    place = next((rank for rank, (item, _) in enumerate(hits, 1) if item.id == wanted), None)
+    note = f"a customer's photo of {wanted}: " + (f"found at place {place}" if place else f"not among the first {k}")
+    results.print(f"\n[bold]{photo_file}[/] ({note})", highlight=False)
+    results.print(hits_table(hits))
+    rows.insert(0, Row("A customer's photo", photo, hits, note))
+
+    page = write_contact_sheet(into / "results.html", "Modiste: a drawn catalogue, searched", rows)
+    results.print(
+        f"\n[bold]Done in {time.perf_counter() - started:.0f} s.[/] Look at the pictures: {page}\n"
+        f"Try next:\n"
+        f'  modiste search {into / "index"} "warm winter coat" --html found.html\n'
+        f"  modiste search {into / 'index'} --image {photo_file} --filter category=Dress\n"
+        f"  modiste index YOUR_TABLE.csv --into shop",
+        highlight=False,
+        soft_wrap=True,
+    )

@@ -1,0 +1,59 @@
+"""`modiste index`: a table of products becomes a searchable catalogue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+
+def index(
+    table: Path = typer.Argument(..., help="CSV, TSV, JSONL or Parquet; or a folder that holds one."),  # noqa: B008
+    into: Path = typer.Option(..., "--into", "-o", help="The catalogue's folder; made if it is not there."),  # noqa: B008
+    model: str = typer.Option("", help="Encoder: a name of `modiste models`, a folder, or a hub name."),
+    mapping: list[str] = typer.Option(  # noqa: B008
+        [], "--map", help="FIELD=COLUMN for plain tables whose names are not understood: title=product_name."
+    ),
+    dialect: str = typer.Option("auto", help="auto, plain, google (Merchant feed), shopify (product export)."),
+    images: Path = typer.Option(None, help="Folder of the photos.  [default: the table's folder]"),  # noqa: B008
+    report: Path = typer.Option(None, help="Where bad rows are listed.  [default: INTO/rejected.jsonl]"),  # noqa: B008
+    strict: bool = typer.Option(False, "--strict", help="Stop at the first bad row instead of reporting it."),
+    prune: bool = typer.Option(False, "--prune", help="Also delete items that the table no longer has."),
+    device: str = typer.Option("cpu", help="Where the encoder runs: cpu, cuda, mps."),
+    json: bool = typer.Option(False, "--json", help="Print the counts as JSON."),
+) -> None:
+    """Index a retailer's table: read, check, encode and store every item.
+
+    Unchanged rows are skipped, so running it again after a kill or with tomorrow's table only does what is new. Bad rows
+    (a missing or broken photo, an empty title, a path outside the folder...) are skipped and listed with their reason.
+
+        modiste index shop.csv --into shop
+        modiste index export.csv --dialect shopify --images photos --into shop --prune
+        modiste index items.parquet --map title=productDisplayName --map category=articleType --into shop
+    """
+    from modiste.cli.console import print_json, results
+    from modiste.cli.ingest import ingest_table
+    from modiste.engine.catalogue import Catalogue
+    from modiste.models.pretrained import load
+
+    chosen = model or (Catalogue.open(into).model if Catalogue.exists(into) else "")
+    encoder = load(chosen or None, device=device)
+    pairs = dict(_pair(entry) for entry in mapping)
+    counts = ingest_table(
+        table, into, encoder, model=chosen, dialect=dialect, mapping=pairs, image_folder=images, strict=strict,
+        prune=prune, report_file=report or into / "rejected.jsonl",
+    )  # fmt: skip
+    if json:
+        print_json(counts.as_dict())
+        return
+    results.print(counts.sentence(), highlight=False)
+    if counts.rejected:
+        results.print(f"{counts.rejected:,} bad rows are listed in {counts.report_file}", highlight=False)
+    results.print(f'next: modiste search {into} "red dress"', markup=False, highlight=False)
+
+
+def _pair(entry: str) -> tuple[str, str]:
+    field, sign, column = entry.partition("=")
+    if not sign or not field or not column:
+        raise ValueError(f"--map {entry!r}: write FIELD=COLUMN, such as title=product_name")
+    return field, column

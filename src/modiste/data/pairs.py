@@ -1,0 +1,131 @@
+"""Photos with captions, decoded once and held in memory: what a dual encoder learns from.
+
+A product has one shop photo, any number of further photos (a customer's, say), and several captions of which each step
+draws one. At 60x80 a hundred thousand photos take 1.4 GB; a larger set is a reason for shards, not for a cleverer cache.
+
+Shapes: N items, V further photos, C captions of an item, L text length, B batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from modiste.data.augment import augment_photos, drop_tokens
+from modiste.data.batches import ImageTextBatch
+from modiste.data.images import decode
+from modiste.data.text import UNK, tokenize
+from modiste.types import ImageLike, Item
+
+Transform = Callable[[NDArray[np.uint8]], torch.Tensor]  # (H, W, 3) pixels -> (3, height, width) uint8
+
+
+@dataclass(frozen=True)
+class PhotoTextExample:
+    """One training item: its photo, further photos of it, and captions with the weights they are drawn by."""
+
+    item: Item
+    captions: tuple[tuple[str, float], ...]
+    more_photos: tuple[ImageLike, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class PairData:
+    """The examples as tensors, and the collate function that makes a training batch of them."""
+
+    images: torch.Tensor  # (N, 3, H, W) uint8
+    more_images: torch.Tensor  # (V, 3, H, W) uint8
+    more_of: tuple[NDArray[np.int64], ...]  # for each item the rows of its further photos
+    token_ids: torch.Tensor  # (N, C, L) int32, padded with 0
+    caption_weights: NDArray[np.float64]  # (N, C), rows sum to 1
+    products: torch.Tensor  # (N,) int64: equal means the same product
+    labels: NDArray[np.int64]  # (N,): categories, for batches of hard negatives
+    unknown_id: int = 1  # what a dropped token becomes
+    drop_token_rate: float = 0.1
+    augmentation: float = 1.0
+    more_photo_share: float = field(default=1.0)  # of the chosen items that have further photos, how many bring one
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def collate(self, indices: NDArray[np.int64], random: np.random.Generator) -> ImageTextBatch:
+        """The batch of these items, augmented; items with further photos bring one of them as a row of its own.
+
+        The extra row has the same product number and a caption drawn anew, so the two photos are positives of each other.
+        """
+        generator = torch.Generator().manual_seed(int(random.integers(2**62)))
+        extra = [n for n in indices if len(self.more_of[n]) and random.random() < self.more_photo_share]
+        photos = [self.images[torch.from_numpy(indices)]]
+        if extra:
+            photos.append(self.more_images[torch.tensor([random.choice(self.more_of[n]) for n in extra])])
+        rows = np.concatenate([indices, np.asarray(extra, dtype=np.int64)])
+        # Inverse of the cumulative weights: one draw per row picks its caption.
+        chosen = (self.caption_weights[rows].cumsum(axis=1) < random.random((len(rows), 1))).sum(axis=1)
+        chosen = np.minimum(chosen, self.caption_weights.shape[1] - 1)
+        token_ids = self.token_ids[torch.from_numpy(rows), torch.from_numpy(chosen)].long()
+        token_ids = token_ids[:, : max(1, int((token_ids != 0).sum(dim=1).max()))]
+        token_ids = drop_tokens(token_ids, generator, rate=self.drop_token_rate, replacement_id=self.unknown_id)
+        return ImageTextBatch(
+            images=augment_photos(torch.cat(photos), generator, strength=self.augmentation),
+            token_ids=token_ids,
+            attention_mask=token_ids != 0,
+            item_ids=self.products[torch.from_numpy(rows)],
+        )
+
+
+def build_pairs(
+    examples: Sequence[PhotoTextExample],
+    tokenizer: Tokenizer,
+    transform: Transform,
+    *,
+    context_length: int,
+    progress: Callable[[int], None] | None = None,
+    **options: float,
+) -> PairData:
+    """Decode every photo once and tokenize every caption; `options` are `PairData`'s rates.
+
+    Raises
+    ------
+    ImageError
+        If a photo cannot be decoded: training data is checked when it is read.
+    ValueError
+        If there are no examples, or one has no photo or no caption.
+    """
+    if not examples:
+        raise ValueError("there are no items with photo and text to train on")
+    images, more, more_of = [], [], []
+    for example in examples:
+        if example.item.image is None or not example.captions:
+            raise ValueError(f"item {example.item.id!r} has no photo or no caption; leave it out of the training data")
+        images.append(transform(decode(example.item.image)))
+        more_of.append(np.arange(len(more), len(more) + len(example.more_photos), dtype=np.int64))
+        more.extend(transform(decode(photo)) for photo in example.more_photos)
+        if progress:
+            progress(1)
+    num_captions = max(len(example.captions) for example in examples)
+    token_ids = np.zeros((len(examples), num_captions, context_length), dtype=np.int32)
+    weights = np.zeros((len(examples), num_captions))
+    for at in range(num_captions):
+        rows = [n for n, example in enumerate(examples) if at < len(example.captions)]
+        token_ids[rows, at] = tokenize(tokenizer, [examples[n].captions[at][0] for n in rows], context_length)[0]
+        weights[rows, at] = [examples[n].captions[at][1] for n in rows]
+    return PairData(
+        images=torch.stack(images),
+        more_images=torch.stack(more) if more else torch.empty((0, *images[0].shape), dtype=torch.uint8),
+        more_of=tuple(more_of),
+        token_ids=torch.from_numpy(token_ids),
+        caption_weights=weights / weights.sum(axis=1, keepdims=True),
+        products=torch.from_numpy(_numbers([example.item.product for example in examples])),
+        labels=_numbers([example.item.category for example in examples]),
+        unknown_id=tokenizer.token_to_id(UNK),
+        **options,
+    )
+
+
+def _numbers(names: Sequence[str]) -> NDArray[np.int64]:
+    return np.unique(np.asarray(names, dtype=object).astype(str), return_inverse=True)[1].astype(np.int64)

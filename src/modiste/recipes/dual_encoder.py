@@ -1,0 +1,110 @@
+"""The baseline: a small image-text dual encoder trained with InfoNCE (models/clip.py).
+
+Lab notes
+---------
+See docs/results/retrieval.md for every run's command, machine, date, seed, time and scores.
+
+    modiste train dual_encoder_small                       # fashion_products, the measured baseline
+    modiste train dual_encoder_small atelier=4000 ...      # what ships: real products and the generated catalogue
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from modiste.data.pairs import PhotoTextExample
+    from modiste.training.loop import Run
+    from modiste.types import Item
+
+
+@dataclass(frozen=True)
+class DualEncoderRecipe:
+    """Fields of the dual encoder recipes; `modiste train dual_encoder_small field=value`."""
+
+    data: str = "fashion_products"
+    """Training items: "fashion_products", a table, a folder with splits, or "atelier:SIZE[:SEED]"."""
+    atelier: int = 0
+    """How many generated items to add, each with customer photos; 0 for none."""
+    customer_photos: int = 3
+    """Customer photos drawn of each generated item."""
+    size: str = "small"
+    """Row of models.clip.SIZES: debug, small or base."""
+    vocab_size: int = 8192
+    """WordPieces learned from the training texts (fewer when the texts hold fewer)."""
+    epochs: int = 24
+    """Passes over the data."""
+    batch_size: int = 256
+    """Items of one step: InfoNCE compares each with all others."""
+    group_size: int = 64
+    """How many items of one category sit together in a batch: harder negatives the more."""
+    learning_rate: float = 1.5e-3
+    """Peak, after the warm-up; falls to 1 % along a cosine."""
+    weight_decay: float = 0.05
+    """Not on biases, norms and embeddings."""
+    warmup_steps: int = 300
+    """Steps of linear warm-up."""
+    grad_clip_norm: float = 1.0
+    """Gradients are scaled down to this norm."""
+    ema_decay: float = 0.998
+    """Average of the weights that is evaluated and saved; 0 for none."""
+    dropout: float = 0.1
+    """In the text tower and before both projections."""
+    drop_token_rate: float = 0.1
+    """Words hidden in training."""
+    augmentation: float = 1.0
+    """Strength of mirror, shift, zoom, turn and relighting; 0 for none."""
+    attribute_captions: float = 0.25
+    """How often the caption is composed of the item's attributes instead of its title."""
+    view_weight: float = 0.5
+    """Weight of the photo-to-photo loss."""
+    precision: str = "auto"
+    """bf16, fp32, or auto: bf16 where the processor computes in it."""
+    init_from: str = ""
+    """A model folder to start from: a new run with its weights and tokenizer."""
+    eval_every: int = 4
+    """Epochs between evaluations on the validation split."""
+    seed: int = 0
+    """Of weights, order and augmentation."""
+
+
+CAPTION_ATTRIBUTES = ("gender", "colour", "material", "pattern", "article_type", "season", "usage")
+
+
+def attribute_caption(item: Item) -> str:
+    """What the item's attributes say, as the words of a search: "Women Red Tops Summer Casual"."""
+    values = [str(item.attributes[name]) for name in CAPTION_ATTRIBUTES if name in item.attributes]
+    return " ".join(values if "article_type" in item.attributes else [*values, item.category]).strip()
+
+
+def examples_of(items: Iterator[Item] | list[Item], attribute_share: float) -> Iterator[PhotoTextExample]:
+    """Training examples of a data set's items: title, else description, and the attributes' caption."""
+    from modiste.data.pairs import PhotoTextExample
+
+    for item in items:
+        if item.image is None or not item.text:
+            continue
+        captions = [(item.title or item.description, 1 - attribute_share)]
+        if attribute_share and (caption := attribute_caption(item)):
+            captions.append((caption, attribute_share))
+        yield PhotoTextExample(item, tuple(captions))
+
+
+def atelier_examples(count: int, photos: int, size: tuple[int, int], *, seed: int = 1) -> Iterator[PhotoTextExample]:
+    """Generated items with title, description, search words, and customer photos.
+
+    Seed 1 keeps them apart from the demo's catalogue (seed 0): what is shown there was never trained on. Drawn at twice
+    the model's size, as a real photo would be scaled down.
+    """
+    from modiste.data.atelier import Atelier
+    from modiste.data.pairs import PhotoTextExample
+
+    drawn = (2 * size[0], 2 * size[1])
+    world = Atelier(seed=seed, image_size=drawn)
+    for index in range(count):
+        item = world.item(index)
+        captions = ((item.title, 0.4), (item.description, 0.2), (world.query(index), 0.2), (world.query(index, seed=1), 0.2))
+        views = tuple(world.customer_photo(index, view_seed=view, size=drawn) for view in range(photos))
+        yield PhotoTextExample(item, tuple((text, weight) for text, weight in captions if text), views)
