@@ -1,0 +1,82 @@
+"""Objectives as functions of tensors. Means over the batch, computed in float32 whatever the precision around them.
+
+Shape letters: B batch, G the batch gathered over all processes, D width.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+class _Gather(torch.autograd.Function):
+    """Rows of all processes, in rank order. Backward sums over processes what each did with this process's rows."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
+        ctx.rows = len(rows)
+        parts = [torch.empty_like(rows) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, rows.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        gradient = gradients[0].contiguous()
+        dist.all_reduce(gradient)
+        first = dist.get_rank() * ctx.rows
+        return gradient[first : first + ctx.rows]
+
+
+def gather(rows: Tensor) -> Tensor:
+    """(B, ...) → (G, ...): the rows of all processes in rank order, with gradients; the same B on every process.
+
+    The tensor itself where only one process runs.
+    """
+    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+        return rows
+    gathered: Tensor = _Gather.apply(rows)
+    return gathered
+
+
+def itc_loss(
+    image_embeddings: Tensor,
+    text_embeddings: Tensor,
+    logit_scale: Tensor | float,
+    *,
+    product_ids: Tensor | None = None,
+) -> Tensor:
+    """Symmetric image-text contrastive loss (InfoNCE), a scalar: the mean of both directions over the batch.
+
+    `image_embeddings` and `text_embeddings` are (B, D), L2-normalised, row i of both the same item; `logit_scale` is
+    1/temperature. `product_ids` (B,) says which rows are one product: such rows are not negatives of each other, and
+    the target is uniform over them, so the smallest possible loss of a row with k of them is log k, not 0.
+
+    Every other row of the batch is a negative, those of other processes included: the loss depends on the batch size,
+    and accumulating the gradients of small batches is *not* the gradient of the large one. Under
+    `DistributedDataParallel`, which averages gradients, the result is the gradient of the whole batch's loss; each
+    process returns the mean over its own rows. Raises `ValueError` for shapes that do not match.
+    """
+    if image_embeddings.ndim != 2 or image_embeddings.shape != text_embeddings.shape:
+        raise ValueError(
+            f"image embeddings {tuple(image_embeddings.shape)} and text embeddings {tuple(text_embeddings.shape)} "
+            "must both be (B, D)"
+        )
+    rows = len(image_embeddings)
+    if product_ids is not None and product_ids.shape != (rows,):
+        raise ValueError(f"product_ids must be ({rows},), not {tuple(product_ids.shape)}")
+    with torch.autocast(image_embeddings.device.type, enabled=False):  # bf16 logits would round away small differences
+        images, texts = image_embeddings.float(), text_embeddings.float()
+        all_images, all_texts = gather(images), gather(texts)  # (G, D)
+        image_to_text = logit_scale * images @ all_texts.T  # (B, G)
+        text_to_image = logit_scale * texts @ all_images.T
+        if product_ids is None:
+            first = dist.get_rank() * rows if len(all_images) > rows else 0
+            targets = torch.arange(first, first + rows, device=images.device)
+        else:
+            same = (product_ids[:, None] == gather(product_ids)[None, :]).float()
+            targets = same / same.sum(dim=1, keepdim=True)
+        cross_entropy = torch.nn.functional.cross_entropy
+        return (cross_entropy(image_to_text, targets) + cross_entropy(text_to_image, targets)) / 2

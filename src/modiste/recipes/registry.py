@@ -1,0 +1,194 @@
+"""Which recipes there are, what their fields mean, and how `field=value` becomes a typed configuration. Imports no torch.
+
+A recipe is a frozen dataclass of fields in a light module, and a function that turns one into a complete `Run`:
+
+    "dual_encoder": Recipe(
+        summary="image and text tower trained contrastively on a catalogue",
+        config="modiste.recipes.dual_encoder_config:DualEncoderConfig",
+        build="modiste.recipes.dual_encoder:build",
+    )
+
+A field is explained by the comment at the end of its line, or by a string on the line below it.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import difflib
+import importlib
+import inspect
+import json
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.errors import PydanticUserError
+
+if TYPE_CHECKING:
+    from modiste.training.run import Run
+
+ConfigT = TypeVar("ConfigT")
+
+
+class RecipeError(ValueError):
+    """An unknown recipe, an unknown field, or a value of the wrong type; the message says what would be right."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Where a recipe's parts are, as "module:name", so that listing and explaining recipes loads no model code."""
+
+    summary: str
+    config: str
+    build: str
+    defaults: Mapping[str, Any] = field(default_factory=dict)  # a variant: fields that differ from the config's own
+
+
+RECIPES: dict[str, Recipe] = {}
+
+
+def config_class(name: str) -> type[Any]:
+    """The dataclass of a recipe's fields; raises `RecipeError` with near names for an unknown recipe."""
+    if name not in RECIPES:
+        raise RecipeError(_unknown("recipe", name, RECIPES))
+    found: type[Any] = _imported(RECIPES[name].config)
+    return found
+
+
+def build_run(name: str, overrides: Sequence[str] = ()) -> Run:
+    """The recipe's `Run` with `overrides` ("epochs=3") applied; this is where torch and the model code load."""
+    config = parse_overrides(config_class(name), overrides, defaults=RECIPES[name].defaults)
+    run: Run = _imported(RECIPES[name].build)(config)
+    return dataclasses.replace(run, name=name, config=dataclasses.asdict(config))
+
+
+def parse_overrides(
+    config_cls: type[ConfigT], overrides: Sequence[str], *, defaults: Mapping[str, Any] | None = None
+) -> ConfigT:
+    """A `config_cls` with fields set from "name=value" words, each converted to its field's type.
+
+    Lists and tuples are written `1,2,3` or as JSON, mappings as JSON, an absent value as `none`. Raises `RecipeError`
+    for a word without "=", an unknown field, a field given twice, a value of the wrong type, and what the
+    configuration itself refuses.
+    """
+    hints = get_type_hints(config_cls)
+    names = [one.name for one in dataclasses.fields(config_cls) if one.init]  # type: ignore[arg-type]
+    values: dict[str, Any] = dict(defaults or {})
+    given: set[str] = set()
+    for word in overrides:
+        name, equals, text = word.partition("=")
+        name = name.strip().removeprefix("--").replace("-", "_")
+        if not equals:
+            raise RecipeError(f"{word!r} is not of the form field=value")
+        if name not in names:
+            raise RecipeError(_unknown("field", name, names))
+        if name in given:
+            raise RecipeError(f"{name} is given twice")
+        given.add(name)
+        values[name] = _converted(name, text.strip(), hints[name])
+    if unset := [
+        one.name
+        for one in dataclasses.fields(config_cls)  # type: ignore[arg-type]
+        if one.init
+        and one.name not in values
+        and one.default is dataclasses.MISSING
+        and one.default_factory is dataclasses.MISSING
+    ]:
+        raise RecipeError(f"{', '.join(unset)} must be given, as {unset[0]}=...")
+    try:
+        return config_cls(**values)
+    except RecipeError:
+        raise
+    except ValueError as error:
+        raise RecipeError(str(error)) from error
+
+
+def recipe_help(name: str) -> str:
+    """The recipe's summary and a line for each field: name, type, default, meaning. Plain text, no torch."""
+    cls = config_class(name)
+    recipe, docs = RECIPES[name], field_docs(cls)
+    lines = [f"{name}: {recipe.summary}", ""]
+    fields = [one for one in dataclasses.fields(cls) if one.init]
+    signatures = []
+    for one in fields:
+        kind = one.type if isinstance(one.type, str) else inspect.formatannotation(one.type)
+        signatures.append(f"{one.name}: {kind}{_default(one, recipe.defaults)}")
+    column = min(max((len(text) for text in signatures), default=0), 44) + 2
+    for one, signature in zip(fields, signatures, strict=True):
+        doc = textwrap.wrap(docs.get(one.name, ""), width=max(120 - column - 2, 40)) or [""]
+        head = f"  {signature:<{column}}"
+        lines += [head.rstrip()] if len(signature) >= column else []
+        lines += [(head if len(signature) < column else " " * (column + 2)) + doc[0]]
+        lines += [" " * (column + 2) + more for more in doc[1:]]
+    return "\n".join(line.rstrip() for line in lines if line.strip() or line == "")
+
+
+def field_docs(cls: type[Any]) -> dict[str, str]:
+    """Field name → the comment at the end of its line, or the string below it; of base classes, too."""
+    docs: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        if not dataclasses.is_dataclass(base):
+            continue
+        source = textwrap.dedent(inspect.getsource(base))
+        lines = source.splitlines()
+        body = ast.parse(source).body[0]
+        if not isinstance(body, ast.ClassDef):
+            continue
+        for node, below in zip(body.body, [*body.body[1:], None], strict=True):
+            if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
+                continue
+            name = node.target.id
+            if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
+                docs[name] = " ".join(str(below.value.value).split())
+            elif node.end_lineno is not None:
+                # ast counts columns in bytes of UTF-8
+                rest = lines[node.end_lineno - 1].encode()[node.end_col_offset :].decode()
+                docs[name] = rest.strip().lstrip("#").strip()
+    return docs
+
+
+def _converted(name: str, text: str, annotation: Any) -> Any:
+    adapter: TypeAdapter[Any]
+    try:
+        adapter = TypeAdapter(annotation, config=ConfigDict(allow_inf_nan=False))
+    except PydanticUserError:  # a dataclass brings its own configuration
+        adapter = TypeAdapter(annotation)
+    candidates: list[Any] = [None] if text.lower() in ("none", "null") else []
+    candidates.append(text)
+    try:
+        candidates.append(json.loads(text))
+    except ValueError:
+        candidates.append([part.strip() for part in text.split(",")])
+    for candidate in candidates:
+        try:
+            return adapter.validate_python(candidate)
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"]
+    kind = annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
+    detail = "" if isinstance(annotation, type) else f": {reason[0].lower()}{reason[1:]}"
+    raise RecipeError(f"{name}={text}: not a {kind}{detail}")
+
+
+def _default(one: dataclasses.Field[Any], overridden: Mapping[str, Any]) -> str:
+    if one.name in overridden:
+        return f" = {overridden[one.name]!r}"
+    if one.default is not dataclasses.MISSING:
+        return f" = {one.default!r}"
+    if one.default_factory is not dataclasses.MISSING:
+        return f" = {one.default_factory()!r}"
+    return " (must be given)"
+
+
+def _unknown(what: str, name: str, known: Sequence[str] | Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=3)
+    if near:
+        return f"there is no {what} {name!r}; did you mean {', '.join(near)}?"
+    return f"there is no {what} {name!r}; there is {', '.join(sorted(known)) or 'none yet'}"
+
+
+def _imported(path: str) -> Any:
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)

@@ -1,0 +1,189 @@
+"""What a training run is, complete and before anything happens: `Run`, and its record on disk, `run.json`."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from modiste.training.sampling import Loader
+
+Precision = Literal["auto", "fp32", "bf16"]
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
+# What a run may change between sessions without becoming another run: none of it reaches the weights.
+_MAY_CHANGE = frozenset(
+    {"log_every", "checkpoint_every_steps", "checkpoint_every_seconds", "keep_checkpoints", "evals", "num_workers"}
+)
+
+
+@dataclass(frozen=True)
+class Eval:
+    """A named evaluator's function and cadence. It always runs after the last step, too.
+
+    The function gets the model in evaluation mode, without gradients, with the averaged weights if the run keeps an
+    average. Under several processes each of them calls it, so it may use collectives; the first one's numbers count.
+    """
+
+    function: Callable[[Any], Mapping[str, float]]
+    every_steps: int | None = None
+    every_epochs: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("every_steps", self.every_steps), ("every_epochs", self.every_epochs)):
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, not {value}")
+        if self.every_steps is not None and self.every_epochs is not None:
+            raise ValueError("give an evaluator every_steps or every_epochs, not both")
+
+    def is_due(self, step: int, steps_per_epoch: int) -> bool:
+        every = self.every_steps or (self.every_epochs or 0) * steps_per_epoch
+        return every > 0 and step % every == 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Everything `train` needs. Two runs with equal fields train to the same weights (bit for bit on one CPU)."""
+
+    name: str
+    """The recipe's name, for logs and errors."""
+    model: nn.Module | Callable[[], nn.Module]
+    """Has `losses(batch) -> dict[str, Tensor]` of scalars that are means over the batch: keys ending in `_loss` are
+    summed to the total, others are logged. A builder is called after seeding, so that scratch weights are repeatable."""
+    loader: Loader[Any]
+    """The batches; the size of one is the global batch size, that of an optimiser step over all processes."""
+    learning_rate: float
+    """Peak of the schedule: linear warm-up, then half a cosine down to 0."""
+    epochs: int | None = None
+    """Length of the run: either this or `max_steps`."""
+    max_steps: int | None = None
+    """Length in optimiser steps."""
+    warmup_steps: int | float = 0
+    """Optimiser steps of warm-up; a fraction of the run's steps when below 1."""
+    weight_decay: float = 0.05
+    """On matrices and kernels only (`optim.is_decayed`)."""
+    betas: tuple[float, float] = (0.9, 0.98)
+    """AdamW's; 0.98 reacts faster than the usual 0.999, which contrastive training needs to stay stable."""
+    learning_rate_scales: Mapping[str, float] = field(default_factory=lambda: _EMPTY)
+    """Prefix of parameter names → factor on the learning rate, as for a pretrained tower."""
+    grad_clip_norm: float | None = 1.0
+    """Longest allowed gradient, over all parameters; None: do not clip."""
+    gradient_accumulation: int = 1
+    """Each batch is worked on in this many consecutive pieces, to save memory. Losses that are means over rows come
+    out the same; contrastive ones do not, since each piece sees only its own negatives."""
+    ema_decay: float = 0.0
+    """Of the average of the weights that is evaluated and published; 0: no average."""
+    precision: Precision = "auto"
+    """"bf16" computes in autocast, with weights in float32; "auto" is bf16 where the hardware multiplies it natively."""
+    seed: int = 0
+    """Of scratch weights, dropout, and all else that is random in the model."""
+    loss_weights: Mapping[str, float] = field(default_factory=lambda: _EMPTY)
+    """Factor on each `_loss`; 1 where not named."""
+    evals: Mapping[str, Eval] = field(default_factory=lambda: _EMPTY)
+    """Evaluators by name; their numbers are logged as `name/metric`."""
+    select: str | None = None
+    """The `name/metric` by which the best weights are kept in `best/`; None: the last are all there is."""
+    select_mode: Literal["max", "min"] = "max"
+    init_from: Path | None = None
+    """A safetensors file, or a folder with model.safetensors, whose weights a new run starts from."""
+    checkpoint_every_steps: int | None = None
+    checkpoint_every_seconds: float | None = 600.0
+    keep_checkpoints: int = 2
+    log_every: int = 10
+    """Optimiser steps from one logged step to the next."""
+    find_unused_parameters: bool = False
+    """Needed under several processes when some batch does not reach every parameter."""
+    config: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
+    """The recipe's own fields, for the record in run.json and to notice changes on resuming."""
+
+    def __post_init__(self) -> None:
+        if (self.epochs is None) == (self.max_steps is None):
+            raise ValueError(f"run {self.name!r}: give either epochs or max_steps")
+        for name in ("epochs", "max_steps", "gradient_accumulation", "keep_checkpoints", "log_every"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ValueError(f"run {self.name!r}: {name} must be at least 1, not {value}")
+        for name in ("learning_rate", "grad_clip_norm", "checkpoint_every_steps", "checkpoint_every_seconds"):
+            if (value := getattr(self, name)) is not None and not value > 0:
+                raise ValueError(f"run {self.name!r}: {name} must be greater than 0, not {value}")
+        if self.warmup_steps < 0 or (self.warmup_steps >= 1 and self.warmup_steps != int(self.warmup_steps)):
+            raise ValueError(f"run {self.name!r}: warmup_steps is a count or a fraction, not {self.warmup_steps}")
+        if self.precision not in ("auto", "fp32", "bf16"):
+            raise ValueError(f"run {self.name!r}: precision must be auto, fp32 or bf16, not {self.precision!r}")
+        if self.select and self.select.rsplit("/", 1)[0] not in self.evals:
+            raise ValueError(
+                f"run {self.name!r}: select={self.select!r} names no evaluator's metric; "
+                f"there is {', '.join(self.evals) or 'no evaluator'}"
+            )
+
+    @property
+    def total_steps(self) -> int:
+        return self.max_steps or (self.epochs or 0) * self.loader.steps_per_epoch
+
+    @property
+    def num_warmup_steps(self) -> int:
+        return int(self.warmup_steps if self.warmup_steps >= 1 else self.warmup_steps * self.total_steps)
+
+
+def snapshot(run: Run, precision: str) -> dict[str, Any]:
+    """The fields of a run as JSON values; what has no JSON form is told by its type."""
+    fields: dict[str, Any] = {}
+    for name, value in vars(run).items():
+        if name in ("model", "loader"):
+            continue
+        if name == "evals":
+            value = {
+                key: {"every_steps": one.every_steps, "every_epochs": one.every_epochs} for key, one in value.items()
+            }
+        fields[name] = _plain(value)
+    return fields | {
+        "precision": precision,
+        "loader": type(run.loader).__name__,
+        "steps_per_epoch": run.loader.steps_per_epoch,
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, set | frozenset):
+        return sorted(_plain(one) for one in value)
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Fields that differ and shape the result, as "config.width: 8, now 16"; empty when a run may be resumed."""
+    found = []
+    for name in sorted(old.keys() | new.keys()):
+        if name in _MAY_CHANGE:
+            continue
+        before, now = old.get(name), new.get(name)
+        if name == "config" and isinstance(before, Mapping) and isinstance(now, Mapping):
+            found += [f"config.{line}" for line in differences(before, now)]
+        elif before != now:
+            found.append(f"{name}: {before!r}, now {now!r}")
+    return found
+
+
+def session(step: int, device: torch.device, world_size: int) -> dict[str, Any]:
+    """Where and with what a run starts or goes on: for run.json."""
+    return {
+        "from_step": step,
+        "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "num_processes": world_size,
+        "num_cores": os.cpu_count(),
+        "num_threads": torch.get_num_threads(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in ("torch", "accelerate", "numpy", "safetensors")},
+    }
