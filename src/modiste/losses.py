@@ -80,3 +80,26 @@ def itc_loss(
             targets = same / same.sum(dim=1, keepdim=True)
         cross_entropy = torch.nn.functional.cross_entropy
         return (cross_entropy(image_to_text, targets) + cross_entropy(text_to_image, targets)) / 2
+
+
+def view_loss(embeddings: Tensor, logit_scale: Tensor | float, *, product_ids: Tensor) -> Tensor:
+    """Contrastive loss between photos of the same product, a scalar (supervised contrastive loss, Khosla et al. 2020).
+
+    `embeddings` (B, D), L2-normalised; `product_ids` (B,). A row's positives are the *other* rows of its product, every
+    row of another product is a negative, and the row itself is neither. Rows without a positive are left out of the mean;
+    without any the loss is 0, with a gradient of 0. Under several processes the batch is gathered as for `itc_loss`.
+    """
+    if product_ids.shape != embeddings.shape[:1]:
+        raise ValueError(f"product_ids must be ({len(embeddings)},), not {tuple(product_ids.shape)}")
+    with torch.autocast(embeddings.device.type, enabled=False):
+        rows = embeddings.float()
+        everything = gather(rows)  # (G, D)
+        first = dist.get_rank() * len(rows) if len(everything) > len(rows) else 0
+        itself = torch.arange(first, first + len(rows), device=rows.device)[:, None]  # (B, 1)
+        same = (product_ids[:, None] == gather(product_ids)[None, :]).scatter(1, itself, False)  # (B, G)
+        logits = (logit_scale * rows @ everything.T).scatter(1, itself, float("-inf"))
+        # -inf times a target of 0 is nan; the row itself is never a target, so its log-probability may be anything
+        log_probability = logits.log_softmax(dim=1).scatter(1, itself, 0.0)
+        positives = same.sum(dim=1)
+        per_row = -(log_probability * same).sum(dim=1) / positives.clamp(min=1)
+        return (per_row * (positives > 0)).sum() / (positives > 0).sum().clamp(min=1)

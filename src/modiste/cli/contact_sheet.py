@@ -21,7 +21,9 @@ class Row:
     note: str = ""
 
 
-def write_contact_sheet(path: Path, title: str, rows: Sequence[Row], *, thumbnail_size: tuple[int, int] = (240, 320)) -> Path:
+def write_contact_sheet(
+    path: Path, title: str, rows: Sequence[Row], *, thumbnail_size: tuple[int, int] = (240, 320)
+) -> Path:
     """Write the page atomically. Every text is escaped by the template engine; pictures are inlined as JPEG."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -33,7 +35,11 @@ def write_contact_sheet(path: Path, title: str, rows: Sequence[Row], *, thumbnai
         return "data:image/jpeg;base64," + base64.b64encode(thumbnail(photo, thumbnail_size)).decode()
 
     environment = Environment(
-        loader=PackageLoader("modiste.cli"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("modiste.cli"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     page = environment.get_template("contact_sheet.html").render(
         title=title,

@@ -16,7 +16,7 @@ QUERIES = (
 
 def demo(
     items: int = typer.Option(2000, min=10, max=1_000_000, help="How many items to draw."),
-    into: Path = typer.Option(Path("demo"), "--into", "-o", help="Where everything is written."),  # noqa: B008
+    into: Path = typer.Option(Path("demo"), "--into", "-o", help="Where everything is written."),
     model: str = typer.Option("", help="Encoder: a name of `modiste models`, a folder, or a hub name."),
     seed: int = typer.Option(0, help="Another seed draws another catalogue."),
     k: int = typer.Option(8, "-k", "--top", min=1, max=100, help="Results per query."),

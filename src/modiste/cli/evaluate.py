@@ -19,13 +19,13 @@ def evaluate(
     num_queries: int = typer.Option(0, help="Only so many queries, drawn by the seed; 0 for all."),
     seed: int = typer.Option(0, help="Of negatives, queries and bootstrap."),
     control: bool = typer.Option(True, help="Also report the metadata-only control."),
-    out: Path = typer.Option(None, "--out", "-o", help="Also write the JSON there."),  # noqa: B008
+    out: Path = typer.Option(None, "--out", "-o", help="Also write the JSON there."),
     json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Measure a model by a named protocol, with 95 % bootstrap intervals.
 
-        modiste evaluate retrieval-1of101 --data data/fashion_products --split test
-        modiste evaluate retrieval-full --model runs/dual_encoder_small --data atelier:2000:5 --json
+    modiste evaluate retrieval-1of101 --data data/fashion_products --split test
+    modiste evaluate retrieval-full --model runs/dual_encoder_small --data atelier:2000:5 --json
     """
     import json as jsonlib
 
@@ -60,7 +60,9 @@ def report_table(report, name):  # type: ignore[no-untyped-def]
     from rich.table import Table
 
     rows = report.table()
-    table = Table(title=f"{report.protocol}: {name}, {report.num_queries:,} queries (percent)", box=None, header_style="bold")
+    table = Table(
+        title=f"{report.protocol}: {name}, {report.num_queries:,} queries (percent)", box=None, header_style="bold"
+    )
     for column in rows[0]:
         table.add_column(str(column), justify="right")
     for row in rows[1:]:

@@ -8,15 +8,15 @@ import typer
 
 
 def index(
-    table: Path = typer.Argument(..., help="CSV, TSV, JSONL or Parquet; or a folder that holds one."),  # noqa: B008
-    into: Path = typer.Option(..., "--into", "-o", help="The catalogue's folder; made if it is not there."),  # noqa: B008
+    table: Path = typer.Argument(..., help="CSV, TSV, JSONL or Parquet; or a folder that holds one."),
+    into: Path = typer.Option(..., "--into", "-o", help="The catalogue's folder; made if it is not there."),
     model: str = typer.Option("", help="Encoder: a name of `modiste models`, a folder, or a hub name."),
-    mapping: list[str] = typer.Option(  # noqa: B008
+    mapping: list[str] = typer.Option(
         [], "--map", help="FIELD=COLUMN for plain tables whose names are not understood: title=product_name."
     ),
     dialect: str = typer.Option("auto", help="auto, plain, google (Merchant feed), shopify (product export)."),
-    images: Path = typer.Option(None, help="Folder of the photos.  [default: the table's folder]"),  # noqa: B008
-    report: Path = typer.Option(None, help="Where bad rows are listed.  [default: INTO/rejected.jsonl]"),  # noqa: B008
+    images: Path = typer.Option(None, help="Folder of the photos.  [default: the table's folder]"),
+    report: Path = typer.Option(None, help="Where bad rows are listed.  [default: INTO/rejected.jsonl]"),
     strict: bool = typer.Option(False, "--strict", help="Stop at the first bad row instead of reporting it."),
     prune: bool = typer.Option(False, "--prune", help="Also delete items that the table no longer has."),
     device: str = typer.Option("cpu", help="Where the encoder runs: cpu, cuda, mps."),

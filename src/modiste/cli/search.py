@@ -8,22 +8,22 @@ import typer
 
 
 def search(
-    catalogue: Path = typer.Argument(..., help="The catalogue's folder, as `modiste index` made it."),  # noqa: B008
+    catalogue: Path = typer.Argument(..., help="The catalogue's folder, as `modiste index` made it."),
     words: str = typer.Argument("", help='What to look for: "red dress with polka dots".'),
-    image: Path = typer.Option(None, "--image", "-i", help="A photo to search with."),  # noqa: B008
-    filters: list[str] = typer.Option(  # noqa: B008
+    image: Path = typer.Option(None, "--image", "-i", help="A photo to search with."),
+    filters: list[str] = typer.Option(
         [], "--filter", "-f", help="FIELD OP VALUE: colour=Red|Blue, price<50, title~linen. Several are joined by and."
     ),
     k: int = typer.Option(10, "-k", "--top", min=1, max=1000, help="How many to show."),
     per_product: bool = typer.Option(False, "--per-product", help="Show one item of each product (group)."),
-    html: Path = typer.Option(None, "--html", help="Also write a page with pictures."),  # noqa: B008
+    html: Path = typer.Option(None, "--html", help="Also write a page with pictures."),
     json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Search a catalogue by words, by photo, or by both ("like this, but red").
 
-        modiste search shop "black leather ankle boots"
-        modiste search shop --image photo.jpg --html found.html
-        modiste search shop "the same, but red" --image photo.jpg --filter "price<80" --filter "category=Dress"
+    modiste search shop "black leather ankle boots"
+    modiste search shop --image photo.jpg --html found.html
+    modiste search shop "the same, but red" --image photo.jpg --filter "price<80" --filter "category=Dress"
     """
     from modiste.cli.console import print_json, results
     from modiste.cli.contact_sheet import Row, write_contact_sheet
@@ -81,6 +81,12 @@ def hits_table(hits):  # type: ignore[no-untyped-def]
     for column in ("category", "colour", "price", "id"):
         table.add_column(column)
     for rank, (item, score) in enumerate(hits, 1):
-        cells = (item.title, item.category, item.attributes.get("colour", ""), item.attributes.get("price", ""), item.id)
+        cells = (
+            item.title,
+            item.category,
+            item.attributes.get("colour", ""),
+            item.attributes.get("price", ""),
+            item.id,
+        )
         table.add_row(str(rank), f"{score:.3f}", *(escape(str(cell)) for cell in cells))
     return table

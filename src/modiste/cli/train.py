@@ -9,8 +9,8 @@ import typer
 
 def train(
     recipe: str = typer.Argument("", help="Which recipe; leave out to list them."),
-    fields: list[str] = typer.Argument(None, metavar="[FIELD=VALUE]...", help="Fields of the recipe to change."),  # noqa: B008
-    out: Path = typer.Option(None, "--out", "-o", help="The run's folder.  [default: runs/RECIPE]"),  # noqa: B008
+    fields: list[str] = typer.Argument(None, metavar="[FIELD=VALUE]...", help="Fields of the recipe to change."),
+    out: Path = typer.Option(None, "--out", "-o", help="The run's folder.  [default: runs/RECIPE]"),
     resume: str = typer.Option("auto", help="auto: go on where the folder stopped; never: refuse a used folder."),
     device: str = typer.Option("", help="cpu, cuda, mps; left out, the fastest there is."),
     describe: bool = typer.Option(False, "--describe", help="Show the recipe's fields and stop."),
@@ -18,27 +18,36 @@ def train(
 ) -> None:
     """Train a model by a recipe; a killed run goes on when the same command is given again.
 
-        modiste train                                   # the recipes
-        modiste train dual_encoder_small --describe     # a recipe's fields
-        modiste train dual_encoder_small epochs=2 data=atelier:2000 --out runs/try
-        torchrun --nproc-per-node 2 -m modiste train dual_encoder_small
+    modiste train                                   # the recipes
+    modiste train dual_encoder_small --describe     # a recipe's fields
+    modiste train dual_encoder_small epochs=2 data=atelier:2000 --out runs/try
+    torchrun --nproc-per-node 2 -m modiste train dual_encoder_small
     """
-    from modiste.cli.console import print_json, results
-    from modiste.recipes.registry import RECIPES, list_recipes, parse_overrides, recipe_help, resolve
+    from modiste.cli.console import errors, print_json, results
+    from modiste.recipes.registry import RECIPES, build_run, config_class, parse_overrides, recipe_help
 
     if not recipe:
-        results.print(list_recipes(), markup=False, highlight=False)
+        for name, one in RECIPES.items():
+            results.print(f"{name}: {one.summary}", markup=False, highlight=False)
+        results.print("\n`modiste train RECIPE --describe` shows a recipe's fields.", markup=False, highlight=False)
         return
-    chosen = resolve(recipe)
     if describe:
         results.print(recipe_help(recipe), markup=False, highlight=False)
         return
-    config = parse_overrides(chosen, fields or [])
+    if resume not in ("auto", "never"):
+        raise ValueError(f"--resume is auto or never, not {resume!r}")
+    parse_overrides(
+        config_class(recipe), fields or [], defaults=RECIPES[recipe].defaults
+    )  # complain before torch loads
     from modiste.training.loop import train as run_training
 
-    run = RECIPES[recipe].build(config)
-    done = run_training(run, out or Path("runs") / recipe, resume=resume, device=device or None)
+    with errors.status("reading the data"):
+        run = build_run(recipe, fields or [])
+    done = run_training(
+        run, out or Path("runs") / recipe, resume="never" if resume == "never" else "auto", device=device or None
+    )
     if json:
-        print_json(done.as_dict())
-    else:
-        results.print(f"finished {recipe} after {done.steps} steps in {done.folder}")
+        print_json({"steps": done.steps, "folder": str(done.folder), "metrics": dict(done.metrics)})
+        return
+    results.print(f"finished {recipe} after {done.steps:,} steps: {done.folder}", highlight=False)
+    results.print(f"next: modiste evaluate retrieval-1of101 --model {done.folder} --data ...", highlight=False)

@@ -9,7 +9,7 @@ Shapes: N items, V further photos, C captions of an item, L text length, B batch
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -46,24 +46,30 @@ class PairData:
     products: torch.Tensor  # (N,) int64: equal means the same product
     labels: NDArray[np.int64]  # (N,): categories, for batches of hard negatives
     unknown_id: int = 1  # what a dropped token becomes
-    drop_token_rate: float = 0.1
-    augmentation: float = 1.0
-    more_photo_share: float = field(default=1.0)  # of the chosen items that have further photos, how many bring one
+    drop_token_rate: float = 0.1  # words hidden
+    augmentation: float = 1.0  # strength
+    extra_rows: int = 0  # rows of a batch that are second photos of its items
 
     def __len__(self) -> int:
         return len(self.images)
 
     def collate(self, indices: NDArray[np.int64], random: np.random.Generator) -> ImageTextBatch:
-        """The batch of these items, augmented; items with further photos bring one of them as a row of its own.
+        """The batch of these items, augmented, and `extra_rows` second photos of some of them as rows of their own.
 
-        The extra row has the same product number and a caption drawn anew, so the two photos are positives of each other.
+        An extra row has its item's product number and a caption drawn anew, so the two photos are positives of each
+        other. It is a further photo where an item has one, else the same photo augmented anew. The number of rows never
+        varies, as gathering over processes requires.
         """
         generator = torch.Generator().manual_seed(int(random.integers(2**62)))
-        extra = [n for n in indices if len(self.more_of[n]) and random.random() < self.more_photo_share]
-        photos = [self.images[torch.from_numpy(indices)]]
-        if extra:
-            photos.append(self.more_images[torch.tensor([random.choice(self.more_of[n]) for n in extra])])
-        rows = np.concatenate([indices, np.asarray(extra, dtype=np.int64)])
+        # Items with further photos first, else whichever: a stable sort of a random order.
+        order = random.permutation(indices)
+        order = order[np.argsort([len(self.more_of[n]) == 0 for n in order], kind="stable")]
+        extra = order[: self.extra_rows]
+        second = [
+            self.more_images[random.choice(self.more_of[n])] if len(self.more_of[n]) else self.images[n] for n in extra
+        ]
+        photos = torch.cat([self.images[torch.from_numpy(indices)], *(photo[None] for photo in second)])
+        rows = np.concatenate([indices, extra])
         # Inverse of the cumulative weights: one draw per row picks its caption.
         chosen = (self.caption_weights[rows].cumsum(axis=1) < random.random((len(rows), 1))).sum(axis=1)
         chosen = np.minimum(chosen, self.caption_weights.shape[1] - 1)
@@ -71,7 +77,7 @@ class PairData:
         token_ids = token_ids[:, : max(1, int((token_ids != 0).sum(dim=1).max()))]
         token_ids = drop_tokens(token_ids, generator, rate=self.drop_token_rate, replacement_id=self.unknown_id)
         return ImageTextBatch(
-            images=augment_photos(torch.cat(photos), generator, strength=self.augmentation),
+            images=augment_photos(photos, generator, strength=self.augmentation),
             token_ids=token_ids,
             attention_mask=token_ids != 0,
             item_ids=self.products[torch.from_numpy(rows)],
@@ -85,9 +91,11 @@ def build_pairs(
     *,
     context_length: int,
     progress: Callable[[int], None] | None = None,
-    **options: float,
+    drop_token_rate: float = 0.1,
+    augmentation: float = 1.0,
+    extra_rows: int = 0,
 ) -> PairData:
-    """Decode every photo once and tokenize every caption; `options` are `PairData`'s rates.
+    """Decode every photo once and tokenize every caption.
 
     Raises
     ------
@@ -123,7 +131,9 @@ def build_pairs(
         products=torch.from_numpy(_numbers([example.item.product for example in examples])),
         labels=_numbers([example.item.category for example in examples]),
         unknown_id=tokenizer.token_to_id(UNK),
-        **options,
+        drop_token_rate=drop_token_rate,
+        augmentation=augmentation,
+        extra_rows=extra_rows,
     )
 
 

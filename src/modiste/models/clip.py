@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from modiste.data.batches import ImageTextBatch
 from modiste.data.images import fit
 from modiste.data.text import tokenize
-from modiste.losses import itc_loss
+from modiste.losses import itc_loss, view_loss
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,6 @@ class DualEncoderConfig:
     dropout: float = 0.1
     initial_temperature: float = 0.07
     max_logit_scale: float = 100.0  # CLIP clips it there "to prevent training instability"
-    view_weight: float = 1.0  # photo-to-photo loss, used when a batch carries second views
 
 
 SIZES: dict[str, DualEncoderConfig] = {
@@ -131,7 +130,13 @@ class TextTower(nn.Module):
         nn.init.normal_(self.tokens.weight, std=0.02)
         nn.init.normal_(self.positions, std=0.01)
         layer = nn.TransformerEncoderLayer(
-            config.text_dim, config.num_heads, 2 * config.text_dim, config.dropout, F.gelu, batch_first=True, norm_first=True
+            config.text_dim,
+            config.num_heads,
+            2 * config.text_dim,
+            config.dropout,
+            F.gelu,
+            batch_first=True,
+            norm_first=True,
         )
         self.encoder = nn.TransformerEncoder(
             layer, config.text_depth, norm=nn.LayerNorm(config.text_dim), enable_nested_tensor=False
@@ -161,6 +166,10 @@ class DualEncoder(nn.Module):
         self.log_logit_scale = nn.Parameter(torch.tensor(math.log(1 / config.initial_temperature)))
 
     @property
+    def device(self) -> torch.device:
+        return self.log_logit_scale.device
+
+    @property
     def logit_scale(self) -> Tensor:
         return self.log_logit_scale.exp().clamp(max=self.config.max_logit_scale)
 
@@ -175,11 +184,12 @@ class DualEncoder(nn.Module):
         return F.normalize(self.text_tower(token_ids, attention_mask).float(), dim=1)
 
     def losses(self, batch: ImageTextBatch) -> dict[str, Tensor]:
-        """`itc_loss` (image-text), `view_loss` (photo-photo, when the batch has second views), and the temperature."""
+        """`itc_loss` (image-text), `view_loss` (photos of one product), and the temperature for the log."""
         image = self.encode_image(batch.images)
         text = self.encode_text(batch.token_ids, batch.attention_mask)
         return {
             "itc_loss": itc_loss(image, text, self.logit_scale, product_ids=batch.item_ids),
+            "view_loss": view_loss(image, self.logit_scale, product_ids=batch.item_ids),
             "logit_scale": self.logit_scale.detach(),
         }
 

@@ -144,9 +144,7 @@ class ImageTextEncoder:
             embedding = words if photo is None else photo
         else:
             embedding = fusion.words_in_mixed * words + (1 - fusion.words_in_mixed) * photo
-            weight = (
-                fusion.words_in_mixed * fusion.words_on_image + (1 - fusion.words_in_mixed) * fusion.photo_on_image
-            )
+            weight = fusion.words_in_mixed * fusion.words_on_image + (1 - fusion.words_in_mixed) * fusion.photo_on_image
         query = np.concatenate([weight * embedding, (1 - weight) * embedding], axis=1)  # type: ignore[operator]
         query /= np.linalg.norm(query, axis=1, keepdims=True)
         return Embeddings(query.astype(np.float32), self.id)

@@ -50,7 +50,9 @@ def load(name: str | Path | None = None, *, device: str = "cpu", revision: str |
             return _load_published(known.hub, name=known.name, device=device, revision=revision)
         encoder = from_pretrained(WEIGHTS / name, device=device)
         if known.sha256 and encoder.id.sha256 != known.sha256:
-            raise PretrainedError(f"{name}: the weights' sha256 is {encoder.id.sha256}, not the registered {known.sha256}")
+            raise PretrainedError(
+                f"{name}: the weights' sha256 is {encoder.id.sha256}, not the registered {known.sha256}"
+            )
         return encoder
     folder = Path(name)
     if folder.is_dir():
@@ -110,7 +112,19 @@ def save_pretrained(
 
 
 def from_pretrained(folder: str | Path, *, device: str = "cpu") -> ImageTextEncoder:
-    """An encoder from a folder that `save_pretrained` wrote.
+    """An encoder from a folder that `save_pretrained` wrote; raises as `load_towers` does."""
+    towers = load_towers(folder, device=device)
+    config = json.loads((Path(folder) / CONFIG).read_text(encoding="utf-8"))
+    try:
+        fusion = Fusion(**config.get("fusion", {}))
+    except (TypeError, ValueError) as error:
+        raise PretrainedError(f"{Path(folder) / CONFIG}: fusion: {error}") from error
+    sha256 = fingerprint(towers.model.state_dict(), towers.model.config, towers.tokenizer)
+    return ImageTextEncoder(towers, name=str(config.get("name", folder)), sha256=sha256, fusion=fusion)
+
+
+def load_towers(folder: str | Path, *, device: str = "cpu") -> DualEncoderTowers:
+    """The model and tokenizer of a folder that `save_pretrained` wrote, every key accounted for.
 
     Raises
     ------
@@ -129,7 +143,6 @@ def from_pretrained(folder: str | Path, *, device: str = "cpu") -> ImageTextEnco
             raise PretrainedError(f"{folder / CONFIG}: unknown architecture {config.get('architecture')!r}")
         sizes = {key: tuple(value) if isinstance(value, list) else value for key, value in config["model"].items()}
         model = DualEncoder(DualEncoderConfig(**sizes))
-        fusion = Fusion(**config.get("fusion", {}))
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise PretrainedError(f"{folder / CONFIG} does not describe a dual encoder: {error}") from error
     try:
@@ -144,10 +157,7 @@ def from_pretrained(folder: str | Path, *, device: str = "cpu") -> ImageTextEnco
         raise PretrainedError(f"{folder / TOKENIZER} is damaged: {error}") from error
     if tokenizer.get_vocab_size() > model.config.vocab_size:
         raise PretrainedError(f"{folder / TOKENIZER} has more words than the model's {model.config.vocab_size}")
-    sha256 = fingerprint(state, model.config, tokenizer)
-    return ImageTextEncoder(
-        DualEncoderTowers(model, tokenizer, device=device), name=config["name"], sha256=sha256, fusion=fusion
-    )
+    return DualEncoderTowers(model, tokenizer, device=device)
 
 
 def push_to_hub(folder: str | Path, repo_id: str, *, private: bool = False, token: str | None = None) -> str:
@@ -169,7 +179,9 @@ def fingerprint(state: Mapping[str, torch.Tensor], config: DualEncoderConfig, to
     digest.update(canonical_json(tokenizer).encode())
     for key, tensor in sorted(_to_stored(state).items()):
         digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.contiguous().view(torch.uint8).numpy().tobytes() if tensor.ndim else repr(tensor.item()).encode())
+        digest.update(
+            tensor.contiguous().view(torch.uint8).numpy().tobytes() if tensor.ndim else repr(tensor.item()).encode()
+        )
     return digest.hexdigest()
 
 
@@ -208,4 +220,6 @@ def _load_published(source: str, *, name: str, device: str, revision: str | None
 
 
 def _minimal_card(name: str) -> str:
-    return f"---\nlibrary_name: modiste\ntags: [fashion, image-text-retrieval]\n---\n# {name}\n\nA Modiste dual encoder.\n"
+    return (
+        f"---\nlibrary_name: modiste\ntags: [fashion, image-text-retrieval]\n---\n# {name}\n\nA Modiste dual encoder.\n"
+    )

@@ -12,11 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
     from modiste.data.pairs import PhotoTextExample
-    from modiste.training.loop import Run
+    from modiste.models.clip import DualEncoder
+    from modiste.training.run import Eval, Run
     from modiste.types import Item
 
 
@@ -58,6 +62,8 @@ class DualEncoderRecipe:
     """Strength of mirror, shift, zoom, turn and relighting; 0 for none."""
     attribute_captions: float = 0.25
     """How often the caption is composed of the item's attributes instead of its title."""
+    extra_rows: int = 0
+    """Second photos in a batch (a customer's, or the same photo augmented anew) for the photo-to-photo loss."""
     view_weight: float = 0.5
     """Weight of the photo-to-photo loss."""
     precision: str = "auto"
@@ -70,6 +76,7 @@ class DualEncoderRecipe:
     """Of weights, order and augmentation."""
 
 
+REPORTED = tuple(f"{way}_{metric}" for way in ("t2i", "i2t") for metric in ("R@1", "R@5", "R@10"))
 CAPTION_ATTRIBUTES = ("gender", "colour", "material", "pattern", "article_type", "season", "usage")
 
 
@@ -105,6 +112,105 @@ def atelier_examples(count: int, photos: int, size: tuple[int, int], *, seed: in
     world = Atelier(seed=seed, image_size=drawn)
     for index in range(count):
         item = world.item(index)
-        captions = ((item.title, 0.4), (item.description, 0.2), (world.query(index), 0.2), (world.query(index, seed=1), 0.2))
+        captions = (
+            (item.title, 0.4),
+            (item.description, 0.2),
+            (world.query(index), 0.2),
+            (world.query(index, seed=1), 0.2),
+        )
         views = tuple(world.customer_photo(index, view_seed=view, size=drawn) for view in range(photos))
         yield PhotoTextExample(item, tuple((text, weight) for text, weight in captions if text), views)
+
+
+def build(config: DualEncoderRecipe) -> Run:
+    """The complete run: data decoded, tokenizer learned, evaluators named."""
+    from dataclasses import replace
+    from functools import partial
+
+    import torch
+
+    from modiste.data.pairs import build_pairs
+    from modiste.data.sources import load_items
+    from modiste.data.text import train_wordpiece
+    from modiste.models.clip import SIZES, DualEncoder, photo_tensor
+    from modiste.models.pretrained import load_towers, save_pretrained
+    from modiste.training.run import Run
+    from modiste.training.sampling import IndexLoader
+
+    if config.size not in SIZES:
+        raise ValueError(f"there is no size {config.size!r}; choose one of {', '.join(SIZES)}")
+    start = load_towers(config.init_from) if config.init_from else None
+    sizes = start.model.config if start else SIZES[config.size]
+    examples = list(examples_of(load_items(config.data, "train"), config.attribute_captions))
+    if config.atelier:
+        examples += atelier_examples(config.atelier, config.customer_photos, sizes.image_size)
+    captions = [text for example in examples for text, _ in example.captions]
+    tokenizer = start.tokenizer if start else train_wordpiece(captions, vocab_size=config.vocab_size)
+    if not start:
+        sizes = replace(sizes, vocab_size=tokenizer.get_vocab_size(), dropout=config.dropout)
+    data = build_pairs(
+        examples,
+        tokenizer,
+        partial(photo_tensor, image_size=sizes.image_size),
+        context_length=sizes.context_length,
+        drop_token_rate=config.drop_token_rate,
+        augmentation=config.augmentation,
+        extra_rows=config.extra_rows,
+    )
+
+    def model() -> DualEncoder:
+        made = DualEncoder(sizes)
+        if start:
+            made.load_state_dict(start.model.state_dict())
+        return made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def publish(trained: torch.nn.Module, folder: Path) -> None:
+        assert isinstance(trained, DualEncoder)
+        save_pretrained(folder, trained, tokenizer, name=f"dual_encoder_{config.size}.{folder.parent.name}")
+
+    return Run(
+        name="dual_encoder",
+        model=model,
+        loader=IndexLoader(
+            data.collate,
+            len(data),
+            config.batch_size,
+            seed=config.seed,
+            labels=data.labels,
+            group_size=config.group_size,
+            num_workers=1,
+        ),
+        epochs=config.epochs,
+        learning_rate=config.learning_rate,
+        weight_decay=config.weight_decay,
+        warmup_steps=config.warmup_steps,
+        grad_clip_norm=config.grad_clip_norm,
+        ema_decay=config.ema_decay,
+        precision=config.precision,
+        seed=config.seed,
+        loss_weights={"view_loss": config.view_weight},
+        evals=_validation(config, tokenizer),
+        publish=publish,
+    )
+
+
+def _validation(config: DualEncoderRecipe, tokenizer: Tokenizer) -> dict[str, Eval]:
+    """1-of-101 on the validation split of the training data, when it has one."""
+    from modiste.data.sources import has_split, load_items
+    from modiste.evaluation.retrieval import evaluate_encoder
+    from modiste.models.clip import DualEncoderTowers
+    from modiste.models.inference import ImageTextEncoder
+    from modiste.training.run import Eval
+
+    if not config.eval_every or not has_split(config.data, "valid"):
+        return {}
+    items = load_items(config.data, "valid")
+
+    def evaluate(model: DualEncoder) -> dict[str, float]:
+        encoder = ImageTextEncoder(
+            DualEncoderTowers(model, tokenizer, device=model.device), name="in training", sha256=""
+        )
+        report = evaluate_encoder("retrieval-1of101", items, encoder, resamples=0).as_dict()
+        return {key: value for key, value in report.items() if key in REPORTED}
+
+    return {"retrieval-1of101/valid": Eval(evaluate, every_epochs=config.eval_every)}

@@ -199,7 +199,7 @@ def train(
                 if run.select in evaluated and _is_better(evaluated[run.select], best, run.select_mode):
                     best = Best(step, evaluated[run.select])
                     if is_main:
-                        _publish(model, ema, folder / "best" / "model.safetensors")
+                        _publish(run, model, ema, folder / "best")
                         write_json(folder / "best" / "metrics.json", {"step": step, **evaluated})
                 now = time.perf_counter()
                 if log:
@@ -229,7 +229,7 @@ def train(
                     f"the loader ended epoch {epoch} after {step % steps_per_epoch} of {steps_per_epoch} batches"
                 )
         if is_main:
-            _publish(model, ema, folder / "model.safetensors")
+            _publish(run, model, ema, folder)
         accelerator.wait_for_everyone()
         return TrainResult(step, metrics, best, folder)
 
@@ -310,11 +310,13 @@ def _best(state: Mapping[str, Any]) -> Best | None:
     return Best(**state["best"]) if state["best"] else None
 
 
-def _publish(model: nn.Module, ema: Ema | None, path: Path) -> None:
-    """Write the weights that others load: the average where there is one."""
-    path.parent.mkdir(exist_ok=True)
+def _publish(run: Run, model: nn.Module, ema: Ema | None, folder: Path) -> None:
+    """Write the weights that others load, the average where there is one, and what the run itself publishes."""
+    folder.mkdir(exist_ok=True)
     with ema.applied(model) if ema else nullcontext():
-        save_tensors(path, model.state_dict())
+        save_tensors(folder / "model.safetensors", model.state_dict())
+        if run.publish:
+            run.publish(model, folder / "model")
 
 
 def _seed(*entropy: int) -> None:
@@ -420,7 +422,7 @@ def _aside(folder: Path) -> Path:
 
 def _set_aside(folder: Path) -> None:
     """Move an earlier run's files into a folder of their own, so that none is lost and none is mistaken for new."""
-    names = ("run.json", "log.jsonl", "tensorboard", "checkpoints", "best", "model.safetensors")
+    names = ("run.json", "log.jsonl", "tensorboard", "checkpoints", "best", "model.safetensors", "model")
     if found := [folder / name for name in names if (folder / name).exists()]:
         aside = _aside(folder)
         for path in found:

@@ -101,6 +101,9 @@ class Run:
     """Optimiser steps from one logged step to the next."""
     find_unused_parameters: bool = False
     """Needed under several processes when some batch does not reach every parameter."""
+    publish: Callable[[Any, Path], None] | None = None
+    """Writes the model as others load it (weights, preprocessing, tokenizer) into the folder given: `model/` of the run,
+    at the end, and `best/model/` where `select` is given."""
     config: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
     """The recipe's own fields, for the record in run.json and to notice changes on resuming."""
 
@@ -136,7 +139,7 @@ def snapshot(run: Run, precision: str) -> dict[str, Any]:
     """The fields of a run as JSON values; what has no JSON form is told by its type."""
     fields: dict[str, Any] = {}
     for name, value in vars(run).items():
-        if name in ("model", "loader"):
+        if name in ("model", "loader", "publish"):
             continue
         if name == "evals":
             value = {
