@@ -111,7 +111,9 @@ def decode(
         raise ImageError(f"file of {len(data):,} bytes, the limit is {max_bytes:,}")
     name = image_format(data)
     if name is None or name not in formats:
-        raise ImageError(f"not a picture in {', '.join(formats)}" if name is None else f"{name} pictures are not accepted")
+        raise ImageError(
+            f"not a picture in {', '.join(formats)}" if name is None else f"{name} pictures are not accepted"
+        )
     if name == "JPEG" and data.count(b"\xff\xda") > MAX_JPEG_SCANS:
         raise ImageError(f"JPEG of more than {MAX_JPEG_SCANS} scans")
     try:
