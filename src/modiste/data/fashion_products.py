@@ -75,7 +75,11 @@ class FashionProducts:
             self._files = {self.root.stem: self.root}
         else:
             folder = next(
-                (one for one in (self.root / NAME, self.root) if any((one / f"{name}.parquet").is_file() for name in SPLITS)),
+                (
+                    one
+                    for one in (self.root / NAME, self.root)
+                    if any((one / f"{name}.parquet").is_file() for name in SPLITS)
+                ),
                 None,
             )
             if folder is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +12,7 @@ from modiste.data.fashion_products import NAME, SPLITS, FashionProducts, is_fash
 from modiste.data.feed import SUFFIXES, FeedReport, find_table, read_feed
 from modiste.types import Item
 
+_log = logging.getLogger(__name__)
 _ATELIER = re.compile(r"atelier:(\d{1,9})(?::(\d{1,9}))?")
 # Of ten parts of the products, those that belong to each split when the source itself does not say.
 _TENTHS = {"train": range(8), "valid": range(8, 9), "test": range(9, 10)}
@@ -30,7 +32,7 @@ def load_items(source: str | Path, split: str | None = None, *, report: FeedRepo
         `split` of each item decides; where there is no such attribute either, a hash of the product does (80/10/10), so
         the rows of one product are never on both sides and adding rows moves none.
     report
-        Collects a feed's refused rows, which are skipped.
+        Collects a feed's refused rows, which are skipped; their number is logged as a warning in any case.
 
     Raises
     ------
@@ -40,6 +42,7 @@ def load_items(source: str | Path, split: str | None = None, *, report: FeedRepo
     if split is not None and split not in SPLITS:
         raise ValueError(f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
     text = str(source)
+    report = FeedReport() if report is None else report
     if text.startswith("atelier"):
         items = _select(_atelier(text), split)
     else:
@@ -56,7 +59,10 @@ def load_items(source: str | Path, split: str | None = None, *, report: FeedRepo
         else:
             raise ValueError(f"{text}: no split {split!r}; there is {', '.join(files)}")
     if not items:
-        raise ValueError(f"{text}: no item" + (f" in split {split!r}" if split else "") + _why(report))
+        why = f"; {report}" if report.rejected else ""
+        raise ValueError(f"{text}: no item" + (f" in split {split!r}" if split else "") + why)
+    if report.rejected or report.warnings:
+        _log.warning("%s: %s", text, report)
     return items
 
 
@@ -86,7 +92,7 @@ def _split_files(folder: Path) -> dict[str, Path]:
     return {}
 
 
-def _table(path: Path, report: FeedReport | None) -> list[Item]:
+def _table(path: Path, report: FeedReport) -> list[Item]:
     if path.suffix == ".parquet" and is_fashion_products(path):
         return FashionProducts(path).split(path.stem)
     return list(read_feed(path, report=report))
@@ -105,7 +111,3 @@ def _select(items: Iterable[Item], split: str | None) -> list[Item]:
 
 def _tenth(product: str) -> int:
     return int.from_bytes(hashlib.sha256(product.encode()).digest()[:8], "big") % 10
-
-
-def _why(report: FeedReport | None) -> str:
-    return f"; {report}" if report is not None and report.rejected else ""

@@ -17,8 +17,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO
 
-from modiste.data.feed.report import FeedError, FeedReport
 from modiste.data.feed.google_xml import xml_rows
+from modiste.data.feed.report import FeedError, FeedReport
 
 Warn = Callable[[str], None]
 
