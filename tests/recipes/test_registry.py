@@ -52,7 +52,14 @@ def test_words_become_typed_fields() -> None:
 
 @pytest.mark.parametrize(
     ("word", "expected"),
-    [("folder=none", None), ("widths=[4]", (4,)), ("widths=4", (4,)), ("warmup=0.1", 0.1), ("warmup=10", 10), ("name=a=b", "a=b")],
+    [
+        ("folder=none", None),
+        ("widths=[4]", (4,)),
+        ("widths=4", (4,)),
+        ("warmup=0.1", 0.1),
+        ("warmup=10", 10),
+        ("name=a=b", "a=b"),
+    ],
 )
 def test_spellings(word: str, expected: object) -> None:
     value = getattr(parse_overrides(Config, [word]), word.split("=")[0])

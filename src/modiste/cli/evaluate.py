@@ -15,7 +15,7 @@ def evaluate(
     protocol: str = typer.Argument(..., help=_LIST),
     model: str = typer.Option("", help="A name of `modiste models`, a folder (a run's too), or a hub name."),
     data: str = typer.Option(..., "--data", "-d", help="A table, a folder with splits, or atelier:SIZE[:SEED]."),
-    split: str = typer.Option("test", help="Which split, where the data has splits."),
+    split: str = typer.Option("", help="train, valid or test.  [default: test where the data has splits, else all]"),
     num_queries: int = typer.Option(0, help="Only so many queries, drawn by the seed; 0 for all."),
     seed: int = typer.Option(0, help="Of negatives, queries and bootstrap."),
     control: bool = typer.Option(True, help="Also report the metadata-only control."),
@@ -30,7 +30,7 @@ def evaluate(
     import json as jsonlib
 
     from modiste.cli.console import errors, print_json, results
-    from modiste.data.sources import load_items
+    from modiste.data.sources import default_split, load_items
     from modiste.evaluation.controls import add_metadata_control
     from modiste.evaluation.retrieval import evaluate_encoder
     from modiste.files import write_atomically
@@ -40,7 +40,7 @@ def evaluate(
         raise ValueError(f"no protocol {protocol!r}; choose one of {', '.join(PROTOCOLS)}")
     encoder = load(model or None)
     with errors.status(f"reading {data}"):
-        items = load_items(data, split)
+        items = load_items(data, split or default_split(data))
     with errors.status(f"encoding {len(items):,} items with {encoder.id.name}"):
         report = evaluate_encoder(protocol, items, encoder, seed=seed, num_queries=num_queries or None)
     if control:

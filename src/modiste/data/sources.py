@@ -25,6 +25,7 @@ def load_items(source: str | Path, split: str | None = None, *, report: FeedRepo
     ----------
     source
         - `atelier:SIZE` or `atelier:SIZE:SEED`: that many items of the generated world;
+        - `fashion_products`: the real set where `MODISTE_DATA` says, or beside the checkout;
         - a folder with `train`, `valid`, `test` files in any feed format, or with `fashion_products/` in it;
         - a table in any format that `modiste.data.feed` reads, or a folder with one.
     split
@@ -43,6 +44,8 @@ def load_items(source: str | Path, split: str | None = None, *, report: FeedRepo
         raise ValueError(f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
     text = str(source)
     report = FeedReport() if report is None else report
+    if text == NAME:
+        source = text = str(FashionProducts().root)
     if text.startswith("atelier"):
         items = _select(_atelier(text), split)
     else:
@@ -64,6 +67,18 @@ def load_items(source: str | Path, split: str | None = None, *, report: FeedRepo
     if report.rejected or report.warnings:
         _log.warning("%s: %s", text, report)
     return items
+
+
+def has_split(source: str | Path, split: str) -> bool:
+    """Whether `load_items(source, split)` has files or rows of that split to offer; reads no items."""
+    root = FashionProducts().root if str(source) == NAME else Path(source)
+    files = _split_files(root) if root.is_dir() else {}
+    return split in files if files else not str(source).startswith("atelier")
+
+
+def default_split(source: str | Path) -> str | None:
+    """What to evaluate when nothing is said: the test split of a source that has splits, else everything."""
+    return "test" if str(source) == NAME or (Path(source).is_dir() and _split_files(Path(source))) else None
 
 
 def _atelier(text: str) -> list[Item]:

@@ -19,6 +19,8 @@ SPECIAL_TOKENS = [PAD, UNK, CLS, SEP, MASK]
 def train_wordpiece(texts: Iterable[str], *, vocab_size: int = 8192, min_frequency: int = 2) -> Tokenizer:
     """A lower-casing WordPiece tokenizer (BERT's scheme) learned from `texts`; the same texts give the same tokenizer.
 
+    A few more than `vocab_size` pieces can come of it: every single character is kept.
+
     Raises
     ------
     ValueError
@@ -27,14 +29,30 @@ def train_wordpiece(texts: Iterable[str], *, vocab_size: int = 8192, min_frequen
     corpus = [text for text in texts if text.strip()]
     if not corpus:
         raise ValueError("a tokenizer cannot be trained: none of the items has a text")
-    tokenizer = Tokenizer(models.WordPiece(unk_token=UNK, max_input_chars_per_word=64))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True, strip_accents=True)
+    # The library's own WordPiece trainer numbers continuation pieces in hash order, so two runs disagree; its BPE trainer
+    # does not. Pieces are learned with "\N{LOWER ONE EIGHTH BLOCK}" marking a word's start and then renamed.
+    normalizer = normalizers.BertNormalizer(lowercase=True, strip_accents=True)
+    learner = Tokenizer(models.BPE())
+    learner.normalizer = normalizer
+    learner.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.BertPreTokenizer(), pre_tokenizers.Metaspace(prepend_scheme="always", split=False)]
+    )
+    learner.train_from_iterator(
+        sorted(corpus),
+        trainers.BpeTrainer(
+            vocab_size=vocab_size - len(SPECIAL_TOKENS), min_frequency=min_frequency, show_progress=False
+        ),
+    )
+    learned = sorted(learner.get_vocab().items(), key=lambda entry: entry[1])
+    start = "\N{LOWER ONE EIGHTH BLOCK}"
+    pieces = [token[1:] if token.startswith(start) else f"##{token}" for token, _ in learned if token != start]
+    # A lone character can begin a word even if none of the corpus does, and the other way round.
+    pieces += [token for token, _ in learned if len(token) == 1 and token != start]
+    vocabulary = {token: number for number, token in enumerate(dict.fromkeys([*SPECIAL_TOKENS, *pieces]))}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token=UNK, max_input_chars_per_word=64))
+    tokenizer.normalizer = normalizer
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=vocab_size, min_frequency=min_frequency, special_tokens=SPECIAL_TOKENS, show_progress=False
-    )
-    tokenizer.train_from_iterator(corpus, trainer)
     return tokenizer
 
 

@@ -179,15 +179,16 @@ def fingerprint(state: Mapping[str, torch.Tensor], config: DualEncoderConfig, to
     digest.update(canonical_json(tokenizer).encode())
     for key, tensor in sorted(_to_stored(state).items()):
         digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(
-            tensor.contiguous().view(torch.uint8).numpy().tobytes() if tensor.ndim else repr(tensor.item()).encode()
-        )
+        digest.update(tensor.numpy().tobytes())
     return digest.hexdigest()
 
 
 def _to_stored(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {
-        key: (value.half() if value.is_floating_point() and value.ndim > 1 else value).detach().cpu().contiguous()
+        key: (value.half() if value.is_floating_point() and value.ndim > 1 else value)
+        .detach()
+        .cpu()
+        .contiguous(memory_format=torch.contiguous_format)
         for key, value in state.items()
     }
 

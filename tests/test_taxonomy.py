@@ -1,0 +1,71 @@
+"""Labels of several data sets land in the right kind."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modiste.taxonomy import SLOT_OF_SUPER_CATEGORY, at_granularity, normalise, slot, super_category, unknown_labels
+
+
+@pytest.mark.parametrize(
+    ("label", "kind"),
+    [
+        ("Tshirts", "tops"),
+        ("Casual Shoes", "shoes"),
+        ("Flip Flops", "shoes"),
+        ("Track Pants", "bottoms"),
+        ("Lehenga Choli", "dresses"),
+        ("Kurta Sets", "sets"),
+        ("Necklace and Chains", "jewellery"),
+        ("Nehru Jackets", "outerwear"),
+        ("Sunglasses", "accessories"),
+        ("Scarves", "accessories"),
+        ("dress shirt", "tops"),
+        ("denim shirt dress", "dresses"),
+        ("ankle_boots", "shoes"),
+        ("  TRENCH   coat ", "outerwear"),
+        ("all-body", "dresses"),
+        ("outerwear", "outerwear"),
+        ("Booties", "shoes"),
+        ("handbag", "bags"),
+        ("flux capacitor", "other"),
+        ("", "other"),
+    ],
+)
+def test_super_category(label: str, kind: str) -> None:
+    assert super_category(label) == kind
+    assert slot(label) == SLOT_OF_SUPER_CATEGORY[kind]
+
+
+def test_plural_case_and_spacing_are_one_category() -> None:
+    keys = {
+        at_granularity(label, "category") for label in ("Ankle Boots", "ankle boot", "ANKLE_BOOTS", " ankle  boot ")
+    }
+    assert len(keys) == 1
+
+
+def test_an_unknown_granularity_lists_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="super_category"):
+        at_granularity("dress", "colour")  # type: ignore[arg-type]
+
+
+def test_unknown_labels_are_reported_once() -> None:
+    assert unknown_labels(["Dress", "Gizmo", "Gizmo", "Widget"]) == ["Gizmo", "Widget"]
+
+
+@given(st.text(max_size=40))
+def test_any_text_has_a_kind_and_normalising_twice_changes_nothing_more(label: str) -> None:
+    assert super_category(label) in SLOT_OF_SUPER_CATEGORY
+    assert super_category(normalise(label)) == super_category(label)
+
+
+@pytest.mark.data
+def test_every_label_of_the_real_products_is_known(real_data) -> None:  # type: ignore[no-untyped-def]
+    import pyarrow.parquet as pq
+
+    labels = (
+        pq.read_table(real_data / "fashion_products" / "train.parquet", columns=["article_type"]).column(0).unique()
+    )
+    assert unknown_labels(labels.to_pylist()) == ["Water Bottle"]
