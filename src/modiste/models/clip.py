@@ -35,9 +35,8 @@ class DualEncoderConfig:
     vocab_size: int = 8192
     context_length: int = 32  # the longest title of fashion_products has 27 WordPieces
     image_size: tuple[int, int] = (60, 80)  # (width, height): portrait, as product photos are
-    stem_channels: int = 32
-    channels: tuple[int, ...] = (64, 128, 256)  # one stage each, halving the grid
-    depths: tuple[int, ...] = (2, 2, 2)
+    channels: tuple[int, ...] = (32, 64, 128, 256)  # one stage each, halving the grid; the stem halves it first
+    depths: tuple[int, ...] = (1, 1, 1, 1)
     text_dim: int = 192
     text_depth: int = 2
     num_heads: int = 4
@@ -93,14 +92,8 @@ class ImageTower(nn.Module):
 
     def __init__(self, config: DualEncoderConfig) -> None:
         super().__init__()
-        # Two strided convolutions: full-resolution maps cost most of the time and hold little at 60x80.
         self.stem = nn.Sequential(
-            nn.Conv2d(3, config.stem_channels, 3, 2, 1, bias=False),
-            nn.BatchNorm2d(config.stem_channels),
-            nn.ReLU(),
-            nn.Conv2d(config.stem_channels, config.channels[0], 3, 2, 1, bias=False),
-            nn.BatchNorm2d(config.channels[0]),
-            nn.ReLU(),
+            nn.Conv2d(3, config.channels[0], 3, 2, 1, bias=False), nn.BatchNorm2d(config.channels[0]), nn.ReLU()
         )
         blocks: list[nn.Module] = []
         channels = config.channels[0]
