@@ -117,7 +117,7 @@ def stochastic(collate: Callable[..., ImageTextBatch]) -> Run:
         loader=IndexLoader(collate, NUM_ITEMS, BATCH_SIZE),
         gradient_accumulation=2,
         ema_decay=0.9,
-        checkpoint_every_steps=2,
+        checkpoint_every_steps=3,
     )
 
 
@@ -243,7 +243,7 @@ def test_stops_before_the_update_at_the_first_number_that_is_not_finite(tmp_path
     model = Exploding(gradient)
     seen: list[Tensor] = []
     evals = {"spy": Eval(lambda now: seen.append(now.head.weight.detach().clone()) or {}, every_steps=1)}
-    name = "grad_norm is (nan|inf)" if gradient else "loss is nan"
+    name = "^grad_norm is (nan|inf)" if gradient else "^word_loss is nan"
     with pytest.raises(NonFiniteLoss, match=rf"{name} at step 5 \(recipe=toy, lr=0\.00"):
         train_quietly(toy_run(model=model, evals=evals), tmp_path)
     assert len(seen) == 4
@@ -265,6 +265,9 @@ def test_another_configuration_is_refused_by_its_fields(tmp_path: Path) -> None:
     train_quietly(toy_run(config={"width": 8, "num_workers": 1}), tmp_path)
     with pytest.raises(ValueError, match=r"config\.width: 8, now 16; learning_rate: 0\.01, now 0\.02.*resume='never'"):
         train_quietly(toy_run(config={"width": 16, "num_workers": 2}, learning_rate=0.02), tmp_path)
+    other_order = IndexLoader(make_batch, NUM_ITEMS, BATCH_SIZE, seed=1, num_workers=2)
+    with pytest.raises(ValueError, match=r"configuration: loader\.seed: 0, now 1\. Choose"):
+        train_quietly(toy_run(config={"width": 8}, loader=other_order), tmp_path)
     # what cannot reach the weights may change
     train_quietly(toy_run(config={"width": 8, "num_workers": 2}, log_every=7, keep_checkpoints=5), tmp_path)
 
@@ -294,7 +297,19 @@ def test_going_back_to_a_chosen_checkpoint_repeats_what_followed(tmp_path: Path)
         "step_00000012",
     ]
     with pytest.raises(ValueError, match=r"run\.json is missing"):
-        train_quietly(run, tmp_path / "other", resume=tmp_path / "nowhere" / "step_1")
+        train_quietly(run, tmp_path / "new", resume=tmp_path / "no" / "checkpoints" / "step_00000004")
+    with pytest.raises(ValueError, match="step_00000005 is incomplete"):
+        train_quietly(run, tmp_path, resume=tmp_path / "checkpoints" / "step_00000005")
+    # and into another folder, from the first checkpoint or from the run's last
+    train_quietly(run, tmp_path / "copy", resume=tmp_path / "checkpoints" / "step_00000004")
+    assert numbers(tmp_path / "copy") == before[4:]
+    train_quietly(run, tmp_path / "same", resume=tmp_path)
+    assert same_weights(tmp_path / "same", tmp_path / "copy")
+    (tmp_path / "same" / "model.safetensors").unlink()
+    train_quietly(run, tmp_path / "same")  # has its own copy of the last checkpoint
+    assert same_weights(tmp_path / "same", tmp_path / "copy")
+    with pytest.raises(ValueError, match="holds a run of its own"):
+        train_quietly(run, tmp_path / "copy", resume=tmp_path)
 
 
 def test_a_damaged_last_checkpoint_costs_only_its_steps(tmp_path: Path) -> None:
