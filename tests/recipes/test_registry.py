@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from torch import nn
 
 from modiste.recipes import registry
-from modiste.recipes.registry import Recipe, RecipeError, field_docs, parse_overrides, recipe_help
+from modiste.recipes.registry import Recipe, RecipeError, build_run, field_docs, parse_overrides, recipe_help
+from modiste.training.run import Run
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,15 @@ class Required:
     data: Path  # the table
 
 
+def build(config: Config) -> Run:
+    class NoData:
+        steps_per_epoch = 5
+
+    return Run(
+        name="?", model=nn.Linear(1, 1), loader=NoData(), epochs=config.epochs, learning_rate=config.learning_rate
+    )
+
+
 def test_words_become_typed_fields() -> None:
     words = ["epochs=5", "learning-rate=3e-4", "name=3", "widths=1,2,3", "ema=true", "folder=a/b", "towers=clip"]
     config = parse_overrides(Config, [*words, 'weights={"a_loss": 2}'])
@@ -72,12 +83,12 @@ def test_spellings(word: str, expected: object) -> None:
     [
         (["epoch=3"], "no field 'epoch'; did you mean epochs"),
         (["zzz=3"], "there is ema, epochs"),
-        (["epochs=three"], "epochs=three: not a int"),
-        (["epochs=1.5"], "not a int"),
-        (["learning_rate=nan"], "learning_rate=nan: not a float"),
+        (["epochs=three"], "epochs=three is not of type int"),
+        (["epochs=1.5"], "not of type int"),
+        (["learning_rate=nan"], "learning_rate=nan is not of type float"),
         (["towers=siglip"], "'own' or 'clip'"),
         (["widths=1,b"], "widths=1,b"),
-        (["ema=perhaps"], "not a bool"),
+        (["ema=perhaps"], "not of type bool"),
         (["epochs"], "field=value"),
         (["epochs=1", "epochs=2"], "twice"),
         (["epochs=0"], "at least 1"),
@@ -118,3 +129,14 @@ def test_help_shows_every_field(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_registry_imports_no_torch() -> None:
     code = "import sys, modiste.recipes.registry; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_run_is_built_from_words_and_keeps_its_config(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = Recipe("a toy", f"{__name__}:Config", f"{__name__}:build", defaults={"epochs": 7})
+    monkeypatch.setitem(registry.RECIPES, "debug", recipe)
+    monkeypatch.setitem(sys.modules, __name__, sys.modules[Config.__module__])
+    run = build_run("debug", ["learning_rate=0.5"])
+    assert (run.name, run.total_steps, run.learning_rate) == ("debug", 35, 0.5)
+    assert run.config["epochs"] == 7
+    assert run.config["widths"] == (8, 16)
+    assert build_run("debug", ["epochs=1"]).total_steps == 5

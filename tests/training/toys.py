@@ -17,10 +17,10 @@ from modiste.training.sampling import IndexLoader
 NUM_ITEMS, BATCH_SIZE = 24, 8
 
 
-def make_batch(indices: NDArray[np.int64], random: np.random.Generator) -> ImageTextBatch:
+def make_batch(indices: NDArray[np.int64], random: np.random.Generator, noise: float = 0.1) -> ImageTextBatch:
     """Item i's picture is drawn by generator i, and augmented with noise from `random`."""
     images = np.stack([np.random.default_rng(int(at)).normal(size=(3, 4, 4)) for at in indices])
-    images += 0.1 * random.normal(size=images.shape)
+    images += noise * random.normal(size=images.shape)
     tokens = torch.from_numpy(indices[:, None] % 7 + np.arange(5))
     return ImageTextBatch(
         images=torch.from_numpy(images).float(),

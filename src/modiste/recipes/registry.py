@@ -21,6 +21,7 @@ import inspect
 import json
 import textwrap
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
@@ -181,18 +182,17 @@ def _converted(name: str, text: str, annotation: Any) -> Any:
         adapter = TypeAdapter(annotation)
     candidates: list[Any] = [None] if text.lower() in ("none", "null") else []
     candidates.append(text)
-    try:
+    with suppress(ValueError):
         candidates.append(json.loads(text))
-    except ValueError:
-        candidates.append([part.strip() for part in text.split(",")])
+    candidates.append([part.strip() for part in text.split(",") if part.strip()])
     for candidate in candidates:
         try:
             return adapter.validate_python(candidate)
         except ValidationError as error:
             reason = error.errors()[0]["msg"]
     kind = annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
-    detail = "" if isinstance(annotation, type) else f": {reason[0].lower()}{reason[1:]}"
-    raise RecipeError(f"{name}={text}: not a {kind}{detail}")
+    detail = "" if isinstance(annotation, type) else f" ({reason[0].lower()}{reason[1:]})"
+    raise RecipeError(f"{name}={text} is not of type {kind}{detail}")
 
 
 def _default(one: dataclasses.Field[Any], overridden: Mapping[str, Any]) -> str:

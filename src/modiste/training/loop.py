@@ -9,7 +9,6 @@ just before it: a resumed run equals an uninterrupted one, and evaluators cannot
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import random
@@ -28,7 +27,6 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
-from filelock import FileLock, Timeout
 from torch import Tensor, nn
 
 from modiste.data.batches import TensorBatch
@@ -43,9 +41,10 @@ from modiste.training.checkpoint import (
     save_tensors,
     write_json,
 )
+from modiste.training.folder import drop_later_checkpoints, locked, matching_record, session, set_aside
 from modiste.training.log import RunLog
 from modiste.training.optim import Ema, build_optimizer, learning_rate_at, set_learning_rate
-from modiste.training.run import Eval, Precision, Run, differences, session, snapshot
+from modiste.training.run import Eval, Precision, Run, snapshot
 
 __all__ = ["Best", "Eval", "NonFiniteLoss", "Run", "TrainResult", "TrainingInterrupted", "train"]
 
@@ -85,15 +84,15 @@ def train(
     run: Run,
     folder: Path | str,
     *,
-    resume: Literal["auto", "never"] | Path = "auto",
+    resume: Literal["auto", "never"] | str | Path = "auto",
     device: str | None = None,
     progress: bool = True,
 ) -> TrainResult:
     """Train, or go on training, in `folder`.
 
     `resume`: "auto" goes on from the folder's last complete checkpoint if there is one; "never" starts anew, moving
-    what the folder holds into `earlier_1`, `earlier_2`...; a path goes on from that checkpoint. `device`: "cpu" or
-    "cuda"; None takes the accelerator there is.
+    what the folder holds into `earlier_1`, `earlier_2`...; a path goes on from that checkpoint, or the last one of that
+    run's folder. `device`: "cpu" or "cuda"; None takes the accelerator there is.
 
     Raises `NonFiniteLoss` before a bad update; `TrainingInterrupted` after SIGINT or SIGTERM, with a checkpoint
     written; `ValueError` when the folder holds a differently configured run, is in use, or the device is missing.
@@ -106,12 +105,14 @@ def train(
     with ExitStack() as stack:
         # ---- The folder: whose is it, and where does this session start?
         if is_main:
-            stack.enter_context(_locked(folder))
+            stack.enter_context(locked(folder))
             if resume == "never":
-                _set_aside(folder)
+                set_aside(folder)
         accelerator.wait_for_everyone()
-        source = resume if isinstance(resume, Path) else latest_checkpoint(folder / "checkpoints")
-        record = _matching_record(run, snapshot(run, precision), source, folder)
+        source = latest_checkpoint(folder / "checkpoints") if resume in ("auto", "never") else Path(resume)
+        if source and (source / "checkpoints").is_dir():  # a run's folder stands for its last checkpoint
+            source = latest_checkpoint(source / "checkpoints")
+        record = matching_record(snapshot(run, precision), source, folder)
         checkpoint = load_checkpoint(source) if source else None
         step = checkpoint.step if checkpoint else 0
         if checkpoint and step >= total_steps and (folder / "model.safetensors").exists():
@@ -120,11 +121,7 @@ def train(
             return TrainResult(step, checkpoint.state["metrics"], _best(checkpoint.state), folder)
         accelerator.wait_for_everyone()  # all have read before the first one writes
         if is_main:
-            _drop_later_checkpoints(folder, step)
-            sessions = [*record.get("sessions", []), session(step, accelerator.device, world_size)]
-            write_json(
-                folder / "run.json", {"recipe": run.name, "fields": snapshot(run, precision), "sessions": sessions}
-            )
+            drop_later_checkpoints(folder, step)
 
         # ---- Model, optimiser, average. Where weights come from, in order of precedence:
         _seed(run.seed)
@@ -153,6 +150,11 @@ def train(
                 ema.load(checkpoint.tensors["ema"], checkpoint.state["ema_updates"])
             metrics, best = dict(checkpoint.state["metrics"]), _best(checkpoint.state)
             seconds_before = checkpoint.state["seconds"]
+        if is_main:
+            sessions = [*record.get("sessions", []), session(step, model, accelerator.device, world_size)]
+            write_json(
+                folder / "run.json", {"recipe": run.name, "fields": snapshot(run, precision), "sessions": sessions}
+            )
         parallel = accelerator.prepare_model(_Losses(model))
         log = stack.enter_context(RunLog(folder, step, total_steps, progress)) if is_main else None
         stopped_by = stack.enter_context(_signals())
@@ -167,6 +169,9 @@ def train(
                 tensors["ema"], state["ema_updates"] = ema.tensors, ema.updates
             save_checkpoint(folder / "checkpoints", step, tensors, state, run.keep_checkpoints)
 
+        if is_main and source and source.parent.resolve() != (folder / "checkpoints").resolve():
+            save()  # from now on the folder can be resumed without the one it came from
+
         # ---- Train
         while step < total_steps:
             epoch, start = divmod(step, steps_per_epoch)
@@ -178,17 +183,19 @@ def train(
                 set_learning_rate(optimizer, learning_rate)
                 values, stop = _backward(run, accelerator, parallel, batch, stopped_by)
                 grad_norm = float(accelerator.clip_grad_norm_(model.parameters(), run.grad_clip_norm or math.inf))
-                for name, value in (values | {"grad_norm": grad_norm}).items():
+                culprits = [name for name in values if name.endswith("_loss")] + ["loss"]
+                for name, value in [(name, values[name]) for name in culprits] + [("grad_norm", grad_norm)]:
                     if not math.isfinite(value):
                         raise NonFiniteLoss(
-                            f"{name} is {value} at step {step + 1} (recipe={run.name}, lr={learning_rate:.3g}); the weights "
-                            "were not updated with it. A lower learning_rate or precision=fp32 are the usual remedies"
+                            f"{name} is {value} at step {step + 1} (recipe={run.name}, lr={learning_rate:.3g}); the "
+                            "weights were not updated with it. The usual remedies: a lower learning_rate, precision=fp32"
                         )
                 optimizer.step()
                 if ema:
                     ema.update(model)
                 step += 1
                 images += len(batch) * world_size
+                now = time.perf_counter()
 
                 # ---- Evaluate, log, save
                 due = [
@@ -201,7 +208,6 @@ def train(
                     if is_main:
                         _publish(run, model, ema, folder / "best")
                         write_json(folder / "best" / "metrics.json", {"step": step, **evaluated})
-                now = time.perf_counter()
                 if log:
                     log.step(step)
                     if evaluated or step % run.log_every == 0 or step in (1, total_steps):
@@ -216,10 +222,12 @@ def train(
                         )
                         images, last_logged = 0, time.perf_counter()
                     by_steps = run.checkpoint_every_steps and step % run.checkpoint_every_steps == 0
-                    by_time = run.checkpoint_every_seconds and now - last_saved >= run.checkpoint_every_seconds
+                    save_began = time.perf_counter()
+                    by_time = run.checkpoint_every_seconds and save_began - last_saved >= run.checkpoint_every_seconds
                     if by_steps or by_time or stop or step == total_steps:
                         save()
                         last_saved = time.perf_counter()
+                        last_logged += last_saved - save_began  # images per second are those of training alone
                 if stop and step < total_steps:
                     _leave(run, folder, step, stop, is_main)
                 if step == total_steps or step % steps_per_epoch == 0:
@@ -350,20 +358,6 @@ def _accelerator(run: Run, device: str | None) -> tuple[Accelerator, Precision]:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise ValueError(f"{folder} is in use by another training process; choose another folder") from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
 def _signals() -> Iterator[list[int]]:
     """SIGINT or SIGTERM is noted in the list, once; a second one acts as if we were not here."""
     received: list[int] = []
@@ -393,47 +387,3 @@ def _leave(run: Run, folder: Path, step: int, number: int, is_main: bool) -> Non
             file=sys.stderr,
         )
     raise TrainingInterrupted(128 + number)
-
-
-def _matching_record(run: Run, new: Mapping[str, Any], source: Path | None, folder: Path) -> dict[str, Any]:
-    """run.json of the run to go on with ({} for a new one); raises `ValueError` when it is another run's."""
-    if source is None:
-        return {}
-    path = source.parent.parent / "run.json"
-    if not path.is_file():
-        raise ValueError(f"{source} cannot be resumed: {path} is missing, which says how it was configured")
-    if path.parent.resolve() != folder.resolve() and latest_checkpoint(folder / "checkpoints"):
-        raise ValueError(f"{folder} holds a run of its own; choose another folder to go on from {source}")
-    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    if found := differences(record["fields"], json.loads(json.dumps(new))):
-        raise ValueError(
-            f"{path.parent} holds a run with another configuration: {'; '.join(found)}. Choose another folder, or "
-            "resume='never' to start anew"
-        )
-    return record
-
-
-def _aside(folder: Path) -> Path:
-    number = 1 + sum(path.name.startswith("earlier_") for path in folder.iterdir())
-    aside = folder / f"earlier_{number}"
-    aside.mkdir()
-    return aside
-
-
-def _set_aside(folder: Path) -> None:
-    """Move an earlier run's files into a folder of their own, so that none is lost and none is mistaken for new."""
-    names = ("run.json", "log.jsonl", "tensorboard", "checkpoints", "best", "model.safetensors", "model")
-    if found := [folder / name for name in names if (folder / name).exists()]:
-        aside = _aside(folder)
-        for path in found:
-            os.replace(path, aside / path.name)
-
-
-def _drop_later_checkpoints(folder: Path, step: int) -> None:
-    """Set aside checkpoints past the one chosen: the next session must not take them for this one's."""
-    later = [path for path in (folder / "checkpoints").glob("step_*") if int(path.name[5:]) > step]
-    if later:
-        aside = _aside(folder) / "checkpoints"
-        aside.mkdir()
-        for path in later:
-            os.replace(path, aside / path.name)

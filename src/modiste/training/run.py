@@ -1,28 +1,20 @@
-"""What a training run is, complete and before anything happens: `Run`, and its record on disk, `run.json`."""
+"""What a training run is, complete and before anything happens: `Run`, and its fields as JSON."""
 
 from __future__ import annotations
 
-import os
-import platform
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from importlib.metadata import version
+from dataclasses import dataclass, field, is_dataclass
+from dataclasses import fields as dataclass_fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-import torch
 from torch import nn
 
 from modiste.training.sampling import Loader
 
 Precision = Literal["auto", "fp32", "bf16"]
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
-# What a run may change between sessions without becoming another run: none of it reaches the weights.
-_MAY_CHANGE = frozenset(
-    {"log_every", "checkpoint_every_steps", "checkpoint_every_seconds", "keep_checkpoints", "evals", "num_workers"}
-)
 
 
 @dataclass(frozen=True)
@@ -136,21 +128,21 @@ class Run:
 
 
 def snapshot(run: Run, precision: str) -> dict[str, Any]:
-    """The fields of a run as JSON values; what has no JSON form is told by its type."""
-    fields: dict[str, Any] = {}
-    for name, value in vars(run).items():
-        if name in ("model", "loader", "publish"):
-            continue
-        if name == "evals":
-            value = {
-                key: {"every_steps": one.every_steps, "every_epochs": one.every_epochs} for key, one in value.items()
-            }
-        fields[name] = _plain(value)
-    return fields | {
-        "precision": precision,
-        "loader": type(run.loader).__name__,
-        "steps_per_epoch": run.loader.steps_per_epoch,
+    """The fields of a run as JSON values, with what "auto" precision came to. Functions and models are left out.
+
+    Of the loader: its type, its length, and those of its fields that are single values.
+    """
+    fields = {
+        name: _plain(value) for name, value in vars(run).items() if name not in ("model", "loader", "evals", "publish")
     }
+    fields["evals"] = {
+        name: {"every_steps": one.every_steps, "every_epochs": one.every_epochs} for name, one in run.evals.items()
+    }
+    loader: dict[str, Any] = {"type": type(run.loader).__name__, "steps_per_epoch": run.loader.steps_per_epoch}
+    if is_dataclass(run.loader):
+        values = {one.name: getattr(run.loader, one.name) for one in dataclass_fields(run.loader)}
+        loader |= {name: value for name, value in values.items() if isinstance(value, bool | int | float | str)}
+    return fields | {"precision": precision, "loader": loader}
 
 
 def _plain(value: Any) -> Any:
@@ -161,32 +153,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, set | frozenset):
         return sorted(_plain(one) for one in value)
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Fields that differ and shape the result, as "config.width: 8, now 16"; empty when a run may be resumed."""
-    found = []
-    for name in sorted(old.keys() | new.keys()):
-        if name in _MAY_CHANGE:
-            continue
-        before, now = old.get(name), new.get(name)
-        if name == "config" and isinstance(before, Mapping) and isinstance(now, Mapping):
-            found += [f"config.{line}" for line in differences(before, now)]
-        elif before != now:
-            found.append(f"{name}: {before!r}, now {now!r}")
-    return found
-
-
-def session(step: int, device: torch.device, world_size: int) -> dict[str, Any]:
-    """Where and with what a run starts or goes on: for run.json."""
-    return {
-        "from_step": step,
-        "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        "num_processes": world_size,
-        "num_cores": os.cpu_count(),
-        "num_threads": torch.get_num_threads(),
-        "machine": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("torch", "accelerate", "numpy", "safetensors")},
-    }
