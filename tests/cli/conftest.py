@@ -1,0 +1,54 @@
+"""A small shop and a small encoder, made once: every command is tried through the front door."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Result:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def modiste(capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """Run the command line in this process: `modiste("search", folder, "red dress")`."""
+    from modiste.cli import run
+
+    def call(*arguments: object) -> Result:
+        capsys.readouterr()
+        code = run([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return Result(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The table of a drawn catalogue of 60 items."""
+    from modiste.data.atelier import Atelier, write_catalogue
+
+    return write_catalogue(Atelier(seed=4, image_size=(60, 80)), 60, tmp_path_factory.mktemp("shop"))
+
+
+@pytest.fixture(scope="session")
+def indexed(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shop, indexed with the shipped encoder."""
+    from modiste.cli import run
+
+    folder = tmp_path_factory.mktemp("index") / "shop"
+    assert run(["index", str(shop), "--into", str(folder)]) == 0
+    return folder
