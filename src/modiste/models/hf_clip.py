@@ -133,7 +133,6 @@ def load_published(source: str, *, name: str, device: str = "cpu", revision: str
 def _download(source: str, revision: str | None) -> Path:
     """The folder of one commit in the hub's cache; only settings and one set of weights are fetched."""
     from huggingface_hub import hf_hub_download, snapshot_download
-    from huggingface_hub.errors import EntryNotFoundError
 
     try:
         folder = Path(snapshot_download(source, revision=revision, allow_patterns=[*SETTINGS, INDEX]))
@@ -142,13 +141,7 @@ def _download(source: str, revision: str | None) -> Path:
             for shard in sorted(set(_shards(folder))):
                 hf_hub_download(source, shard, revision=commit)
         elif not _weights_in(folder):
-            for file in _candidates(folder):
-                # Offline, a file that is not cached cannot be told from one that does not exist: the last one tells.
-                with contextlib.suppress(EntryNotFoundError):
-                    hf_hub_download(source, file, revision=commit)
-                    break
-    except PretrainedError:
-        raise
+            _fetch_first(source, _candidates(folder), commit)
     except Exception as error:  # the hub raises its own, httpx's and the operating system's errors
         reason = str(error).strip().splitlines()
         raise PretrainedError(
@@ -157,6 +150,24 @@ def _download(source: str, revision: str | None) -> Path:
             f"with a network run `hf download {source} --local-dir FOLDER`, then give FOLDER instead of the name"
         ) from error
     return folder
+
+
+def _fetch_first(source: str, files: Sequence[str], commit: str) -> None:
+    """The first of the files that the repository has; none of them is an error only where nobody could be asked."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+    offline = None
+    for file in files:
+        try:
+            hf_hub_download(source, file, revision=commit)
+            return
+        except LocalEntryNotFoundError as error:
+            offline = error
+        except EntryNotFoundError:
+            continue
+    if offline:
+        raise offline
 
 
 def _weights_in(folder: Path) -> list[Path]:
