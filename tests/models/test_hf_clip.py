@@ -217,6 +217,19 @@ def test_siglip_ignores_case_and_punctuation(siglip_folder: Path, tmp_path: Path
     assert not torch.equal(two, three)
 
 
+def test_words_that_only_the_tokenizer_knows(clip_folder: Path, tmp_path: Path) -> None:
+    """T5 tokenizers have a hundred <extra_id_N> beyond the model's vocabulary; typing one must not break a search."""
+    extra = copy(clip_folder, tmp_path / "extra")
+    tokenizer = Tokenizer.from_file(str(extra / "tokenizer.json"))
+    tokenizer.add_special_tokens(["<extra_id_0>"])
+    assert tokenizer.encode("<extra_id_0>").ids[1] == CLIP_VOCABULARY
+    tokenizer.save(str(extra / "tokenizer.json"))
+    ours = towers(extra)
+    with torch.inference_mode():
+        assert torch.isfinite(ours.embed_texts(["red <extra_id_0>"])).all()
+        assert torch.equal(ours.embed_texts(["red"]), towers(clip_folder).embed_texts(["red"]))
+
+
 def test_results_do_not_depend_on_batching(clip_folder: Path, siglip_folder: Path) -> None:
     for folder in (clip_folder, siglip_folder):
         encoder = load_published(str(folder), name="tiny", device="cpu", revision=None)
@@ -403,6 +416,7 @@ def _with(key: str, value: Tensor) -> Any:
         ),
         (lambda folder: (folder / "tokenizer.json").unlink(), "sentencepiece.*save_pretrained"),
         (lambda folder: (folder / "tokenizer.json").write_text("{}"), r"tokenizer\.json is damaged"),
+        (lambda folder: clip_tokenizer(folder), r"tokenizer\.json makes token ids that the model's vocabulary of 11"),
         (lambda folder: edit(folder / "tokenizer_config.json", pad_token="<none>"), "padding token '<none>'"),
     ],
 )

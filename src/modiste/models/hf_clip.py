@@ -64,6 +64,7 @@ class PublishedTowers:
         self.tokenizer = tokenizer  # truncates and pads as `_tokenizer` set it up
         self.clean = clean
         self.masks_padding = model.config.model_type == "clip"
+        self.vocab_size = model.config.text_config.vocab_size
         self.embed_dim = _embed_dim(model)
 
     @property
@@ -90,7 +91,8 @@ class PublishedTowers:
 
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
         encodings = self.tokenizer.encode_batch([self.clean(text) for text in texts])
-        inputs = {"input_ids": [encoding.ids for encoding in encodings]}
+        # A word that only the tokenizer knows (<extra_id_0>) becomes token 0; a query must never break the lookup.
+        inputs = {"input_ids": [[n if n < self.vocab_size else 0 for n in encoding.ids] for encoding in encodings]}
         if self.masks_padding:
             inputs["attention_mask"] = [encoding.attention_mask for encoding in encodings]
         return _unit(
@@ -208,7 +210,7 @@ def _model(folder: Path, files: list[Path]) -> tuple[Any, dict[str, Any] | None]
     """The model, and open_clip's configuration where the weights are in its format."""
     from transformers import CLIPConfig, CLIPModel, SiglipConfig, SiglipModel
 
-    classes = {"clip": (CLIPConfig, CLIPModel), "siglip": (SiglipConfig, SiglipModel)}
+    classes: dict[str, tuple[Any, Any]] = {"clip": (CLIPConfig, CLIPModel), "siglip": (SiglipConfig, SiglipModel)}
     try:
         keys = []
         for file in files:
@@ -327,7 +329,7 @@ def _open_clip_processor(folder: Path, recipe: dict[str, Any], size: int) -> Any
 
     try:
         mode = recipe.get("resize_mode") or "shortest"
-        shared = {
+        shared: dict[str, Any] = {
             "image_mean": list(recipe["mean"]),
             "image_std": list(recipe["std"]),
             "resample": Resampling[str(recipe.get("interpolation", "bicubic")).upper()],
@@ -377,8 +379,9 @@ def _tokenizer(folder: Path, config: Any) -> Tokenizer:
             f"`sentencepiece` and `protobuf` installed: AutoTokenizer.from_pretrained(MODEL).save_pretrained({str(folder)!r})"
         )
     text = config.text_config
-    if tokenizer.get_vocab_size() > text.vocab_size:
-        raise PretrainedError(f"{file} has {tokenizer.get_vocab_size()} tokens, but the model only {text.vocab_size}")
+    # T5-style files have words beyond the model's vocabulary (<extra_id_0>...), so their number alone says nothing.
+    if max(tokenizer.encode(string.printable).ids, default=0) >= text.vocab_size:
+        raise PretrainedError(f"{file} makes token ids that the model's vocabulary of {text.vocab_size} does not have")
     settings = _json(folder / "tokenizer_config.json", missing_ok=True)
     special = _json(folder / "special_tokens_map.json", missing_ok=True)
     pad = settings.get("pad_token") or special.get("pad_token")
