@@ -765,6 +765,7 @@ def test_open_clip_weights_without_their_configuration(siglip_folder: Path, tmp_
     [
         ("Women’s  T_Shirt &amp;amp; co!", "womens t shirt co"),
         ("  ", ""),
+        ("ＦＵＬＬ ﬁt", "full fit"),
         ("Café\tNoir (50%)", "café noir 50"),
     ],
 )

@@ -425,12 +425,17 @@ def _cleaning(folder: Path, config: Any, open_clip: dict[str, Any] | None) -> Ca
     return _stripped if kind.startswith(("Siglip", "T5")) and not kind.startswith("Siglip2") else str.lower
 
 
-_STRAIGHT = str.maketrans("‘’‚‛“”„‟", "''''\"\"\"\"")
+# What open_clip's cleaning (ftfy) does to well-formed text: straight quotes, no ligatures, no full-width letters.
+_PLAIN = (
+    str.maketrans("‘’‚‛“”„‟", "''''\"\"\"\"")
+    | {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
+    | {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0xFB00, 0xFB07)}
+)
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def _tidied(text: str) -> str:
-    text = html.unescape(html.unescape(unicodedata.normalize("NFC", text).translate(_STRAIGHT)))
+    text = html.unescape(html.unescape(unicodedata.normalize("NFC", text).translate(_PLAIN)))
     return " ".join(text.split())
 
 
