@@ -141,7 +141,7 @@ def _item(cells: dict[str, object]) -> Item:
         image = image.get("bytes")
     return Item(
         id=str(cells["id"]),
-        title=str(cells["title"] or ""),
+        title=" ".join(str(cells["title"] or "").split()),  # as the feed reader has it: single spaces
         image=image if isinstance(image, bytes) and image else None,
         category=str(cells["article_type"] or ""),
         attributes={name: str(cells[name]) for name in LABELS if cells.get(name)},

@@ -116,6 +116,8 @@ def decode(
         )
     if name == "JPEG" and data.count(b"\xff\xda") > MAX_JPEG_SCANS:
         raise ImageError(f"JPEG of more than {MAX_JPEG_SCANS} scans")
+    if name == "PNG" and b"IEND" not in data:  # Pillow is content when the pixels happen to be complete
+        raise ImageError("truncated PNG")
     try:
         with _OPENERS[name](io.BytesIO(data)) as opened:
             return _pixels(opened, name, max_pixels, draft_to)
@@ -188,7 +190,6 @@ def _rgb(image: Image.Image) -> Image.Image:
 def _what_is_wrong(name: str, data: bytes, error: Exception) -> str:
     words = str(error).lower()
     cut = {
-        "PNG": b"IEND" not in data[-64:],
         "WEBP": len(data) < 8 + int.from_bytes(data[4:8], "little"),
         "GIF": not data.rstrip(b"\0").endswith(b";"),
         "JPEG": b"\xff\xd9" not in data[-64:],

@@ -14,7 +14,7 @@ ESCAPES = "path escapes the folder"
 
 def is_address(text: str) -> bool:
     """Whether a cell is a web address rather than a path."""
-    return text[:8].lower().startswith(("http://", "https://", "//"))
+    return text[:8].lower().startswith(("http://", "https://"))
 
 
 def inside(folder: Path, text: str) -> Path:
@@ -62,12 +62,14 @@ def inside_by_address(folder: Path, address: str) -> Path | None:
 
 
 def read_picture(path: Path) -> bytes:
-    """The bytes of a picture file; raises `ImageError` when it cannot be read or is larger than `MAX_BYTES`."""
+    """The bytes of a picture file; raises `ImageError` when it cannot be read, is empty, or larger than `MAX_BYTES`."""
     try:
         with path.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise ImageError(f"unreadable file ({error.strerror})") from error
+    if not data:
+        raise ImageError("empty file")
     if len(data) > MAX_BYTES:
         raise ImageError(f"file of more than {MAX_BYTES:,} bytes")
     return data
