@@ -35,8 +35,8 @@ class DualEncoderConfig:
     vocab_size: int = 8192
     context_length: int = 32  # the longest title of fashion_products has 27 WordPieces
     image_size: tuple[int, int] = (60, 80)  # (width, height): portrait, as product photos are
-    channels: tuple[int, ...] = (32, 64, 128, 256)  # one stage each, halving the grid; the stem halves it first
-    depths: tuple[int, ...] = (1, 1, 1, 1)
+    channels: tuple[int, ...] = (64, 128, 256)  # one stage each, halving the grid that the stem leaves (a quarter)
+    depths: tuple[int, ...] = (1, 1, 2)
     text_dim: int = 192
     text_depth: int = 2
     num_heads: int = 4
@@ -92,8 +92,14 @@ class ImageTower(nn.Module):
 
     def __init__(self, config: DualEncoderConfig) -> None:
         super().__init__()
+        # Two strided convolutions: maps at half resolution cost most of the time on a CPU.
         self.stem = nn.Sequential(
-            nn.Conv2d(3, config.channels[0], 3, 2, 1, bias=False), nn.BatchNorm2d(config.channels[0]), nn.ReLU()
+            nn.Conv2d(3, config.channels[0] // 2, 3, 2, 1, bias=False),
+            nn.BatchNorm2d(config.channels[0] // 2),
+            nn.ReLU(),
+            nn.Conv2d(config.channels[0] // 2, config.channels[0], 3, 2, 1, bias=False),
+            nn.BatchNorm2d(config.channels[0]),
+            nn.ReLU(),
         )
         blocks: list[nn.Module] = []
         channels = config.channels[0]

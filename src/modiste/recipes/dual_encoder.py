@@ -38,11 +38,11 @@ class DualEncoderRecipe:
     """Row of models.clip.SIZES: debug, small or base."""
     vocab_size: int = 8192
     """WordPieces learned from the training texts (fewer when the texts hold fewer)."""
-    epochs: int = 24
+    epochs: int = 26
     """Passes over the data."""
-    batch_size: int = 256
+    batch_size: int = 128
     """Items of one step: InfoNCE compares each with all others."""
-    group_size: int = 64
+    group_size: int = 32
     """How many items of one category sit together in a batch: harder negatives the more."""
     learning_rate: float = 1.5e-3
     """Peak, after the warm-up; falls to 1 % along a cosine."""
@@ -56,11 +56,11 @@ class DualEncoderRecipe:
     """Average of the weights that is evaluated and saved; 0 for none."""
     dropout: float = 0.1
     """In the text tower and before both projections."""
-    drop_token_rate: float = 0.1
+    drop_token_rate: float = 0.05
     """Words hidden in training."""
-    augmentation: float = 1.0
+    augmentation: float = 0.6
     """Strength of mirror, shift, zoom, turn and relighting; 0 for none."""
-    attribute_captions: float = 0.25
+    attribute_captions: float = 0.15
     """How often the caption is composed of the item's attributes instead of its title."""
     extra_rows: int = 0
     """Second photos in a batch (a customer's, or the same photo augmented anew) for the photo-to-photo loss."""
@@ -70,7 +70,7 @@ class DualEncoderRecipe:
     """bf16, fp32, or auto: bf16 where the processor computes in it."""
     init_from: str = ""
     """A model folder to start from: a new run with its weights and tokenizer."""
-    eval_every: int = 4
+    eval_every: int = 5
     """Epochs between evaluations on the validation split."""
     seed: int = 0
     """Of weights, order and augmentation."""
