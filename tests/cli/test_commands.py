@@ -14,7 +14,11 @@ import pytest
 
 def shell(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "modiste", *arguments], capture_output=True, text=True, env=os.environ | environment, timeout=240
+        [sys.executable, "-m", "modiste", *arguments],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+        timeout=240,
     )
 
 
@@ -72,7 +76,15 @@ def test_train_evaluate_index_search_from_nothing(modiste, tmp_path: Path) -> No
     assert other.code == 1
     assert "epochs" in other.err
     measured = modiste(
-        "evaluate", "retrieval-1of101", "--model", run, "--data", "atelier:130:9", "--out", tmp_path / "r.json", "--json"
+        "evaluate",
+        "retrieval-1of101",
+        "--model",
+        run,
+        "--data",
+        "atelier:130:9",
+        "--out",
+        tmp_path / "r.json",
+        "--json",
     ).json
     assert measured == json.loads((tmp_path / "r.json").read_text())
     for key in ("t2i_R@1", "i2t_R@10", "control_t2i_R@5"):

@@ -9,7 +9,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-
 from modiste.data.atelier import Atelier
 
 
@@ -141,7 +140,9 @@ def test_another_encoder_is_refused_with_the_way_out(modiste, indexed: Path, sho
     from modiste.models.pretrained import save_pretrained
 
     torch.manual_seed(0)
-    other = save_pretrained(tmp_path / "other", DualEncoder(SIZES["debug"]), train_wordpiece(["red dress"] * 3), name="other")
+    other = save_pretrained(
+        tmp_path / "other", DualEncoder(SIZES["debug"]), train_wordpiece(["red dress"] * 3), name="other"
+    )
     done = modiste("index", shop, "--into", indexed, "--model", other)
     assert done.code == 1
     assert "dual_encoder_small" in done.err

@@ -54,7 +54,7 @@ def ingest_table(
     encoder: ItemEncoder,
     *,
     model: str = "",
-    dialect: str = "auto",
+    dialect: Any = "auto",
     mapping: Mapping[str, str] | None = None,
     image_folder: Path | None = None,
     strict: bool = False,
@@ -72,7 +72,7 @@ def ingest_table(
         numbered = read_rows(
             table, dialect=dialect, mapping=mapping, image_folder=image_folder, report=report, strict=strict,
             check_images=False,  # the encoder decodes every photo anyway; what it refuses is reported below
-        )  # type: ignore[call-overload]  # fmt: skip
+        )  # fmt: skip
         task = bar.add_task("indexing", total=count_rows(table), rate="")
 
         def items() -> Iterator[Item]:

@@ -19,7 +19,7 @@ from tokenizers import Tokenizer
 from modiste.data.augment import augment_photos, drop_tokens
 from modiste.data.batches import ImageTextBatch
 from modiste.data.images import decode
-from modiste.data.text import UNK, tokenize
+from modiste.data.text import UNK, token_id, tokenize
 from modiste.types import ImageLike, Item
 
 Transform = Callable[[NDArray[np.uint8]], torch.Tensor]  # (H, W, 3) pixels -> (3, height, width) uint8
@@ -106,7 +106,9 @@ def build_pairs(
     """
     if not examples:
         raise ValueError("there are no items with photo and text to train on")
-    images, more, more_of = [], [], []
+    images: list[torch.Tensor] = []
+    more: list[torch.Tensor] = []
+    more_of: list[NDArray[np.int64]] = []
     for example in examples:
         if example.item.image is None or not example.captions:
             raise ValueError(f"item {example.item.id!r} has no photo or no caption; leave it out of the training data")
@@ -130,7 +132,7 @@ def build_pairs(
         caption_weights=weights / weights.sum(axis=1, keepdims=True),
         products=torch.from_numpy(_numbers([example.item.product for example in examples])),
         labels=_numbers([example.item.category for example in examples]),
-        unknown_id=tokenizer.token_to_id(UNK),
+        unknown_id=token_id(tokenizer, UNK),
         drop_token_rate=drop_token_rate,
         augmentation=augmentation,
         extra_rows=extra_rows,

@@ -61,12 +61,20 @@ def tokenize(tokenizer: Tokenizer, texts: Sequence[str], context_length: int) ->
 
     An empty text becomes a single [CLS], so every row attends to at least one token.
     """
-    cls_id, pad_id = tokenizer.token_to_id(CLS), tokenizer.token_to_id(PAD)
+    cls_id, pad_id = (token_id(tokenizer, token) for token in (CLS, PAD))
     token_ids = np.full((len(texts), context_length), pad_id, dtype=np.int64)
     for row, encoding in enumerate(tokenizer.encode_batch(list(texts), add_special_tokens=False)):
         ids = [cls_id, *encoding.ids[: context_length - 1]]
         token_ids[row, : len(ids)] = ids
     return token_ids, token_ids != pad_id
+
+
+def token_id(tokenizer: Tokenizer, token: str) -> int:
+    """The id of a special token; raises `ValueError` when the tokenizer has none."""
+    number = tokenizer.token_to_id(token)
+    if number is None:
+        raise ValueError(f"the tokenizer has no {token}; it is not one of ours")
+    return number
 
 
 def canonical_json(tokenizer: Tokenizer) -> str:

@@ -42,7 +42,7 @@ def recall_at_k(scores: Scores, relevant: Relevant, k: int) -> Values:
         return np.ones(len(scores))
     threshold = -np.partition(-scores, k - 1, axis=1)[:, k - 1 : k]  # the k-th best score
     above, level = scores > threshold, scores == threshold
-    values = (above & relevant).any(axis=1).astype(np.float64)
+    values: Values = np.asarray((above & relevant).any(axis=1), dtype=np.float64)
     # Among `tied` candidates at the threshold, `good` of them relevant, `places` are still free.
     places, tied, good = k - above.sum(axis=1), level.sum(axis=1), (level & relevant).sum(axis=1)
     for row in np.flatnonzero((values == 0) & (good > 0)):

@@ -197,7 +197,7 @@ class DualEncoderTowers:
     """A `DualEncoder` and its tokenizer as `modiste.models.inference.Towers`."""
 
     def __init__(self, model: DualEncoder, tokenizer: Tokenizer, *, device: str | torch.device = "cpu") -> None:
-        self.model = model.eval().to(device, memory_format=torch.channels_last)
+        self.model = model.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.tokenizer = tokenizer
         self.device = torch.device(device)
         self.embed_dim = model.config.embed_dim

@@ -141,7 +141,9 @@ def load_towers(folder: str | Path, *, device: str = "cpu") -> DualEncoderTowers
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         if config.get("architecture") != "dual_encoder":
             raise PretrainedError(f"{folder / CONFIG}: unknown architecture {config.get('architecture')!r}")
-        sizes = {key: tuple(value) if isinstance(value, list) else value for key, value in config["model"].items()}
+        sizes: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in config["model"].items()
+        }
         model = DualEncoder(DualEncoderConfig(**sizes))
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise PretrainedError(f"{folder / CONFIG} does not describe a dual encoder: {error}") from error

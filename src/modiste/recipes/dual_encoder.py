@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -38,7 +38,7 @@ class DualEncoderRecipe:
     """Row of models.clip.SIZES: debug, small or base."""
     vocab_size: int = 8192
     """WordPieces learned from the training texts (fewer when the texts hold fewer)."""
-    epochs: int = 26
+    epochs: int = 24
     """Passes over the data."""
     batch_size: int = 128
     """Items of one step: InfoNCE compares each with all others."""
@@ -64,9 +64,9 @@ class DualEncoderRecipe:
     """How often the caption is composed of the item's attributes instead of its title."""
     extra_rows: int = 0
     """Second photos in a batch (a customer's, or the same photo augmented anew) for the photo-to-photo loss."""
-    view_weight: float = 0.5
-    """Weight of the photo-to-photo loss."""
-    precision: str = "auto"
+    view_weight: float = 0.0
+    """Weight of the photo-to-photo loss; give it extra_rows, or the few pairs of a batch only add noise."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
     """bf16, fp32, or auto: bf16 where the processor computes in it."""
     init_from: str = ""
     """A model folder to start from: a new run with its weights and tokenizer."""
