@@ -1,0 +1,131 @@
+"""What a protocol's numbers are worth: the same questions answered without looking at a picture.
+
+Titles of product data name gender, colour and type, and so does the metadata. A model's retrieval score therefore means
+little until it is set beside the *metadata control*: the image is replaced by a sentence of its metadata, the text stays,
+and TF-IDF cosine ranks the very same candidates. What a model has above it, it has seen.
+The *constant control* scores everything the same and must land exactly at chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from modiste.evaluation.retrieval import (
+    CandidateScorer,
+    Direction,
+    Indices,
+    RetrievalReport,
+    evaluate_scorers,
+)
+from modiste.types import Item
+
+# Labels that a catalogue has without anyone looking at the picture; the category is added to them.
+METADATA = ("gender", "colour", "article_type", "sub_category", "season", "usage")
+
+
+def metadata_sentence(item: Item) -> str:
+    """The item's metadata in words, each label once; empty when it has none."""
+    labels = [str(item.attributes[name]).strip() for name in METADATA if name in item.attributes]
+    return " ".join(dict.fromkeys(label for label in [*labels, item.category.strip()] if label))
+
+
+def metadata_control(
+    protocol: str,
+    items: Sequence[Item],
+    *,
+    train_items: Sequence[Item] | None = None,
+    seed: int = 0,
+    num_queries: int | None = None,
+    resamples: int = 1000,
+) -> RetrievalReport:
+    """Run a retrieval protocol with TF-IDF between texts and metadata sentences: queries and negatives are the model's own.
+
+    Give the items that the model was given (`retrieval.with_image_and_text`), the seed and `num_queries` too.
+
+    Parameters
+    ----------
+    train_items
+        What words and their weights are learned from; by default from `items` themselves, which needs no labels but sees
+        the texts it is tested on. A word that the texts never use is ignored. An item without metadata ties with
+        everything, that is, it stands at chance.
+
+    Raises
+    ------
+    ValueError
+        As `evaluate_scorers`.
+    """
+    learned = [item.text for item in (items if train_items is None else train_items)]
+    vectorizer = TfidfVectorizer(sublinear_tf=True)
+    try:
+        vectorizer.fit(learned)
+    except ValueError:  # not one word in any text: nothing to go by
+        return constant_control(protocol, items, seed=seed, num_queries=num_queries, resamples=resamples)
+    texts = vectorizer.transform([item.text for item in items]).tocsr()
+    sentences = vectorizer.transform([metadata_sentence(item) for item in items]).tocsr()
+    scorers: dict[Direction, CandidateScorer] = {
+        "t2i": _SparseCosine(texts, sentences),
+        "i2t": _SparseCosine(sentences, texts),
+    }
+    return evaluate_scorers(protocol, items, scorers, seed=seed, num_queries=num_queries, resamples=resamples)
+
+
+def constant_control(
+    protocol: str, items: Sequence[Item], *, seed: int = 0, num_queries: int | None = None, resamples: int = 1000
+) -> RetrievalReport:
+    """Run a retrieval protocol with a scorer that has no opinion; its metrics equal the report's `chance`."""
+
+    def score(queries: Indices, candidates: Indices) -> NDArray[Any]:
+        return np.zeros(candidates.shape, dtype=np.float32)
+
+    scorers: dict[Direction, CandidateScorer] = {"t2i": score, "i2t": score}
+    return evaluate_scorers(protocol, items, scorers, seed=seed, num_queries=num_queries, resamples=resamples)
+
+
+def add_metadata_control(
+    report: RetrievalReport, items: Sequence[Item], *, train_items: Sequence[Item] | None = None
+) -> RetrievalReport:
+    """The report with the metadata control on the same items, queries and candidates beside its numbers.
+
+    Items that the report left out are left out here.
+
+    Raises
+    ------
+    ValueError
+        If an item of the report is missing.
+    """
+    known = {item.id: item for item in items}
+    if missing := [item_id for item_id in report.item_ids if item_id not in known]:
+        raise ValueError(f"item {missing[0]!r} of the report is not among the items given")
+    control = metadata_control(
+        report.protocol,
+        [known[item_id] for item_id in report.item_ids],
+        train_items=train_items,
+        seed=report.seed,
+        num_queries=report.num_queries,
+        resamples=report.resamples,
+    )
+    return replace(report, control={key: control.metrics[key] for key in report.metrics})
+
+
+class _SparseCosine:
+    """Inner products of sparse unit rows, rounded to single precision so that equal rows tie."""
+
+    def __init__(self, queries: Any, gallery: Any) -> None:
+        self._queries = queries
+        self._gallery = gallery
+
+    def __call__(self, queries: Indices, candidates: Indices) -> NDArray[Any]:
+        if candidates.strides[0] == 0:
+            scores = (self._queries[queries] @ self._gallery[candidates[0]].T).toarray()
+        else:
+            asked = self._queries[np.repeat(queries, candidates.shape[1])]
+            scores = np.asarray(asked.multiply(self._gallery[candidates.reshape(-1)]).sum(axis=1)).reshape(
+                candidates.shape
+            )
+        return scores.astype(np.float32)
