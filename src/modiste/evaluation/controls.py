@@ -48,23 +48,25 @@ def metadata_control(
 
     Give the items that the model was given (`retrieval.with_image_and_text`), the seed and `num_queries` too.
 
+    The vocabulary and its weights are those of the metadata sentences: words of a text that no label uses (brands, model
+    names) do not count. Learning them from the texts instead makes the control weaker, above all in i2t, where brand names
+    would dilute a title; a weak control would flatter the model.
+
     Parameters
     ----------
     train_items
-        What words and their weights are learned from; by default from `items` themselves, which needs no labels but sees
-        the texts it is tested on. A word that the texts never use is ignored. An item without metadata ties with
-        everything, that is, it stands at chance.
+        What the words and their weights are learned from; by default `items` themselves (their metadata, no texts). An
+        item without metadata scores 0 with everything; where no item has any, the control is exactly at chance.
 
     Raises
     ------
     ValueError
         As `evaluate_scorers`.
     """
-    learned = [item.text for item in (items if train_items is None else train_items)]
-    vectorizer = TfidfVectorizer(sublinear_tf=True)
+    vectorizer = TfidfVectorizer()
     try:
-        vectorizer.fit(learned)
-    except ValueError:  # not one word in any text: nothing to go by
+        vectorizer.fit([metadata_sentence(item) for item in (items if train_items is None else train_items)])
+    except ValueError:  # not one word of metadata: nothing to go by
         return constant_control(protocol, items, seed=seed, num_queries=num_queries, resamples=resamples)
     texts = vectorizer.transform([item.text for item in items]).tocsr()
     sentences = vectorizer.transform([metadata_sentence(item) for item in items]).tocsr()
