@@ -26,7 +26,7 @@ from modiste.evaluation.retrieval import (
 from modiste.types import Item
 
 # Labels that a catalogue has without anyone looking at the picture; the category is added to them.
-METADATA = ("gender", "colour", "article_type", "sub_category", "season", "usage")
+METADATA = ("gender", "colour", "material", "pattern", "article_type", "sub_category", "season", "usage")
 
 
 def metadata_sentence(item: Item) -> str:
