@@ -1,51 +1,133 @@
-"""What a protocol's numbers are without looking at a single pixel: the metadata-only control.
+"""What a protocol's numbers are worth: the same questions answered without looking at a picture.
 
-Titles name gender, colour and type. So part of any retrieval score needs no image understanding: here the photo is replaced
-by its row's attributes as words ("Women Red Tops Summer Casual"), the text stays the text, and TF-IDF compares the two
-(scikit-learn's vectoriser, fitted on the evaluated items). A model's worth is what it finds beyond this.
+Titles of product data name gender, colour and type, and so does the metadata. A model's retrieval score therefore means
+little until it is set beside the *metadata control*: the image is replaced by a sentence of its metadata, the text stays,
+and TF-IDF cosine ranks the very same candidates. What a model has above it, it has seen.
+The *constant control* scores everything the same and must land exactly at chance.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.feature_extraction.text import TfidfVectorizer
 
-from modiste.evaluation.retrieval import RetrievalReport, Scorer, evaluate_scorers
+from modiste.evaluation.retrieval import (
+    CandidateScorer,
+    Direction,
+    Indices,
+    RetrievalReport,
+    evaluate_scorers,
+)
 from modiste.types import Item
 
-# Attributes that a catalogue keeps beside a photo; never the title's own words, brand or price.
-ATTRIBUTES = ("gender", "colour", "material", "pattern", "sub_category", "article_type", "season", "usage")
+# Labels that a catalogue has without anyone looking at the picture; the category is added to them.
+METADATA = ("gender", "colour", "material", "pattern", "article_type", "sub_category", "season", "usage")
 
 
 def metadata_sentence(item: Item) -> str:
-    """The item's attributes and category as words."""
-    values = [str(item.attributes[name]) for name in ATTRIBUTES if name in item.attributes]
-    return " ".join(dict.fromkeys([*values, item.category]))
+    """The item's metadata in words, each label once; empty when it has none."""
+    labels = [str(item.attributes[name]).strip() for name in METADATA if name in item.attributes]
+    return " ".join(dict.fromkeys(label for label in [*labels, item.category.strip()] if label))
 
 
-def add_metadata_control(report: RetrievalReport, items: Sequence[Item]) -> RetrievalReport:
-    """The report with `control`: the same protocol, queries and negatives (same seed), scored by metadata alone."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
+def metadata_control(
+    protocol: str,
+    items: Sequence[Item],
+    *,
+    train_items: Sequence[Item] | None = None,
+    seed: int = 0,
+    num_queries: int | None = None,
+    resamples: int = 1000,
+) -> RetrievalReport:
+    """Run a retrieval protocol with TF-IDF between texts and metadata sentences: queries and negatives are the model's own.
 
-    usable = [item for item in items if item.image is not None and item.text]
-    titles = [item.title or item.description for item in usable]
-    vectorizer = TfidfVectorizer(sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")
-    vectorizer.fit([*titles, *(metadata_sentence(item) for item in usable)])
-    words = vectorizer.transform(titles)
-    metadata = vectorizer.transform([metadata_sentence(item) for item in usable])
-    similarity = np.asarray((words @ metadata.T).todense(), dtype=np.float32)  # (N, N): title i, metadata j
+    Give the items that the model was given (`retrieval.with_image_and_text`), the seed and `num_queries` too.
 
-    def among(matrix: NDArray[np.float32]) -> Scorer:
-        return lambda rows, candidates: matrix[rows[:, None], candidates]
+    The vocabulary and its weights are those of the metadata sentences: words of a text that no label uses (brands, model
+    names) do not count. Learning them from the texts instead makes the control weaker, above all in i2t, where brand names
+    would dilute a title; a weak control would flatter the model.
 
-    control = evaluate_scorers(
+    Parameters
+    ----------
+    train_items
+        What the words and their weights are learned from; by default `items` themselves (their metadata, no texts). An
+        item without metadata scores 0 with everything; where no item has any, the control is exactly at chance.
+
+    Raises
+    ------
+    ValueError
+        As `evaluate_scorers`.
+    """
+    vectorizer = TfidfVectorizer()
+    try:
+        vectorizer.fit([metadata_sentence(item) for item in (items if train_items is None else train_items)])
+    except ValueError:  # not one word of metadata: nothing to go by
+        return constant_control(protocol, items, seed=seed, num_queries=num_queries, resamples=resamples)
+    texts = vectorizer.transform([item.text for item in items]).tocsr()
+    sentences = vectorizer.transform([metadata_sentence(item) for item in items]).tocsr()
+    scorers: dict[Direction, CandidateScorer] = {
+        "t2i": _SparseCosine(texts, sentences),
+        "i2t": _SparseCosine(sentences, texts),
+    }
+    return evaluate_scorers(protocol, items, scorers, seed=seed, num_queries=num_queries, resamples=resamples)
+
+
+def constant_control(
+    protocol: str, items: Sequence[Item], *, seed: int = 0, num_queries: int | None = None, resamples: int = 1000
+) -> RetrievalReport:
+    """Run a retrieval protocol with a scorer that has no opinion; its metrics equal the report's `chance`."""
+
+    def score(queries: Indices, candidates: Indices) -> NDArray[Any]:
+        return np.zeros(candidates.shape, dtype=np.float32)
+
+    scorers: dict[Direction, CandidateScorer] = {"t2i": score, "i2t": score}
+    return evaluate_scorers(protocol, items, scorers, seed=seed, num_queries=num_queries, resamples=resamples)
+
+
+def add_metadata_control(
+    report: RetrievalReport, items: Sequence[Item], *, train_items: Sequence[Item] | None = None
+) -> RetrievalReport:
+    """The report with the metadata control on the same items, queries and candidates beside its numbers.
+
+    Items that the report left out are left out here.
+
+    Raises
+    ------
+    ValueError
+        If an item of the report is missing.
+    """
+    known = {item.id: item for item in items}
+    if missing := [item_id for item_id in report.item_ids if item_id not in known]:
+        raise ValueError(f"item {missing[0]!r} of the report is not among the items given")
+    control = metadata_control(
         report.protocol,
-        usable,
-        {"t2i": among(similarity), "i2t": among(similarity.T)},
+        [known[item_id] for item_id in report.item_ids],
+        train_items=train_items,
         seed=report.seed,
         num_queries=report.num_queries,
+        resamples=report.resamples,
     )
-    return replace(report, control=control.metrics)
+    return replace(report, control={key: control.metrics[key] for key in report.metrics})
+
+
+class _SparseCosine:
+    """Inner products of sparse unit rows, rounded to single precision so that equal rows tie."""
+
+    def __init__(self, queries: Any, gallery: Any) -> None:
+        self._queries = queries
+        self._gallery = gallery
+
+    def __call__(self, queries: Indices, candidates: Indices) -> NDArray[Any]:
+        if candidates.strides[0] == 0:
+            scores = (self._queries[queries] @ self._gallery[candidates[0]].T).toarray()
+        else:
+            asked = self._queries[np.repeat(queries, candidates.shape[1])]
+            scores = np.asarray(asked.multiply(self._gallery[candidates.reshape(-1)]).sum(axis=1)).reshape(
+                candidates.shape
+            )
+        return scores.astype(np.float32)

@@ -1,110 +1,249 @@
-"""Retrieval metrics as functions of arrays: exact under ties, with bootstrap intervals.
+"""Ranking metrics: functions of arrays, exact under ties, with bootstrap intervals. Which arrays is a protocol's business.
 
-Ties are at chance: where candidates score the same, a metric is its expected value over all orders of them. A constant
-scorer therefore lands exactly at chance wherever the positive is stored. (MVLT's released evaluation reads the rank from a
-sort of a list whose first element is the positive.)
+Candidates with equal scores have no order, so a metric here is its *expected value* over all orders of them. A constant
+scorer then lands exactly at chance, wherever its positive is stored. (MVLT's released evaluation reads the rank from a sort
+of a list whose first element is the positive, specification 2.5: there a constant scorer can look perfect.)
+
+Everything follows from three counts per query (`BestTie`): how many candidates beat the best relevant one, how many tie with
+it (itself included), and how many of those are relevant. No sort is needed and a gallery is read in chunks of rows.
 
 Shapes: Q queries, C candidates.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-Scores = NDArray[np.floating]
+Scores = NDArray[Any]  # real numbers, higher is better; infinities are allowed, NaN is not
 Relevant = NDArray[np.bool_]
 Values = NDArray[np.float64]
+Counts = NDArray[np.int64]
+Ties = Literal["chance", "optimistic", "pessimistic"]
+TIES: tuple[Ties, ...] = ("chance", "optimistic", "pessimistic")
+
+_CHUNK = 1 << 20  # scores looked at in one go: bounds the memory of temporaries
 
 
-def recall_at_k(scores: Scores, relevant: Relevant, k: int) -> Values:
-    """(Q,): the probability that at least one relevant candidate is among the first `k` ("R@k" of the literature).
+class BestTie(NamedTuple):
+    """Where the best relevant candidate of each query stands, (Q,) each."""
+
+    above: Counts  # candidates that score higher than every relevant one
+    tied: Counts  # candidates that score the same as the best relevant one, itself included
+    relevant: Counts  # relevant ones among the tied
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[BestTie]) -> BestTie:
+        """The queries of several chunks, one after the other."""
+        return cls(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+    @property
+    def first(self) -> Counts:
+        """The best rank (from 1) that any order of the tied candidates gives."""
+        return self.above + 1
+
+    @property
+    def last(self) -> Counts:
+        """The worst rank of the first relevant candidate over all orders of the tied."""
+        return self.above + self.tied - self.relevant + 1
+
+
+def best_tie(scores: Scores, relevant: Relevant) -> BestTie:
+    """Count, for each query, what beats and what ties with its best relevant candidate.
+
+    Parameters
+    ----------
+    scores
+        (Q, C), higher is better; may be a memory map, only a few rows are looked at together.
+    relevant
+        (Q, C) bool; every query needs at least one relevant candidate.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or are not (Q, C), a score is NaN, or a query has no relevant candidate; the row is named.
+    """
+    if scores.ndim != 2 or relevant.shape != scores.shape:
+        raise ValueError(f"scores {scores.shape} and relevant {relevant.shape} must have one shape (Q, C)")
+    if relevant.dtype != np.bool_:
+        raise ValueError(f"relevant must be bool, not {relevant.dtype}")
+    num_queries, num_candidates = scores.shape
+    if num_queries and not num_candidates:
+        raise ValueError("row 0: no candidates")
+    found = BestTie(*(np.empty(num_queries, dtype=np.int64) for _ in BestTie._fields))
+    step = max(1, _CHUNK // max(1, num_candidates))
+    for start in range(0, num_queries, step):
+        rows = slice(start, start + step)
+        some, good = np.asarray(scores[rows]), np.asarray(relevant[rows])
+        # Integers are compared as they are: as floats, large different ones could become equal.
+        floating = some.dtype.kind == "f"
+        if floating and (bad := np.isnan(some).any(axis=1)).any():
+            raise ValueError(f"row {start + int(np.argmax(bad))}: a score is NaN")
+        if not (has := good.any(axis=1)).all():
+            raise ValueError(f"row {start + int(np.argmin(has))}: no candidate is relevant")
+        lowest = -np.inf if floating else some.min()
+        best = np.max(some, axis=1, keepdims=True, where=good, initial=lowest)
+        level = some == best
+        found.above[rows] = np.count_nonzero(some > best, axis=1)
+        found.tied[rows] = np.count_nonzero(level, axis=1)
+        found.relevant[rows] = np.count_nonzero(level & good, axis=1)
+    return found
+
+
+def recall_from(tie: BestTie, k: int, ties: Ties = "chance") -> Values:
+    """(Q,) `recall_at_k` from the counts of `best_tie`: one pass over the scores serves every k."""
+    _check_ties(ties)
+    if k < 1:
+        raise ValueError(f"k must be at least 1, not {k}")
+    if ties != "chance":
+        return ((tie.first if ties == "optimistic" else tie.last) <= k).astype(np.float64)
+    # The tied candidates have k - above places among the first k. All those places go to irrelevant ones with the
+    # hypergeometric probability C(tied - relevant, places) / C(tied, places), a product over the places.
+    places = np.clip(k - tie.above, 0, tie.tied)
+    irrelevant = tie.tied - tie.relevant
+    missed = np.ones(len(places))
+    for place in range(int(places.max(initial=0))):
+        open_ = (place < places) & (missed > 0)
+        if not open_.any():
+            break
+        left = np.maximum(irrelevant[open_] - place, 0)
+        missed[open_] *= left / (tie.tied[open_] - place)
+    return 1.0 - missed
+
+
+def reciprocal_rank_from(tie: BestTie, ties: Ties = "chance") -> Values:
+    """(Q,) `reciprocal_rank` from the counts of `best_tie`."""
+    _check_ties(ties)
+    if ties != "chance":
+        return 1.0 / (tie.first if ties == "optimistic" else tie.last)
+    values = 1.0 / tie.first
+    open_ = np.flatnonzero(tie.tied > tie.relevant)  # only there does the order matter
+    if not len(open_):
+        return values
+    cases, where = np.unique(np.stack([part[open_] for part in tie], axis=1), axis=0, return_inverse=True)
+    expected = np.empty(len(cases))
+    for number, (above, tied, relevant) in enumerate(cases.tolist()):
+        # P(first relevant at place j) = P(places before j all irrelevant) · relevant / (tied - j)
+        places = np.arange(tied - relevant + 1)
+        before = np.cumprod(np.concatenate([[1.0], (tied - relevant - places[:-1]) / (tied - places[:-1])]))
+        expected[number] = np.sum(before * relevant / (tied - places) / (above + places + 1))
+    values[open_] = expected[where.reshape(-1)]
+    return values
+
+
+def recall_at_k(scores: Scores, relevant: Relevant, k: int, ties: Ties = "chance") -> Values:
+    """(Q,) in [0, 1]: the probability that at least one relevant candidate is among the first `k`.
+
+    This is "R@k" of the cross-modal retrieval literature (a hit rate when a query has several relevant candidates).
 
     Parameters
     ----------
     scores
         (Q, C), higher is better.
     relevant
-        (Q, C); every query needs at least one relevant candidate.
+        (Q, C) bool.
+    k
+        At least 1; more than C counts as C.
+    ties
+        `"chance"`: the exact expectation over all orders of equal scores. `"optimistic"` and `"pessimistic"` put relevant
+        candidates before or behind the others they tie with: bounds, for seeing how much of a number is ties.
 
     Raises
     ------
     ValueError
-        For a score that is nan, a query without a relevant candidate, shapes that differ, or k < 1.
+        As `best_tie`, or for k < 1 or unknown `ties`.
     """
-    _check(scores, relevant)
-    if k < 1:
-        raise ValueError(f"k must be at least 1, not {k}")
-    if k >= scores.shape[1]:
-        return np.ones(len(scores))
-    threshold = -np.partition(-scores, k - 1, axis=1)[:, k - 1 : k]  # the k-th best score
-    above, level = scores > threshold, scores == threshold
-    values: Values = np.asarray((above & relevant).any(axis=1), dtype=np.float64)
-    # Among `tied` candidates at the threshold, `good` of them relevant, `places` are still free.
-    places, tied, good = k - above.sum(axis=1), level.sum(axis=1), (level & relevant).sum(axis=1)
-    for row in np.flatnonzero((values == 0) & (good > 0)):
-        values[row] = 1 - comb(int(tied[row] - good[row]), int(places[row])) / comb(int(tied[row]), int(places[row]))
-    return values
+    return recall_from(best_tie(scores, relevant), k, ties)
 
 
-def reciprocal_rank(scores: Scores, relevant: Relevant) -> Values:
-    """(Q,): the expectation of 1 / rank of the first relevant candidate; raises as `recall_at_k` does."""
-    _check(scores, relevant)
-    best = np.where(relevant, scores, -np.inf).max(axis=1, keepdims=True)
-    above = (scores > best).sum(axis=1)
-    level = scores == best
-    tied, good = level.sum(axis=1), (level & relevant).sum(axis=1)
-    values = 1.0 / (above + 1)
-    for row in np.flatnonzero(tied > good):
-        before, size, positives = int(above[row]), int(tied[row]), int(good[row])
-        # P(the first of `positives` among `size` tied ones stands at place j) = C(size-j, positives-1) / C(size, positives).
-        ways = comb(size, positives)
-        values[row] = sum(
-            comb(size - place, positives - 1) / ways / (before + place) for place in range(1, size - positives + 2)
-        )
-    return values
+def reciprocal_rank(scores: Scores, relevant: Relevant, ties: Ties = "chance") -> Values:
+    """(Q,) in (0, 1]: the expectation of 1 / rank of the first relevant candidate; raises as `recall_at_k`."""
+    return reciprocal_rank_from(best_tie(scores, relevant), ties)
 
 
-@dataclass(frozen=True)
+def expected_ranks(scores: Scores, relevant: Relevant, ties: Ties = "chance") -> Values:
+    """(Q,) from 1: the expected rank of the first relevant candidate; raises as `recall_at_k`."""
+    tie = best_tie(scores, relevant)
+    _check_ties(ties)
+    if ties != "chance":
+        return (tie.first if ties == "optimistic" else tie.last).astype(np.float64)
+    return tie.above + (tie.tied + 1) / (tie.relevant + 1)  # the mean of the least of `relevant` draws from 1..tied
+
+
+@dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean with its bootstrap interval."""
+    """A mean over `count` values and its bootstrap interval [low, high]."""
 
     mean: float
     low: float
     high: float
     count: int
 
+    def scaled(self, factor: float) -> Estimate:
+        """The same estimate in another unit, e.g. `scaled(100)` for percent; `factor` is positive."""
+        return Estimate(self.mean * factor, self.low * factor, self.high * factor, self.count)
+
 
 def mean_with_interval(
-    values: Values, *, seed: int = 0, resamples: int = 1000, level: float = 0.95, clusters: NDArray | None = None
+    values: NDArray[Any],
+    *,
+    seed: int = 0,
+    resamples: int = 1000,
+    level: float = 0.95,
+    clusters: NDArray[Any] | Sequence[Any] | None = None,
 ) -> Estimate:
-    """The mean and its percentile bootstrap interval; `clusters` (Q,) are drawn whole (rows of one product belong together).
+    """The mean of `values` and its percentile bootstrap interval.
 
-    Without resamples the interval is the mean itself. Raises `ValueError` when there are no values.
+    The interval speaks of other queries from the same source, not of other training runs. It has no width when all values
+    are equal (a perfect score on few queries is not certainty), and is too narrow below a few dozen values or clusters.
+
+    Parameters
+    ----------
+    values
+        (Q,) finite numbers.
+    resamples
+        0: no bootstrap, low = high = mean.
+    clusters
+        (Q,) labels; rows with the same label are drawn together, since rows of one product are not independent.
+
+    Raises
+    ------
+    ValueError
+        If there are no values, one is not finite (named), or shapes, `resamples` or `level` are wrong.
     """
-    if len(values) == 0:
-        raise ValueError("there is nothing to average")
-    mean = float(np.mean(values))
-    if resamples == 0:
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != 1 or not len(values):
+        raise ValueError(f"the mean needs values of shape (Q,) with Q > 0, not {values.shape}")
+    if not np.isfinite(values).all():
+        raise ValueError(f"row {int(np.argmin(np.isfinite(values)))}: the value is not finite")
+    if resamples < 0 or not 0 < level < 1:
+        raise ValueError(f"resamples must not be negative and level lie in (0, 1), not {resamples} and {level}")
+    mean = float(values.mean())
+    if clusters is None:
+        sums, sizes = values, np.ones(len(values))
+    else:
+        if len(clusters) != len(values):
+            raise ValueError(f"{len(clusters)} cluster labels for {len(values)} values")
+        numbers = np.unique(np.asarray(clusters), return_inverse=True)[1].reshape(-1)
+        sums = np.bincount(numbers, weights=values)
+        sizes = np.bincount(numbers).astype(np.float64)
+    if not resamples:
         return Estimate(mean, mean, mean, len(values))
-    numbers = np.arange(len(values)) if clusters is None else np.unique(clusters, return_inverse=True)[1]
-    sums, sizes = np.bincount(numbers, weights=values), np.bincount(numbers)
     random = np.random.default_rng(seed)
     means = np.empty(resamples)
-    for start in range(0, resamples, 100):  # a hundred at a time keeps memory flat
-        drawn = random.integers(0, len(sums), (min(100, resamples - start), len(sums)))
-        means[start : start + len(drawn)] = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
+    step = max(1, _CHUNK // len(sums))
+    for start in range(0, resamples, step):
+        drawn = random.integers(len(sums), size=(min(step, resamples - start), len(sums)))
+        means[start : start + step] = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Estimate(mean, float(low), float(high), len(values))
+    # Rounding may put the mean of equal values outside by 1e-16.
+    return Estimate(mean, min(float(low), mean), max(float(high), mean), len(values))
 
 
-def _check(scores: Scores, relevant: Relevant) -> None:
-    if scores.ndim != 2 or scores.shape != relevant.shape:
-        raise ValueError(f"scores {scores.shape} and relevant {relevant.shape} must both be (Q, C)")
-    if (bad := np.isnan(scores).any(axis=1)).any():
-        raise ValueError(f"query {int(np.argmax(bad))} has a score that is nan")
-    if (empty := ~relevant.any(axis=1)).any():
-        raise ValueError(f"query {int(np.argmax(empty))} has no relevant candidate")
+def _check_ties(ties: str) -> None:
+    if ties not in TIES:
+        raise ValueError(f"unknown ties {ties!r}; choose one of {', '.join(TIES)}")
