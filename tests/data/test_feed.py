@@ -109,6 +109,10 @@ def test_google_finds_a_picture_already_downloaded(tmp_path: Path) -> None:
     items, report = read(path, image_folder=tmp_path / "images")
     assert items[0].image == JPEG
     assert report.warnings == 0
+    further = [*GOOGLE_ROW]
+    further[4], further[5] = "", "images/d1.jpg,images/absent.jpg"
+    items, _ = read(write_csv(tmp_path / "feed.csv", [GOOGLE_HEADER, further]))
+    assert items[0].image == JPEG
     escaping = [*GOOGLE_ROW]
     escaping[4] = "https://cdn.example/%2e%2e%2f%2e%2e%2fetc%2fpasswd/%2e%2e"
     folder_only = [*GOOGLE_ROW]
@@ -560,6 +564,12 @@ def test_parquet_bad_text_and_large_pictures_are_bad_rows(tmp_path: Path) -> Non
         (2, "title", "bytes that are not valid for the column's type"),
         (3, "image", "file of 16,000,001 bytes, the limit is 16,000,000"),
     ]
+
+
+def test_strict_names_the_row_of_a_file_without_lines(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"id": ["1", "1"], "title": ["A", "B"]}), tmp_path / "t.parquet")
+    with pytest.raises(FeedError, match=r"t\.parquet: row 2, field 'id': duplicate id"):
+        list(read_feed(tmp_path / "t.parquet", strict=True))
 
 
 def test_damaged_parquet(tmp_path: Path) -> None:
