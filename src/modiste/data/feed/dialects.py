@@ -202,7 +202,9 @@ def _fill(draft: Draft, plan: _Plan) -> None:
     draft.group = _identifier(*first("group"))
     paths = [_words(column, cells.get(column)) for column in plan.sources["category"]]
     draft.category = category_of_path(*paths) if any(">" in path for path in paths) else _first_word(paths)
-    _, draft.image = first("image")
+    column, draft.image = first("image")
+    if isinstance(draft.image, str) and snake_case(column) == "additional_image_link":
+        draft.image = draft.image.split(",", 1)[0]  # up to ten in one cell
     for column, name in plan.attributes.items():
         _add(draft, column, name, cells.get(column))
     if isinstance(draft.image, str) and draft.image[:4].lower() == "http":

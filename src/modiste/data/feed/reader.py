@@ -63,7 +63,7 @@ def read_feed(
     ------
     FeedError
         When the file cannot be read as a table, has no usable columns, or, if `strict`, at the first bad row, naming file,
-        row and field. Errors of the file itself are raised by this call, not by the first item.
+        row and field. Whatever the opening and the columns tell is raised by this call; damage further on, where it is met.
     """
     rows = read_rows(
         path,
