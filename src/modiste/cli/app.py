@@ -48,8 +48,9 @@ def run(arguments: list[str] | None = None) -> int:
         errors.print("stopped")
         return 130
     except typer.TyperException as error:
-        error.show()
-        return error.exit_code
+        errors.print("[bold red]error:[/]", end=" ")
+        errors.print(f"{error.format_message()} Try --help.", markup=False, highlight=False, soft_wrap=True)
+        return 2
     except KeyboardInterrupt:
         errors.print("stopped; what was finished is kept, and the same command goes on from there")
         return 130
