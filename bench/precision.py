@@ -1,6 +1,6 @@
 """Images/s of the dual encoder's training step in fp32 and bf16, alternating in one run: quote the ratio.
 
-    python bench/precision.py --rounds 5
+python bench/precision.py --rounds 5
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Write the tables of README and docs from the JSON files in docs/results, or check that they are up to date.
 
-    python scripts/results.py            # rewrite
-    python scripts/results.py --check    # exit 1 when a table differs (tests/test_docs.py does this)
+python scripts/results.py            # rewrite
+python scripts/results.py --check    # exit 1 when a table differs (tests/test_docs.py does this)
 """
 
 from __future__ import annotations

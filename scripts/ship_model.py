@@ -50,7 +50,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="a training run's folder")
     parser.add_argument("name", help="architecture.tag")
-    parser.add_argument("--fusion", type=float, nargs=3, metavar=("WORDS", "PHOTO", "MIXED"), help="see models.inference")
+    parser.add_argument(
+        "--fusion", type=float, nargs=3, metavar=("WORDS", "PHOTO", "MIXED"), help="see models.inference"
+    )
     parser.add_argument("--command", default="modiste train dual_encoder_small")
     parser.add_argument("--results", type=Path, nargs="*", default=[], help="JSON files of `modiste evaluate --out`")
     options = parser.parse_args()
@@ -64,10 +66,13 @@ def main() -> None:
         height=height,
         context=config.context_length,
         command=options.command,
-        scores="\n".join(scores(json.loads(file.read_text(encoding="utf-8"))) for file in options.results) or "Not measured.",
+        scores="\n".join(scores(json.loads(file.read_text(encoding="utf-8"))) for file in options.results)
+        or "Not measured.",
     )
     fusion = Fusion(*options.fusion) if options.fusion else None
-    folder = save_pretrained(WEIGHTS / options.name, towers.model, towers.tokenizer, name=options.name, fusion=fusion, card=card)
+    folder = save_pretrained(
+        WEIGHTS / options.name, towers.model, towers.tokenizer, name=options.name, fusion=fusion, card=card
+    )
     encoder = from_pretrained(folder)
     size = sum(file.stat().st_size for file in folder.iterdir())
     print(f"{folder}: {size / 1e6:.1f} MB, sha256 {encoder.id.sha256}")

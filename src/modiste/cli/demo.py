@@ -57,7 +57,7 @@ def demo(
     store = Catalogue.open(into / "index")
     rows = []
     for words in QUERIES:
-        found = store.search(encoder.encode_query(words), k=k, with_images=True)
+        found = store.search(encoder.encode_query(words), k=k, images=True)
         hits = [(hit.item, hit.score) for hit in found.hits]
         results.print(f"\n[bold]{words}[/]")
         results.print(hits_table(hits))
@@ -66,7 +66,7 @@ def demo(
     asked = min(items - 1, 7)
     photo = world.customer_photo(asked)
     photo_file = write_atomically(into / "customer.jpg", photo)
-    found = store.search(encoder.encode_query(image=photo), k=k, with_images=True)
+    found = store.search(encoder.encode_query(image=photo), k=k, images=True)
     hits = [(hit.item, hit.score) for hit in found.hits]
     wanted = world.item(asked, image=False).id
     place = next((rank for rank, (item, _) in enumerate(hits, 1) if item.id == wanted), None)

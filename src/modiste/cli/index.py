@@ -36,7 +36,7 @@ def index(
     from modiste.engine.catalogue import Catalogue
     from modiste.models.pretrained import load
 
-    chosen = model or (Catalogue.open(into).model if Catalogue.exists(into) else "")
+    chosen = model or (Catalogue.open(into).model if Catalogue.is_at(into) else "")
     encoder = load(chosen or None, device=device)
     pairs = dict(_pair(entry) for entry in mapping)
     counts = ingest_table(

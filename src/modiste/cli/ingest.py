@@ -87,7 +87,8 @@ def ingest_table(
             report.reject(row, item.id, "image", reason)
 
         def show(state: IngestProgress) -> None:
-            bar.update(task, completed=state.done, rate=f"{state.done / max(state.seconds, 1e-9):,.0f}")
+            done = state.added + state.updated + state.unchanged + state.rejected
+            bar.update(task, completed=done, rate=f"{done / max(state.seconds, 1e-9):,.0f}")
 
         done = store.ingest(items(), encoder, on_error=refuse, progress=show, prune=prune)
     return IngestCounts(into, report_file, report.rows_read, report.warnings, report.rejected, done)

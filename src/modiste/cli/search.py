@@ -17,6 +17,7 @@ def search(
     k: int = typer.Option(10, "-k", "--top", min=1, max=1000, help="How many to show."),
     per_product: bool = typer.Option(False, "--per-product", help="Show one item of each product (group)."),
     html: Path = typer.Option(None, "--html", help="Also write a page with pictures."),
+    model: str = typer.Option("", help="Where the catalogue's encoder is, if it has moved since."),
     json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Search a catalogue by words, by photo, or by both ("like this, but red").
@@ -34,11 +35,10 @@ def search(
         raise ValueError('nothing to search for: give words, such as "red dress", or a photo with --image FILE')
     photo = image.read_bytes() if image is not None else None
     store = Catalogue.open(catalogue)
-    encoder = load(store.model)
-    store.encoder.require(encoder.id)
+    encoder = load(model or store.model or store.encoder_id.name)
     found = store.search(
         encoder.encode_query(words, photo), k=k, filters=filters, collapse="group" if per_product else None,
-        with_images=html is not None,
+        images=html is not None,
     )  # fmt: skip
     if html is not None:
         hits = [(hit.item, hit.score) for hit in found.hits]
@@ -47,7 +47,7 @@ def search(
         print_json(
             {
                 "query": {"text": words, "image": str(image) if image else None, "filters": filters},
-                "encoder": {"name": store.encoder.name, "sha256": store.encoder.sha256},
+                "encoder": {"name": store.encoder_id.name, "sha256": store.encoder_id.sha256},
                 "candidates": found.total_candidates,
                 "seconds": round(found.seconds, 6),
                 "hits": [
