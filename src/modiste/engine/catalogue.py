@@ -1,0 +1,403 @@
+"""A catalogue: items, pictures and vectors in one embedded store that survives crashes, and the search over it.
+
+    catalogue = Catalogue.create("shop", encoder.id)
+    report = catalogue.ingest(items, encoder, prune=True)
+    result = catalogue.search(encoder.encode_query("red summer dress"), k=10, filters=["price<50", "gender=Women"])
+
+One process writes at a time, any number read, and a reader sees a batch whole or not at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from modiste.engine.errors import CatalogueError, CatalogueLocked
+from modiste.engine.filters import filter_mask
+from modiste.engine.index import EXACT_LIMIT
+from modiste.engine.ingest import COMMIT_ROWS, COMMIT_SECONDS, IngestJob, IngestProgress, IngestReport, OnError
+from modiste.engine.manifest import FILE_NAME, Manifest
+from modiste.engine.rows import PAYLOAD, STORE_IMAGES, StoreImages, row_sum, vector_sums
+from modiste.engine.snapshot import Snapshot
+from modiste.engine.table import ItemTable
+from modiste.types import Embeddings, EncoderId, EncoderMismatch, Item, ItemEncoder
+
+LOCK_NAME = ".modiste.lock"
+WRITER_NAME = ".modiste.writer"  # the process id of whoever holds the lock, for the message
+KEEP_VERSIONS = timedelta(minutes=10)
+
+_COMPACT_FRAGMENTS = 16  # files of rows above which merging them is worth rewriting them
+_OVERFETCH_EXCLUDED = (
+    1_000  # excluded ids up to which asking for more rows beats a mask (which rules out the fast index)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An item that was found and its cosine similarity to the query."""
+
+    item: Item
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """Hits, best first (of equal scores the smaller id first), out of how many that passed filters and exclusions."""
+
+    hits: tuple[Hit, ...]
+    total_candidates: int
+    seconds: float
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(hit.item.id for hit in self.hits)
+
+
+class Catalogue:
+    """An opened collection; safe to share between threads. Make one with `create`, `open` or `open_or_create`."""
+
+    def __init__(self, folder: Path, manifest: Manifest, table: ItemTable, *, exact_limit: int = EXACT_LIMIT) -> None:
+        self.folder = folder
+        self.encoder_id = manifest.encoder
+        self.store_images: StoreImages = manifest.store_images
+        self._table = table
+        self._exact_limit = exact_limit
+        self._snapshot: Snapshot | None = None
+        self._loading = threading.Lock()
+
+    # -- opening ------------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def create(cls, folder: str | Path, encoder_id: EncoderId, *, store_images: StoreImages = "thumbnail") -> Catalogue:
+        """A new, empty catalogue for the vectors of one encoder.
+
+        `store_images`: "thumbnail" keeps a picture of at most 512 pixels for display, "original" the file as it came,
+        "none" nothing. Raises `CatalogueError` when the folder already holds one.
+        """
+        if store_images not in STORE_IMAGES:
+            raise ValueError(f"store_images must be one of {', '.join(STORE_IMAGES)}, not {store_images!r}")
+        folder = Path(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CatalogueError(f"{folder} cannot be made: {error}") from error
+        with _writing(folder):
+            if (folder / FILE_NAME).exists():
+                raise CatalogueError(f"{folder} already holds a catalogue; open it, or choose another folder")
+            table = ItemTable(folder)
+            table.create(encoder_id.dim)
+            manifest = Manifest(encoder_id, store_images)
+            manifest.write(folder)  # last: a creation cut short before this line is simply begun again
+        return cls(folder, manifest, table)
+
+    @classmethod
+    def open(
+        cls, folder: str | Path, encoder_id: EncoderId | None = None, *, exact_limit: int = EXACT_LIMIT
+    ) -> Catalogue:
+        """An existing catalogue; with `encoder_id` only if that encoder made its vectors.
+
+        Raises `CatalogueError` naming the file that is missing or damaged and how to rebuild, `EncoderMismatch`.
+        """
+        folder = Path(folder)
+        if not folder.is_dir():
+            raise CatalogueError(f"no catalogue at {folder}; make one with `modiste index TABLE --into {folder}`")
+        manifest = Manifest.read(folder)
+        table = ItemTable(folder)
+        table.open(manifest.encoder.dim)
+        catalogue = cls(folder, manifest, table, exact_limit=exact_limit)
+        if encoder_id is not None:
+            catalogue.require(encoder_id)
+        return catalogue
+
+    @classmethod
+    def open_or_create(
+        cls, folder: str | Path, encoder_id: EncoderId, *, store_images: StoreImages = "thumbnail"
+    ) -> Catalogue:
+        """The catalogue in `folder`, made if there is none (`store_images` then applies)."""
+        if (Path(folder) / FILE_NAME).exists():
+            return cls.open(folder, encoder_id)
+        return cls.create(folder, encoder_id, store_images=store_images)
+
+    def require(self, encoder_id: EncoderId) -> None:
+        """Raise `EncoderMismatch` unless this catalogue's vectors come from that encoder."""
+        try:
+            self.encoder_id.require(encoder_id)
+        except EncoderMismatch as error:
+            raise EncoderMismatch(
+                f"{self.folder} was indexed with {self.encoder_id}, not with {encoder_id}. Load that encoder, or index "
+                f"again into a new folder: `modiste index TABLE --into NEW_FOLDER`"
+            ) from error
+
+    # -- writing ------------------------------------------------------------------------------------------------------
+
+    def ingest(
+        self,
+        items: Iterable[Item],
+        encoder: ItemEncoder,
+        *,
+        batch_size: int = 256,
+        on_error: OnError | None = None,
+        progress: Callable[[IngestProgress], None] | None = None,
+        prune: bool = False,
+        commit_rows: int = COMMIT_ROWS,
+        commit_seconds: float = COMMIT_SECONDS,
+        keep_versions: timedelta = KEEP_VERSIONS,
+    ) -> IngestReport:
+        """Bring the catalogue up to date with a feed; run again after a crash, it goes on where it stopped.
+
+        Unchanged items are skipped, items of which only metadata changed are rewritten without the encoder. The encoder
+        may look at title, description and picture only. Up to `commit_rows` rows, or those of `commit_seconds`, become
+        visible and durable in one step.
+
+        Parameters
+        ----------
+        on_error
+            Called with an item that was refused and why: unreadable picture, nothing to encode, an id for the second
+            time. The job goes on, and a row that the item has from an earlier feed stays.
+        progress
+            Called after each batch and at the end; `IngestProgress.committed` names what has become durable. Callbacks
+            run in the calling thread; an exception in one ends the job, what was encoded is committed.
+        prune
+            Delete the items that this feed did not contain, after all of it was read.
+
+        Raises
+        ------
+        EncoderMismatch, CatalogueLocked (another process writes), CatalogueError (damage), and whatever the feed raises;
+        `ValueError` for `prune` with an empty feed.
+        """
+        self.require(encoder.id)
+        with _writing(self.folder):
+            job = IngestJob(
+                self._table,
+                encoder,
+                self.store_images,
+                batch_size=batch_size,
+                on_error=on_error,
+                progress=progress,
+                commit_rows=commit_rows,
+                commit_seconds=commit_seconds,
+            )
+            report = job.run(items, prune=prune)
+            if self._table.num_fragments() > _COMPACT_FRAGMENTS:
+                self._table.optimize(keep_versions)
+        return report
+
+    def upsert(self, items: Sequence[Item], encoder: ItemEncoder) -> IngestReport:
+        """Insert or replace a few items; raises `ValueError` naming those refused, after the others were stored."""
+        refused: list[str] = []
+        report = self.ingest(
+            items, encoder, on_error=lambda item, reason: refused.append(f"item {item.id!r}: {reason}")
+        )
+        if refused:
+            raise ValueError("; ".join(refused))
+        return report
+
+    def delete(self, ids: Iterable[str]) -> int:
+        """Remove items by id; returns how many there were. Unknown ids are passed over."""
+        with _writing(self.folder):
+            return self._table.delete(sorted(set(ids)))
+
+    def compact(self, *, keep_versions: timedelta = KEEP_VERSIONS) -> None:
+        """Merge small files and drop old versions. Readers that still use a dropped version reload by themselves."""
+        with _writing(self.folder):
+            self._table.optimize(keep_versions)
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self.snapshot())
+
+    def snapshot(self) -> Snapshot:
+        """The latest version in memory, loaded once per version and shared."""
+        with self._loading:
+            for attempt in (1, 2, 3):
+                version = self._table.version
+                if self._snapshot is None or self._snapshot.version != version:
+                    try:
+                        self._snapshot = Snapshot(
+                            self._table.pinned(version), version, self.encoder_id.dim, exact_limit=self._exact_limit
+                        )
+                    except CatalogueError:
+                        # A writer may have dropped the version between the two lines; damage stays when tried again.
+                        if attempt == 3:
+                            raise
+                        continue
+                return self._snapshot
+        raise AssertionError("unreachable")
+
+    def get(self, item_id: str, *, image: bool = False) -> Item:
+        """One item, with its stored picture if asked. Raises `UnknownItem` with near ids."""
+        snapshot = self.snapshot()
+        row = snapshot.row(item_id)
+        return snapshot.item(row, self._image(snapshot, row) if image else None)
+
+    def image(self, item_id: str) -> bytes | None:
+        """The stored picture of an item, encoded; None when it has none. Raises `UnknownItem`, `CatalogueError`."""
+        snapshot = self.snapshot()
+        return self._image(snapshot, snapshot.row(item_id))
+
+    def _image(self, snapshot: Snapshot, row: int) -> bytes | None:
+        try:
+            stored = snapshot.pinned.take([int(snapshot.row_ids[row])], (*PAYLOAD, "row_sum")).to_pylist()
+        except CatalogueError:
+            latest = self.snapshot()  # the pinned version may have been cleaned up under a newer one
+            if latest.version == snapshot.version:
+                raise
+            return self._image(latest, latest.row(snapshot.id(row)))
+        if len(stored) != 1 or stored[0]["id"] != snapshot.id(row) or row_sum(stored[0]) != stored[0]["row_sum"]:
+            raise self._table.damaged(f"item {snapshot.id(row)!r} fails its checksum")
+        image: bytes | None = stored[0]["image"]
+        return image
+
+    def verify(self) -> int:
+        """Read everything and compare it with its checksums; returns the number of rows. Raises `CatalogueError`."""
+        count, seen = 0, set()
+        for batch in self._table.pinned().scan((*PAYLOAD, "row_sum", "vector_sum", "vector")):
+            vectors = np.asarray(batch.column("vector").flatten(), dtype=np.float32).reshape(-1, self.encoder_id.dim)
+            sums = vector_sums(vectors)
+            for number, values in enumerate(batch.select([*PAYLOAD, "row_sum", "vector_sum"]).to_pylist()):
+                if row_sum(values) != values["row_sum"] or int(sums[number]) != values["vector_sum"]:
+                    raise self._table.damaged(f"item {values['id']!r} fails its checksum")
+                if values["id"] in seen:
+                    raise self._table.damaged(f"item {values['id']!r} is stored twice")
+                seen.add(values["id"])
+                count += 1
+        return count
+
+    def search(
+        self,
+        query: Embeddings,
+        k: int = 10,
+        filters: Sequence[str] = (),
+        *,
+        exclude: Collection[str] = (),
+        collapse: Literal["group"] | None = None,
+        images: bool = False,
+    ) -> SearchResult:
+        """The k items nearest to one query (1, D) among those that pass every filter (filters.py has the language).
+
+        `exclude` leaves out ids; `collapse="group"` keeps only the best item of each product; `images` adds pictures.
+        Raises `EncoderMismatch` for a query of another encoder, `FilterError` for a filter that does not fit.
+        """
+        if len(query) != 1:
+            raise ValueError(f"search takes one query, not {len(query)}; use search_many")
+        return self.search_many(query, k, filters, exclude=exclude, collapse=collapse, images=images)[0]
+
+    def search_many(
+        self,
+        queries: Embeddings,
+        k: int = 10,
+        filters: Sequence[str] = (),
+        *,
+        exclude: Collection[str] = (),
+        collapse: Literal["group"] | None = None,
+        images: bool = False,
+    ) -> list[SearchResult]:
+        """`search` for each of (Q, D) queries, on one version of the catalogue; `seconds` is that of the whole call."""
+        self.require(queries.encoder)
+        if k < 1:
+            raise ValueError(f"k must be at least 1, not {k}")
+        if collapse not in (None, "group"):
+            raise ValueError(f"collapse must be 'group' or None, not {collapse!r}")
+        start = time.perf_counter()
+        snapshot = self.snapshot()
+        mask: NDArray[np.bool_] | None = None
+        if filters:
+            mask = filter_mask(filters, snapshot.columns, len(snapshot))
+        excluded = snapshot.rows(sorted(set(exclude)))
+        if mask is not None or len(excluded) > _OVERFETCH_EXCLUDED:
+            mask = np.ones(len(snapshot), dtype=bool) if mask is None else mask
+            mask[excluded] = False
+            total, dropped = int(np.count_nonzero(mask)), frozenset[int]()
+        else:
+            total, dropped = len(snapshot) - len(excluded), frozenset(excluded.tolist())
+        if collapse is None:
+            found = _search(snapshot, queries.vectors, k, mask, dropped, total)
+        else:
+            found = [
+                _search_products(snapshot, queries.vectors[at : at + 1], k, mask, dropped, total)
+                for at in range(len(queries))
+            ]
+        hits = [
+            tuple(
+                Hit(snapshot.item(row, self._image(snapshot, row) if images else None), score) for row, score in ranking
+            )
+            for ranking in found
+        ]
+        seconds = time.perf_counter() - start
+        return [SearchResult(one, total, seconds) for one in hits]
+
+
+_Ranking = list[tuple[int, float]]
+
+
+def _search(
+    snapshot: Snapshot, queries: np.ndarray, k: int, mask: NDArray[np.bool_] | None, dropped: frozenset[int], total: int
+) -> list[_Ranking]:
+    """(row, score) of the k best of each query, the dropped rows left out."""
+    if total == 0:
+        return [[] for _ in queries]
+    rows, scores = snapshot.index.search(queries, min(k, total) + len(dropped), mask)
+    return [
+        [(row, score) for row, score in zip(row_list, score_list, strict=True) if row >= 0 and row not in dropped][:k]
+        for row_list, score_list in zip(rows.tolist(), scores.tolist(), strict=True)
+    ]
+
+
+def _search_products(
+    snapshot: Snapshot, query: np.ndarray, k: int, mask: NDArray[np.bool_] | None, dropped: frozenset[int], total: int
+) -> _Ranking:
+    """The best row of each of the k best products: as many rows are asked for as that takes."""
+    wanted = 4 * k
+    while True:
+        ranking = _search(snapshot, query, wanted, mask, dropped, total)[0]
+        best: dict[str, tuple[int, float]] = {}
+        for row, score in ranking:
+            best.setdefault(snapshot.product(row), (row, score))
+        if len(best) >= k or wanted >= total:
+            return list(best.values())[:k]
+        wanted *= 4
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Hold the folder's writer lock; raises `CatalogueLocked` at once when another process or thread has it.
+
+    The lock belongs to the operating system, so it ends with the process that holds it, however that ends.
+    """
+    lock = FileLock(str(folder / LOCK_NAME), timeout=0, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        try:
+            process = (folder / WRITER_NAME).read_text(encoding="ascii").strip()[:20] or "unknown"
+        except (OSError, ValueError):
+            process = "unknown"
+        raise CatalogueLocked(
+            f"another process is indexing into {folder} (pid {process}); wait for it to end, or stop it"
+        ) from error
+    except OSError as error:
+        raise CatalogueError(f"{folder} cannot be written to: {error}") from error
+    try:
+        with contextlib.suppress(OSError):
+            (folder / WRITER_NAME).write_text(f"{os.getpid()}\n", encoding="ascii")
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,64 @@
+"""modiste.json: what a collection is made with. Small, versioned, replaced atomically, written last when one is created."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from modiste.engine.errors import CatalogueError, rebuild_advice
+from modiste.engine.rows import STORE_IMAGES, StoreImages
+from modiste.types import EncoderId
+
+FILE_NAME = "modiste.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The encoder whose vectors the collection holds, and what is kept of its pictures."""
+
+    encoder: EncoderId
+    store_images: StoreImages
+
+    def write(self, folder: Path) -> None:
+        """Replace the file in one step: a reader or a crash meets the old one, the new one, or none."""
+        path = folder / FILE_NAME
+        partial = path.with_name(f".{FILE_NAME}.{os.getpid()}")
+        text = json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n"
+        with open(partial, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+        with contextlib.suppress(OSError):  # not every file system lets a folder be synchronised
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest:
+        """Raises `CatalogueError` naming the file when it is missing, garbled or of a later version."""
+        path = folder / FILE_NAME
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            number = data["format"]
+            if number == FORMAT:
+                encoder = EncoderId(
+                    str(data["encoder"]["name"]), str(data["encoder"]["sha256"]), int(data["encoder"]["dim"])
+                )
+                if encoder.dim < 1 or data["store_images"] not in STORE_IMAGES:
+                    raise ValueError("a value is out of range")
+                return cls(encoder, data["store_images"])
+        except FileNotFoundError as error:
+            raise CatalogueError(f"{path} is missing. {rebuild_advice(folder)}") from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CatalogueError(f"{path} is damaged ({error}). {rebuild_advice(folder)}") from error
+        raise CatalogueError(
+            f"{path} has format {number}, this version of Modiste reads {FORMAT}: upgrade Modiste, or rebuild. "
+            f"{rebuild_advice(folder)}"
+        )
