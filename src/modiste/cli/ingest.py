@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from modiste.cli.console import progress_bar
 
 if TYPE_CHECKING:
-    from modiste.engine.catalogue import IngestReport
+    from modiste.engine.ingest import IngestReport
     from modiste.types import Item, ItemEncoder
 
 
@@ -63,7 +63,8 @@ def ingest_table(
 ) -> IngestCounts:
     """Read, check, encode and store every item of the table; raises `FeedError` at a bad row when `strict`."""
     from modiste.data.feed import FeedError, FeedReport, count_rows, read_rows
-    from modiste.engine.catalogue import Catalogue, IngestProgress
+    from modiste.engine.catalogue import Catalogue
+    from modiste.engine.ingest import IngestProgress
 
     store = Catalogue.open_or_create(into, encoder.id, model=model)
     rows: dict[str, int] = {}  # of the items that are on their way, for the report

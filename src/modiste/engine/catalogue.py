@@ -77,6 +77,7 @@ class Catalogue:
         self.folder = folder
         self.encoder_id = manifest.encoder
         self.store_images: StoreImages = manifest.store_images
+        self.model = manifest.model
         self._table = table
         self._exact_limit = exact_limit
         self._snapshot: Snapshot | None = None
@@ -85,8 +86,10 @@ class Catalogue:
     # -- opening ------------------------------------------------------------------------------------------------------
 
     @classmethod
-    def create(cls, folder: str | Path, encoder_id: EncoderId, *, store_images: StoreImages = "thumbnail") -> Catalogue:
-        """A new, empty catalogue for the vectors of one encoder.
+    def create(
+        cls, folder: str | Path, encoder_id: EncoderId, *, store_images: StoreImages = "thumbnail", model: str = ""
+    ) -> Catalogue:
+        """A new, empty catalogue for the vectors of one encoder; `model` says where that was loaded from.
 
         `store_images`: "thumbnail" keeps a picture of at most 512 pixels for display, "original" the file as it came,
         "none" nothing. Raises `CatalogueError` when the folder already holds one.
@@ -103,7 +106,7 @@ class Catalogue:
                 raise CatalogueError(f"{folder} already holds a catalogue; open it, or choose another folder")
             table = ItemTable(folder)
             table.create(encoder_id.dim)
-            manifest = Manifest(encoder_id, store_images)
+            manifest = Manifest(encoder_id, store_images, model)
             manifest.write(folder)  # last: a creation cut short before this line is simply begun again
         return cls(folder, manifest, table)
 
@@ -128,12 +131,17 @@ class Catalogue:
 
     @classmethod
     def open_or_create(
-        cls, folder: str | Path, encoder_id: EncoderId, *, store_images: StoreImages = "thumbnail"
+        cls, folder: str | Path, encoder_id: EncoderId, *, store_images: StoreImages = "thumbnail", model: str = ""
     ) -> Catalogue:
-        """The catalogue in `folder`, made if there is none (`store_images` then applies)."""
-        if (Path(folder) / FILE_NAME).exists():
+        """The catalogue in `folder`, made if there is none (`store_images` and `model` then apply)."""
+        if cls.is_at(folder):
             return cls.open(folder, encoder_id)
-        return cls.create(folder, encoder_id, store_images=store_images)
+        return cls.create(folder, encoder_id, store_images=store_images, model=model)
+
+    @staticmethod
+    def is_at(folder: str | Path) -> bool:
+        """Whether there is a catalogue in `folder`."""
+        return (Path(folder) / FILE_NAME).exists()
 
     def require(self, encoder_id: EncoderId) -> None:
         """Raise `EncoderMismatch` unless this catalogue's vectors come from that encoder."""

@@ -22,6 +22,8 @@ class Manifest:
 
     encoder: EncoderId
     store_images: StoreImages
+    model: str = ""
+    """Where the encoder was loaded from (a folder, a hub name), when its name alone does not say."""
 
     def write(self, folder: Path) -> None:
         """Replace the file in one step: a reader or a crash meets the old one, the new one, or none."""
@@ -53,7 +55,7 @@ class Manifest:
                 )
                 if encoder.dim < 1 or data["store_images"] not in STORE_IMAGES:
                     raise ValueError("a value is out of range")
-                return cls(encoder, data["store_images"])
+                return cls(encoder, data["store_images"], str(data.get("model", "")))
         except FileNotFoundError as error:
             raise CatalogueError(f"{path} is missing. {rebuild_advice(folder)}") from error
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -39,12 +39,16 @@ DRESSY = _table(
     "black 9, white 4, navy 6, blue 5, light blue 3, turquoise 3, green 6, mint 3, yellow 5, mustard 2, orange 2, coral 4,"
     "red 13, burgundy 5, pink 7, purple 4, lilac 4, beige 2, cream 3, brown 1, grey 1, olive 1"
 )
-SUITING = _table("black 9, navy 10, grey 9, beige 5, brown 4, burgundy 3, green 3, white 2, olive 3, tan 3, cream 3, pink 2, red 2, light blue 2")
+SUITING = _table(
+    "black 9, navy 10, grey 9, beige 5, brown 4, burgundy 3, green 3, white 2, olive 3, tan 3, cream 3, pink 2, red 2, light blue 2"
+)
 COATS = _table(
     "black 9, navy 7, grey 7, beige 6, tan 8, brown 5, burgundy 4, red 5, green 4, olive 6, cream 4, mustard 3, pink 3, blue 3"
 )
 DENIM = _table("blue 12, navy 8, light blue 8, black 6, white 2, grey 4")
-HIDES = _table("black 16, brown 11, tan 8, burgundy 4, red 4, beige 3, white 4, navy 3, grey 2, green 2, pink 2, cream 2, mustard 1, blue 1")
+HIDES = _table(
+    "black 16, brown 11, tan 8, burgundy 4, red 4, beige 3, white 4, navy 3, grey 2, green 2, pink 2, cream 2, mustard 1, blue 1"
+)
 METAL_COLOURS = _table("gold 5, silver 5, rose gold 3")
 FRAMES = _table("black 8, brown 6, red 2, white 2, navy 2, green 2, gold 3, silver 2, pink 2, tan 2, blue 1, purple 1")
 
@@ -266,12 +270,20 @@ def _second(rng: np.random.Generator, colour: str, pattern: str) -> str:
     return _draw(rng, weights or dict.fromkeys(legible, 1.0))
 
 
-def _colours(rng: np.random.Generator, article: Article, pattern: str, material: str, taken: tuple[str, ...]) -> tuple[str, str]:
+def _colours(
+    rng: np.random.Generator, article: Article, pattern: str, material: str, taken: tuple[str, ...]
+) -> tuple[str, str]:
     weights = dict(article.colours)
     if pattern == "solid" and material in _HIDE_MATERIALS and article.colours is not HIDES:
-        weights = {name: weight * (3.0 if name in ("black", "brown", "tan") else 0.6) for name, weight in weights.items()}
+        weights = {
+            name: weight * (3.0 if name in ("black", "brown", "tan") else 0.6) for name, weight in weights.items()
+        }
     elif material == "straw":
-        weights = {name: weight for name, weight in weights.items() if name in ("beige", "tan", "cream", "white", "black", "pink", "navy", "brown")}
+        weights = {
+            name: weight
+            for name, weight in weights.items()
+            if name in ("beige", "tan", "cream", "white", "black", "pink", "navy", "brown")
+        }
     for name, factor in _GROUNDS.get(pattern, {}).items():
         if name in weights:
             weights[name] *= factor
@@ -283,13 +295,29 @@ def _colours(rng: np.random.Generator, article: Article, pattern: str, material:
 
 def _season(rng: np.random.Generator, article: str, chosen: Mapping[str, str]) -> str:
     material = chosen["material"]
-    if article in ("beanie", "gloves", "puffer jacket", "parka", "coat") or material in _WARM and article in ("scarf", "sweater"):
+    if (
+        article in ("beanie", "gloves", "puffer jacket", "parka", "coat")
+        or material in _WARM
+        and article in ("scarf", "sweater")
+    ):
         return _draw(rng, _table("winter 4, autumn 1"))
     if article in ("sandals", "sun hat", "shorts", "tank top") or material in _COOL:
         return _draw(rng, _table("summer 4, spring 1"))
     if material in _WARM or article in ("ankle boots", "knee boots", "trench coat", "leather jacket"):
         return _draw(rng, _table("autumn 3, winter 2"))
-    if article in ("jeans", "belt", "watch", "handbag", "tie", "necklace", "earrings", "bracelet", "ring", "backpack", "cap"):
+    if article in (
+        "jeans",
+        "belt",
+        "watch",
+        "handbag",
+        "tie",
+        "necklace",
+        "earrings",
+        "bracelet",
+        "ring",
+        "backpack",
+        "cap",
+    ):
         return "all year"
     return _draw(rng, _table("spring 3, summer 2, autumn 1.5, all year 3"))
 
@@ -333,7 +361,11 @@ def compose(
     """A design of article type `name`; `fixed` sets attributes that would be drawn (tests and swatches use it)."""
     article = ARTICLES[name]
     chosen: dict[str, str] = {"pattern": _draw(rng, article.patterns), "material": _draw(rng, article.materials)}
-    if chosen["material"] in (*_HIDE_MATERIALS, "denim", "corduroy", "straw") and chosen["pattern"] not in ("solid", "animal print", "colour block"):
+    if chosen["material"] in (*_HIDE_MATERIALS, "denim", "corduroy", "straw") and chosen["pattern"] not in (
+        "solid",
+        "animal print",
+        "colour block",
+    ):
         # Printing on hides and denim is rare: change the cloth where another one is sold, else leave it plain.
         soft = {m: w for m, w in article.materials.items() if m not in (*_HIDE_MATERIALS, "denim", "corduroy", "straw")}
         if soft:

@@ -101,12 +101,16 @@ class Sketch:
             )
         return name
 
-    def gradient(self, name: str, stops: Sequence[tuple[float, str, float]], axis: tuple[float, ...] = (0, 0, 1, 0)) -> str:
+    def gradient(
+        self, name: str, stops: Sequence[tuple[float, str, float]], axis: tuple[float, ...] = (0, 0, 1, 0)
+    ) -> str:
         """Declare a linear gradient over the bounding box; returns its name."""
         if name not in self._definitions:
             x1, y1, x2, y2 = axis
             marks = "".join(f'<stop offset="{o}" stop-color="{c}" stop-opacity="{a:.3f}"/>' for o, c, a in stops)
-            self._definitions[name] = f'<linearGradient id="{name}" x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}">{marks}</linearGradient>'
+            self._definitions[name] = (
+                f'<linearGradient id="{name}" x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}">{marks}</linearGradient>'
+            )
         return name
 
     def _roundness(self, cloth: Fabric) -> str:
@@ -199,7 +203,17 @@ class Sketch:
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius * 0.35:.1f}" fill="#00000055"/>'
         )
 
-    def disc(self, x: float, y: float, radius: float, fill: str, *, ry: float | None = None, stroke: str = "none", width: float = 1) -> None:
+    def disc(
+        self,
+        x: float,
+        y: float,
+        radius: float,
+        fill: str,
+        *,
+        ry: float | None = None,
+        stroke: str = "none",
+        width: float = 1,
+    ) -> None:
         self.add(
             f'<ellipse cx="{x:.1f}" cy="{y:.1f}" rx="{radius:.1f}" ry="{radius if ry is None else ry:.1f}" fill="{fill}" '
             f'stroke="{stroke}" stroke-width="{width:.1f}"/>'
@@ -275,4 +289,6 @@ def _soft(outline: str, side: int = 1) -> str:
         f'<path d="{outline}" fill="none" stroke="#3a3035" stroke-opacity="{alpha}" stroke-width="{width}" stroke-linejoin="round"/>'
         for width, alpha in ((17, 0.022), (11, 0.03), (6, 0.04))
     )
-    return f'<g transform="translate({3 * side} 6)">{strokes}<path d="{outline}" fill="#3a3035" fill-opacity=".10"/></g>'
+    return (
+        f'<g transform="translate({3 * side} 6)">{strokes}<path d="{outline}" fill="#3a3035" fill-opacity=".10"/></g>'
+    )

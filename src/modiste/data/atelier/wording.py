@@ -45,7 +45,12 @@ PATTERN_WORDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = MappingPr
     }
 )
 _MATERIAL_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"wool": ("wool", "woollen"), "knit": ("knit", "knitted"), "nylon": ("nylon",), "patent leather": ("patent leather",)}
+    {
+        "wool": ("wool", "woollen"),
+        "knit": ("knit", "knitted"),
+        "nylon": ("nylon",),
+        "patent leather": ("patent leather",),
+    }
 )
 _NECK_WORDS = {
     "crew": "a crew neck", "v-neck": "a V-neck", "scoop": "a scoop neck", "boat": "a boat neck", "square": "a square neckline",
@@ -53,12 +58,67 @@ _NECK_WORDS = {
     "collar": "a collar", "polo collar": "a polo collar", "stand collar": "a stand-up collar", "sweetheart": "a sweetheart neckline",
     "halter": "a halter neck", "one-shoulder": "one bare shoulder",
 }  # fmt: skip
-_HEEL_WORDS = {"flat": "flat soles", "block": "a block heel", "stiletto": "stiletto heels", "kitten": "kitten heels", "wedge": "a wedge heel"}
-_LENGTH_WORDS = {"mini": "mini", "knee": "knee-length", "midi": "midi", "maxi": "maxi", "cropped": "cropped", "long": "long", "bermuda": "bermuda"}
-_FIT_BEFORE = ("slim", "oversized", "skinny", "straight", "wide-leg", "flared", "loose", "a-line", "pencil", "sheath", "empire", "wrap", "mermaid", "column")
-_SEASON_WORDS = {"winter": "cold winter days", "summer": "hot summer days", "spring": "mild spring days", "autumn": "crisp autumn days", "all year": "every season"}
-_OCCASION = {"casual": ("relaxed weekends", "everyday wear"), "smart": ("the office", "smart occasions"), "formal": ("formal evenings", "special occasions")}
-_PLURAL = {"trousers", "jeans", "shorts", "leggings", "joggers", "sneakers", "ankle boots", "knee boots", "pumps", "loafers", "sandals", "ballet flats", "sunglasses", "gloves", "earrings"}
+_HEEL_WORDS = {
+    "flat": "flat soles",
+    "block": "a block heel",
+    "stiletto": "stiletto heels",
+    "kitten": "kitten heels",
+    "wedge": "a wedge heel",
+}
+_LENGTH_WORDS = {
+    "mini": "mini",
+    "knee": "knee-length",
+    "midi": "midi",
+    "maxi": "maxi",
+    "cropped": "cropped",
+    "long": "long",
+    "bermuda": "bermuda",
+}
+_FIT_BEFORE = (
+    "slim",
+    "oversized",
+    "skinny",
+    "straight",
+    "wide-leg",
+    "flared",
+    "loose",
+    "a-line",
+    "pencil",
+    "sheath",
+    "empire",
+    "wrap",
+    "mermaid",
+    "column",
+)
+_SEASON_WORDS = {
+    "winter": "cold winter days",
+    "summer": "hot summer days",
+    "spring": "mild spring days",
+    "autumn": "crisp autumn days",
+    "all year": "every season",
+}
+_OCCASION = {
+    "casual": ("relaxed weekends", "everyday wear"),
+    "smart": ("the office", "smart occasions"),
+    "formal": ("formal evenings", "special occasions"),
+}
+_PLURAL = {
+    "trousers",
+    "jeans",
+    "shorts",
+    "leggings",
+    "joggers",
+    "sneakers",
+    "ankle boots",
+    "knee boots",
+    "pumps",
+    "loafers",
+    "sandals",
+    "ballet flats",
+    "sunglasses",
+    "gloves",
+    "earrings",
+}
 
 
 def _one(rng: np.random.Generator, words: tuple[str, ...], usual: float = 0.55) -> str:
@@ -115,7 +175,10 @@ def _before(rng: np.random.Generator, d: Design, keep: float) -> list[str]:
 def _capitals(text: str) -> str:
     small = {"with", "a", "an", "in", "of", "and", "the", "for", "one"}
     words = text.split()
-    return " ".join(w if (w in small and i) or not w[0].islower() else "-".join(p[:1].upper() + p[1:] for p in w.split("-")) for i, w in enumerate(words))
+    return " ".join(
+        w if (w in small and i) or not w[0].islower() else "-".join(p[:1].upper() + p[1:] for p in w.split("-"))
+        for i, w in enumerate(words)
+    )
 
 
 def title(d: Design, rng: np.random.Generator) -> str:
@@ -172,7 +235,12 @@ def description(d: Design, rng: np.random.Generator) -> str:
         f"{_article_of(d, phrase, noun)} for {occasion}{f', finished with {listed}' if listed else ''}.",
     )
     text = openings[int(rng.integers(len(openings)))]
-    closings = ("", f" Made for {season}.", f" Good for {occasion}." if occasion not in text else "", f" By {d.get('brand')}." if d.get("brand") not in text else "")
+    closings = (
+        "",
+        f" Made for {season}.",
+        f" Good for {occasion}." if occasion not in text else "",
+        f" By {d.get('brand')}." if d.get("brand") not in text else "",
+    )
     text += closings[int(rng.integers(len(closings)))]
     return text[0].upper() + text[1:]
 
@@ -209,7 +277,13 @@ def describe_constraints(constraints: Mapping[str, str]) -> str:
     for name in ("gender", "formality", "season", "colour", "length", "fit", "width", "frame", "material"):
         if name in constraints:
             value = constraints[name]
-            before.append(f"{value}'s" if name == "gender" and value != "unisex" else _LENGTH_WORDS.get(value, value) if name == "length" else value)
+            before.append(
+                f"{value}'s"
+                if name == "gender" and value != "unisex"
+                else _LENGTH_WORDS.get(value, value)
+                if name == "length"
+                else value
+            )
     if pattern := constraints.get("pattern"):
         words = PATTERN_WORDS.get(pattern)
         if pattern == "solid":

@@ -128,7 +128,11 @@ def sleeve(
     outline = path(
         (sx - 18, sy + half * 0.2),
         ((sx, sy),),
-        ((sx + 9 + puff, sy + 6), (outer[0] - along[0] * length * 0.5 + puff, outer[1] - along[1] * length * 0.55), outer),
+        (
+            (sx + 9 + puff, sy + 6),
+            (outer[0] - along[0] * length * 0.5 + puff, outer[1] - along[1] * length * 0.55),
+            outer,
+        ),
         (between(outer, inner, 0.5), inner) if length < 90 else (inner,),
         ((inner[0] - along[0] * length * 0.5, inner[1] - along[1] * length * 0.5), (ax + 3, ay + 14), (ax, ay)),
         ((sx - 24, my),),
@@ -136,8 +140,16 @@ def sleeve(
     s.panel(outline, cloth, angle=-angle)
     if length > 100:  # the bend of the elbow
         bend = between((mx, my), (ex, ey), 0.5)
-        s.fold((bend[0] - cuff * 0.9, bend[1] - 8), (bend[0] + 2, bend[1] + 2), (bend[0] + cuff * 0.5, bend[1] - 8), 3, 0.14)
-        s.fold((bend[0] - cuff * 0.9, bend[1] + 10), (bend[0], bend[1] + 16), (bend[0] + cuff * 0.3, bend[1] + 8), 3, 0.12)
+        s.fold(
+            (bend[0] - cuff * 0.9, bend[1] - 8),
+            (bend[0] + 2, bend[1] + 2),
+            (bend[0] + cuff * 0.5, bend[1] - 8),
+            3,
+            0.14,
+        )
+        s.fold(
+            (bend[0] - cuff * 0.9, bend[1] + 10), (bend[0], bend[1] + 16), (bend[0] + cuff * 0.3, bend[1] + 8), 3, 0.12
+        )
     s.fold((ax + 2, ay + 4), (ax - 2, ay - 18), (sx - 2, sy + 26), 4, 0.12)
     return Sleeve(outer, inner, outline)
 
@@ -148,7 +160,12 @@ def cuff_band(s: Sketch, end: Sleeve, height: float, cloth: Fabric | None = None
     dx, dy = ox - ix, oy - iy
     length = math.hypot(dx, dy)
     down = (-dy / length * height, dx / length * height)
-    s.panel(path((ox, oy), ((ox + down[0], oy + down[1]),), ((ix + down[0], iy + down[1]),), ((ix, iy),)), cloth, angle=90, shadow=False)
+    s.panel(
+        path((ox, oy), ((ox + down[0], oy + down[1]),), ((ix + down[0], iy + down[1]),), ((ix, iy),)),
+        cloth,
+        angle=90,
+        shadow=False,
+    )
     if ribbed:
         for share in (0.2, 0.4, 0.6, 0.8):
             x, y = between((ix, iy), (ox, oy), share)
@@ -194,7 +211,9 @@ def shirt_collar(s: Sketch, t: Torso, depth: float, *, spread: float = 30.0, clo
         )  # fmt: skip
 
 
-def placket(s: Sketch, top: float, bottom: float, *, width: float = 6.0, buttons: int = 6, colour: str | None = None) -> None:
+def placket(
+    s: Sketch, top: float, bottom: float, *, width: float = 6.0, buttons: int = 6, colour: str | None = None
+) -> None:
     """A strip of cloth with buttons down the middle."""
     s.line(path((-width, top), ((-width, bottom),), close=False), width=1.0)
     s.line(path((width, top), ((width, bottom),), close=False), width=1.0)
@@ -208,10 +227,17 @@ def zipper(s: Sketch, top: float, bottom: float, x: float = 0.0, lean: float = 0
     s.line(run, s.main.outline, 5.5)
     s.line(run, "#c9c9cc", 2.6, dash="1.4 1.2")
     s.disc(x, top + 5, 3.0, "#d9d9dc", stroke="#66666a", width=0.8)
-    s.shape(path((x - 1.8, top + 7), ((x + 1.8, top + 7),), ((x + 1.4, top + 17),), ((x - 1.4, top + 17),)), "#d2d2d6", stroke="#6a6a70", width=0.7)
+    s.shape(
+        path((x - 1.8, top + 7), ((x + 1.8, top + 7),), ((x + 1.4, top + 17),), ((x - 1.4, top + 17),)),
+        "#d2d2d6",
+        stroke="#6a6a70",
+        width=0.7,
+    )
 
 
-def lapels(s: Sketch, t: Torso, depth: float, *, width: float = 34.0, notch: float = 0.38, cloth: Fabric | None = None) -> None:
+def lapels(
+    s: Sketch, t: Torso, depth: float, *, width: float = 34.0, notch: float = 0.38, cloth: Fabric | None = None
+) -> None:
     """Notched lapels and a collar above an inner shirt-less dark."""
     n, y = t.neck, t.top
     with s.mirrored():
@@ -272,7 +298,9 @@ def legs_folds(s: Sketch, g: Legs) -> None:
             s.glint((middle - 4, g.crotch + 14), (middle - 5, knee_y), (middle, g.hem_y - 14), 7, 0.12)
 
 
-def skirt_outline(top: float, waist: float, hip: float, hip_y: float, hem: float, hem_y: float, dip: float = 8.0) -> str:
+def skirt_outline(
+    top: float, waist: float, hip: float, hip_y: float, hem: float, hem_y: float, dip: float = 8.0
+) -> str:
     return symmetric(
         (0, top + 4),
         ((waist * 0.6, top + 4), (waist, top)),
@@ -287,6 +315,12 @@ def drape(s: Sketch, top: float, waist: float, hem: float, hem_y: float, folds: 
     for k in range(folds):
         share = (k + 0.5) / folds * 2 - 1
         x0, x1 = waist * share * 0.85, hem * share * 0.92
-        s.fold((x0, top + start + 26 * abs(share)), ((x0 + x1) / 2 - 4 * share, (top + hem_y) / 2), (x1, hem_y + 2), 9, 0.13)
+        s.fold(
+            (x0, top + start + 26 * abs(share)),
+            ((x0 + x1) / 2 - 4 * share, (top + hem_y) / 2),
+            (x1, hem_y + 2),
+            9,
+            0.13,
+        )
         if k % 2 == 0:
             s.glint((x0 + 9, top + start + 40), ((x0 + x1) / 2 + 12, (top + hem_y) / 2), (x1 + 14, hem_y - 6), 7, 0.13)

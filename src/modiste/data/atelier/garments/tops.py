@@ -24,7 +24,9 @@ def torso_for(s: Sketch, d: Design, neck: str, *, length: float = 232.0, top: fl
     )  # fmt: skip
 
 
-def _sleeves(s: Sketch, d: Design, t: Torso, cuff: float = 17.0, *, angle: float = 17.0, puff: float = 6.0) -> Sleeve | None:
+def _sleeves(
+    s: Sketch, d: Design, t: Torso, cuff: float = 17.0, *, angle: float = 17.0, puff: float = 6.0
+) -> Sleeve | None:
     kind = d.get("sleeve_length", "long")
     if kind == "sleeveless":
         return None
@@ -52,7 +54,10 @@ def t_shirt(s: Sketch, d: Design) -> None:
         with s.mirrored():
             (ox, oy), (ix, iy) = end.outer, end.inner
             s.stitch(path((ox - 2, oy - 5), ((ix - 2, iy - 5),), close=False), s.main.seam)
-    s.stitch(symmetric((0, t.hem_y + t.dip - 6), ((t.hem * 0.55, t.hem_y + t.dip - 6), (t.hem - 1, t.hem_y - 6))), s.main.seam)
+    s.stitch(
+        symmetric((0, t.hem_y + t.dip - 6), ((t.hem * 0.55, t.hem_y + t.dip - 6), (t.hem - 1, t.hem_y - 6))),
+        s.main.seam,
+    )
     if s.chance(0.25) and d.get("pattern") == "solid":
         patch_pocket(s, 16, t.armpit - 18, 27, 30)
 
@@ -179,7 +184,11 @@ def cardigan(s: Sketch, d: Design) -> None:
     hem_rib(s, t, 12)
     neck_band(s, start, neck, 8)
     s.line(path((0, start[1]), ((0, t.hem_y + 14),), close=False), s.main.outline, 12.5)
-    s.line(path((0, start[1]), ((0, t.hem_y + 14),), close=False), s.main.shade(0.1) if not s.main.dark else s.main.tint(0.08), 10.5)
+    s.line(
+        path((0, start[1]), ((0, t.hem_y + 14),), close=False),
+        s.main.shade(0.1) if not s.main.dark else s.main.tint(0.08),
+        10.5,
+    )
     s.line(path((5, start[1] + 2), ((5, t.hem_y + 16),), close=False), s.main.outline, 1.0)
     count = 5
     for k in range(count):
@@ -230,10 +239,14 @@ def tank_top(s: Sketch, d: Design) -> None:
     neck_band(s, start, neck, 4.0)
     sx, sy = t.shoulder_point
     with s.mirrored():
-        arm = path((sx, sy), ((sx + 1, sy + (t.armpit - sy) * 0.45), (sx + 1, t.armpit - 10), (t.chest, t.armpit)), close=False)
+        arm = path(
+            (sx, sy), ((sx + 1, sy + (t.armpit - sy) * 0.45), (sx + 1, t.armpit - 10), (t.chest, t.armpit)), close=False
+        )
         s.line(arm, s.main.outline, 4.6)
         s.line(arm, s.main.shade(0.1) if not s.main.dark else s.main.tint(0.08), 3.2)
-    s.stitch(path((-t.hem + 3, t.hem_y - 5), ((0, t.hem_y + t.dip - 1), (t.hem - 3, t.hem_y - 5)), close=False), s.main.seam)
+    s.stitch(
+        path((-t.hem + 3, t.hem_y - 5), ((0, t.hem_y + t.dip - 1), (t.hem - 3, t.hem_y - 5)), close=False), s.main.seam
+    )
 
 
 def polo_shirt(s: Sketch, d: Design) -> None:
@@ -249,10 +262,14 @@ def polo_shirt(s: Sketch, d: Design) -> None:
     colour_block(s, d, outline, t.armpit + 20, t.hem_y + 20)
     torso_folds(s, t)
     low = t.top + s.vary(70, 84)
-    s.panel(path((-8, start[1] - 4), ((8, start[1] - 4),), ((8, low),), ((-8, low),)), shadow=False, shaded=False, line=1.1)
+    s.panel(
+        path((-8, start[1] - 4), ((8, start[1] - 4),), ((8, low),), ((-8, low),)), shadow=False, shaded=False, line=1.1
+    )
     for k in range(3):
         s.button(0, start[1] + 10 + (low - start[1] - 18) * k / 2, 2.4)
-    s.stitch(path((-t.hem + 2, t.hem_y - 5), ((0, t.hem_y + t.dip), (t.hem - 2, t.hem_y - 5)), close=False), s.main.seam)
+    s.stitch(
+        path((-t.hem + 2, t.hem_y - 5), ((0, t.hem_y + t.dip), (t.hem - 2, t.hem_y - 5)), close=False), s.main.seam
+    )
     shirt_collar(s, t, 20, spread=30, cloth=s.trim if d.get("pattern") == "colour block" else None)
     if s.chance(0.5):
         s.disc(36, t.armpit - 4, 3.6, s.main.seam)
