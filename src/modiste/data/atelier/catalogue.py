@@ -173,7 +173,16 @@ def write_catalogue(
 def _fill(atelier: Atelier, count: int, folder: Path, progress: Callable[[int], None] | None) -> None:
     (folder / "images").mkdir()
     names = sorted({name for index in range(count) for name in atelier.design(index).attributes})
-    columns = ["id", "title", "description", "category", "image", "colour", *(n for n in names if n != "colour"), "group"]
+    columns = [
+        "id",
+        "title",
+        "description",
+        "category",
+        "image",
+        "colour",
+        *(n for n in names if n != "colour"),
+        "group",
+    ]
     with (folder / "catalogue.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, columns, restval="")
         writer.writeheader()

@@ -138,7 +138,16 @@ def _animal_print(second: str, scale: float, rng: np.random.Generator) -> Tile:
     size = 46 * scale
     heart = mix(second, "#c98a4b", 0.5)
     spots = []
-    for x, y in ((0.18, 0.2), (0.52, 0.14), (0.84, 0.26), (0.3, 0.52), (0.66, 0.5), (0.14, 0.82), (0.48, 0.84), (0.82, 0.8)):
+    for x, y in (
+        (0.18, 0.2),
+        (0.52, 0.14),
+        (0.84, 0.26),
+        (0.3, 0.52),
+        (0.66, 0.5),
+        (0.14, 0.82),
+        (0.48, 0.84),
+        (0.82, 0.8),
+    ):
         cx, cy = (x + rng.uniform(-0.03, 0.03)) * size, (y + rng.uniform(-0.03, 0.03)) * size
         r, turn = size * rng.uniform(0.075, 0.10), rng.uniform(0, 360)
         spots.append(
@@ -181,7 +190,9 @@ PRINTS: Mapping[str, Callable[[str, float, np.random.Generator], Tile]] = Mappin
 PATTERNS: tuple[str, ...] = ("solid", *PRINTS, "colour block")
 
 
-def _lines(path: str, width: float, height: float, colour: str, stroke: float, opacity: float, angle: float = 0) -> Tile:
+def _lines(
+    path: str, width: float, height: float, colour: str, stroke: float, opacity: float, angle: float = 0
+) -> Tile:
     return Tile(
         width,
         height,
@@ -199,14 +210,19 @@ def weave(material: str, colour: str) -> Tile | None:
     if material in ("wool", "knit", "cashmere"):
         return _lines("M0 1.5L3 4.5L6 1.5", 6, 4.5, ink, 1.0, 0.17 * strength)
     if material == "corduroy":
-        return Tile(5, 20, f'<rect width="1.7" height="20" fill="{BLACK}" opacity=".22"/><rect x="2.6" width="1" height="20" fill="{WHITE}" opacity=".16"/>')
+        return Tile(
+            5,
+            20,
+            f'<rect width="1.7" height="20" fill="{BLACK}" opacity=".22"/><rect x="2.6" width="1" height="20" fill="{WHITE}" opacity=".16"/>',
+        )
     if material == "linen":
         return _lines("M0 1H7M3 4.5H10M1.5 0V6M6.5 3V9M0 7.5H5", 9, 9, ink, 0.6, 0.16 * strength)
     if material == "canvas":
         return _lines("M0 1H2M2 3H4M1 2V4M3 0V2", 4, 4, ink, 0.6, 0.16 * strength)
     if material == "suede":
         dots = "".join(
-            f'<circle cx="{x}" cy="{y}" r=".7"/>' for x, y in ((1, 1), (5, 2.4), (3, 4.6), (7.4, 5.4), (1.2, 7), (5.4, 7.6))
+            f'<circle cx="{x}" cy="{y}" r=".7"/>'
+            for x, y in ((1, 1), (5, 2.4), (3, 4.6), (7.4, 5.4), (1.2, 7), (5.4, 7.6))
         )
         return Tile(8.5, 8.5, f'<g fill="{ink}" opacity="{0.17 * strength:.2f}">{dots}</g>')
     if material == "leather":

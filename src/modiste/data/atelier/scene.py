@@ -27,8 +27,12 @@ def _wood(rng: np.random.Generator) -> str:
         shade = mix(base, "#2a1a0c", float(rng.uniform(0, 0.22)))
         parts.append(f'<rect x="{x:.1f}" y="-300" width="{board - 1.2:.1f}" height="1000" fill="{shade}"/>')
         joint = float(rng.uniform(-100, 500))
-        grain = "".join(f"M{x + board * g:.1f} -300Q{x + board * (g + 0.12):.1f} 100 {x + board * g:.1f} 700" for g in (0.3, 0.6))
-        parts.append(f'<path d="M{x:.1f} {joint:.1f}h{board:.1f}{grain}" stroke="#20120a" stroke-opacity=".25" fill="none"/>')
+        grain = "".join(
+            f"M{x + board * g:.1f} -300Q{x + board * (g + 0.12):.1f} 100 {x + board * g:.1f} 700" for g in (0.3, 0.6)
+        )
+        parts.append(
+            f'<path d="M{x:.1f} {joint:.1f}h{board:.1f}{grain}" stroke="#20120a" stroke-opacity=".25" fill="none"/>'
+        )
     return "".join(parts)
 
 
@@ -48,7 +52,9 @@ def _sheet(rng: np.random.Generator) -> str:
 
 def _tiles(rng: np.random.Generator) -> str:
     base, size = _TILES[int(rng.integers(len(_TILES)))], float(rng.uniform(60, 110))
-    lines = "".join(f"M{-300 + k * size:.1f} -300V700M-300 {-300 + k * size:.1f}H600" for k in range(int(1000 / size) + 1))
+    lines = "".join(
+        f"M{-300 + k * size:.1f} -300V700M-300 {-300 + k * size:.1f}H600" for k in range(int(1000 / size) + 1)
+    )
     return (
         f'<rect x="-300" y="-300" width="900" height="1000" fill="{base}"/>'
         f'<path d="{lines}" stroke="{mix(base, "#2d2a26", 0.4)}" stroke-width="3.4"/>'
@@ -70,7 +76,9 @@ def _clutter(rng: np.random.Generator) -> str:
             shape = f'<rect x="{-w / 2:.0f}" y="{-h / 2:.0f}" width="{w:.0f}" height="{h:.0f}" rx="2" fill="{colour}"/><rect x="{-w / 2:.0f}" y="{-h / 2:.0f}" width="5" height="{h:.0f}" fill="#0004"/>'
         else:  # a crumpled cloth
             shape = f'<path d="M{-w:.0f} 0Q{-w * 0.5:.0f} {-h:.0f} {w * 0.3:.0f} {-h * 0.6:.0f}Q{w:.0f} {-h * 0.1:.0f} {w * 0.7:.0f} {h * 0.5:.0f}Q0 {h:.0f} {-w:.0f} 0Z" fill="{colour}"/>'
-        parts.append(f'<g transform="translate({x + 3:.0f} {y + 5:.0f}) rotate({turn:.0f})" opacity=".25"><ellipse rx="{w * 0.6:.0f}" ry="{h * 0.5:.0f}"/></g>')
+        parts.append(
+            f'<g transform="translate({x + 3:.0f} {y + 5:.0f}) rotate({turn:.0f})" opacity=".25"><ellipse rx="{w * 0.6:.0f}" ry="{h * 0.5:.0f}"/></g>'
+        )
         parts.append(f'<g transform="translate({x:.0f} {y:.0f}) rotate({turn:.0f})">{shape}</g>')
     return "".join(parts)
 

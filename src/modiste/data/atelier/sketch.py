@@ -101,12 +101,16 @@ class Sketch:
             )
         return name
 
-    def gradient(self, name: str, stops: Sequence[tuple[float, str, float]], axis: tuple[float, ...] = (0, 0, 1, 0)) -> str:
+    def gradient(
+        self, name: str, stops: Sequence[tuple[float, str, float]], axis: tuple[float, ...] = (0, 0, 1, 0)
+    ) -> str:
         """Declare a linear gradient over the bounding box; returns its name."""
         if name not in self._definitions:
             x1, y1, x2, y2 = axis
             marks = "".join(f'<stop offset="{o}" stop-color="{c}" stop-opacity="{a:.3f}"/>' for o, c, a in stops)
-            self._definitions[name] = f'<linearGradient id="{name}" x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}">{marks}</linearGradient>'
+            self._definitions[name] = (
+                f'<linearGradient id="{name}" x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}">{marks}</linearGradient>'
+            )
         return name
 
     def _roundness(self, cloth: Fabric) -> str:
@@ -117,8 +121,15 @@ class Sketch:
 
     def _shine(self, cloth: Fabric) -> str:
         peak = cloth.sheen * (0.34 if cloth.dark else 0.42)
-        stops = [(0.05, WHITE, 0.0), (0.2, WHITE, peak), (0.3, WHITE, 0.03), (0.5, BLACK, 0.10 * cloth.sheen),
-                 (0.62, WHITE, peak * 0.75), (0.72, WHITE, 0.0), (1, BLACK, 0.12 * cloth.sheen)]  # fmt: skip
+        stops = [
+            (0.05, WHITE, 0.0),
+            (0.2, WHITE, peak),
+            (0.3, WHITE, 0.03),
+            (0.5, BLACK, 0.10 * cloth.sheen),
+            (0.62, WHITE, peak * 0.75),
+            (0.72, WHITE, 0.0),
+            (1, BLACK, 0.12 * cloth.sheen),
+        ]
         return self.gradient(f"shine{cloth.name}", stops, (0, 0, 1, 0.55))
 
     # Marks
@@ -199,7 +210,17 @@ class Sketch:
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius * 0.35:.1f}" fill="#00000055"/>'
         )
 
-    def disc(self, x: float, y: float, radius: float, fill: str, *, ry: float | None = None, stroke: str = "none", width: float = 1) -> None:
+    def disc(
+        self,
+        x: float,
+        y: float,
+        radius: float,
+        fill: str,
+        *,
+        ry: float | None = None,
+        stroke: str = "none",
+        width: float = 1,
+    ) -> None:
         self.add(
             f'<ellipse cx="{x:.1f}" cy="{y:.1f}" rx="{radius:.1f}" ry="{radius if ry is None else ry:.1f}" fill="{fill}" '
             f'stroke="{stroke}" stroke-width="{width:.1f}"/>'
@@ -210,8 +231,13 @@ class Sketch:
         from modiste.data.atelier.palette import COLOURS, mix
 
         base = COLOURS.get(name, name)
-        stops = [(0, mix(base, BLACK, 0.22), 1.0), (0.3, mix(base, WHITE, 0.55), 1.0), (0.5, base, 1.0),
-                 (0.75, mix(base, BLACK, 0.18), 1.0), (1, mix(base, WHITE, 0.3), 1.0)]  # fmt: skip
+        stops = [
+            (0, mix(base, BLACK, 0.22), 1.0),
+            (0.3, mix(base, WHITE, 0.55), 1.0),
+            (0.5, base, 1.0),
+            (0.75, mix(base, BLACK, 0.18), 1.0),
+            (1, mix(base, WHITE, 0.3), 1.0),
+        ]
         key = "metal" + base.strip("#").replace(" ", "")
         return f"url(#{self.gradient(key, stops, (0, 0, 1, 1))})"
 
@@ -275,4 +301,6 @@ def _soft(outline: str, side: int = 1) -> str:
         f'<path d="{outline}" fill="none" stroke="#3a3035" stroke-opacity="{alpha}" stroke-width="{width}" stroke-linejoin="round"/>'
         for width, alpha in ((17, 0.022), (11, 0.03), (6, 0.04))
     )
-    return f'<g transform="translate({3 * side} 6)">{strokes}<path d="{outline}" fill="#3a3035" fill-opacity=".10"/></g>'
+    return (
+        f'<g transform="translate({3 * side} 6)">{strokes}<path d="{outline}" fill="#3a3035" fill-opacity=".10"/></g>'
+    )

@@ -17,18 +17,39 @@ from modiste.types import Item
 
 ARTICLE_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "t-shirt": ("t-shirt", "tee", "tshirt"), "shirt": ("shirt", "button-up shirt", "button-down shirt"), "sweater": ("sweater", "jumper", "pullover"),
-        "hoodie": ("hoodie", "hooded sweatshirt"), "tank top": ("tank top", "sleeveless top"), "polo shirt": ("polo shirt", "polo"),
-        "trousers": ("trousers", "pants"), "joggers": ("joggers", "jogging pants"), "evening gown": ("evening gown", "gown", "evening dress"),
-        "trench coat": ("trench coat", "trench"), "puffer jacket": ("puffer jacket", "quilted jacket", "down jacket"), "blazer": ("blazer", "suit jacket"),
-        "sneakers": ("sneakers", "trainers", "tennis shoes"), "ankle boots": ("ankle boots", "booties"), "knee boots": ("knee boots", "knee-high boots", "tall boots"),
-        "pumps": ("pumps", "heels", "court shoes"), "ballet flats": ("ballet flats", "ballerinas", "flats"), "loafers": ("loafers", "slip-on loafers"),
-        "tote bag": ("tote bag", "tote", "shopper bag"), "handbag": ("handbag", "purse"), "clutch": ("clutch", "clutch bag", "evening bag"),
-        "backpack": ("backpack", "rucksack"), "crossbody bag": ("crossbody bag", "shoulder bag"), "cap": ("cap", "baseball cap"), "beanie": ("beanie", "knitted hat"),
-        "sun hat": ("sun hat", "wide-brimmed hat"), "fedora": ("fedora", "fedora hat"), "sunglasses": ("sunglasses", "shades"), "watch": ("watch", "wristwatch"),
-        "tie": ("tie", "necktie"), "pleated skirt": ("pleated skirt", "skirt with pleats"),
+        "t-shirt": ("t-shirt", "tee", "tshirt"),
+        "shirt": ("shirt", "button-up shirt", "button-down shirt"),
+        "sweater": ("sweater", "jumper", "pullover"),
+        "hoodie": ("hoodie", "hooded sweatshirt"),
+        "tank top": ("tank top", "sleeveless top"),
+        "polo shirt": ("polo shirt", "polo"),
+        "trousers": ("trousers", "pants"),
+        "joggers": ("joggers", "jogging pants"),
+        "evening gown": ("evening gown", "gown", "evening dress"),
+        "trench coat": ("trench coat", "trench"),
+        "puffer jacket": ("puffer jacket", "quilted jacket", "down jacket"),
+        "blazer": ("blazer", "suit jacket"),
+        "sneakers": ("sneakers", "trainers", "tennis shoes"),
+        "ankle boots": ("ankle boots", "booties"),
+        "knee boots": ("knee boots", "knee-high boots", "tall boots"),
+        "pumps": ("pumps", "heels", "court shoes"),
+        "ballet flats": ("ballet flats", "ballerinas", "flats"),
+        "loafers": ("loafers", "slip-on loafers"),
+        "tote bag": ("tote bag", "tote", "shopper bag"),
+        "handbag": ("handbag", "purse"),
+        "clutch": ("clutch", "clutch bag", "evening bag"),
+        "backpack": ("backpack", "rucksack"),
+        "crossbody bag": ("crossbody bag", "shoulder bag"),
+        "cap": ("cap", "baseball cap"),
+        "beanie": ("beanie", "knitted hat"),
+        "sun hat": ("sun hat", "wide-brimmed hat"),
+        "fedora": ("fedora", "fedora hat"),
+        "sunglasses": ("sunglasses", "shades"),
+        "watch": ("watch", "wristwatch"),
+        "tie": ("tie", "necktie"),
+        "pleated skirt": ("pleated skirt", "skirt with pleats"),
     }
-)  # fmt: skip
+)
 # (before the noun, after it)
 PATTERN_WORDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = MappingProxyType(
     {
@@ -45,20 +66,92 @@ PATTERN_WORDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = MappingPr
     }
 )
 _MATERIAL_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"wool": ("wool", "woollen"), "knit": ("knit", "knitted"), "nylon": ("nylon",), "patent leather": ("patent leather",)}
+    {
+        "wool": ("wool", "woollen"),
+        "knit": ("knit", "knitted"),
+        "nylon": ("nylon",),
+        "patent leather": ("patent leather",),
+    }
 )
 _NECK_WORDS = {
-    "crew": "a crew neck", "v-neck": "a V-neck", "scoop": "a scoop neck", "boat": "a boat neck", "square": "a square neckline",
-    "turtleneck": "a turtleneck", "tie-neck": "a tie neck", "round": "a round neck", "straps": "thin straps", "hood": "a hood",
-    "collar": "a collar", "polo collar": "a polo collar", "stand collar": "a stand-up collar", "sweetheart": "a sweetheart neckline",
-    "halter": "a halter neck", "one-shoulder": "one bare shoulder",
-}  # fmt: skip
-_HEEL_WORDS = {"flat": "flat soles", "block": "a block heel", "stiletto": "stiletto heels", "kitten": "kitten heels", "wedge": "a wedge heel"}
-_LENGTH_WORDS = {"mini": "mini", "knee": "knee-length", "midi": "midi", "maxi": "maxi", "cropped": "cropped", "long": "long", "bermuda": "bermuda"}
-_FIT_BEFORE = ("slim", "oversized", "skinny", "straight", "wide-leg", "flared", "loose", "a-line", "pencil", "sheath", "empire", "wrap", "mermaid", "column")
-_SEASON_WORDS = {"winter": "cold winter days", "summer": "hot summer days", "spring": "mild spring days", "autumn": "crisp autumn days", "all year": "every season"}
-_OCCASION = {"casual": ("relaxed weekends", "everyday wear"), "smart": ("the office", "smart occasions"), "formal": ("formal evenings", "special occasions")}
-_PLURAL = {"trousers", "jeans", "shorts", "leggings", "joggers", "sneakers", "ankle boots", "knee boots", "pumps", "loafers", "sandals", "ballet flats", "sunglasses", "gloves", "earrings"}
+    "crew": "a crew neck",
+    "v-neck": "a V-neck",
+    "scoop": "a scoop neck",
+    "boat": "a boat neck",
+    "square": "a square neckline",
+    "turtleneck": "a turtleneck",
+    "tie-neck": "a tie neck",
+    "round": "a round neck",
+    "straps": "thin straps",
+    "hood": "a hood",
+    "collar": "a collar",
+    "polo collar": "a polo collar",
+    "stand collar": "a stand-up collar",
+    "sweetheart": "a sweetheart neckline",
+    "halter": "a halter neck",
+    "one-shoulder": "one bare shoulder",
+}
+_HEEL_WORDS = {
+    "flat": "flat soles",
+    "block": "a block heel",
+    "stiletto": "stiletto heels",
+    "kitten": "kitten heels",
+    "wedge": "a wedge heel",
+}
+_LENGTH_WORDS = {
+    "mini": "mini",
+    "knee": "knee-length",
+    "midi": "midi",
+    "maxi": "maxi",
+    "cropped": "cropped",
+    "long": "long",
+    "bermuda": "bermuda",
+}
+_FIT_BEFORE = (
+    "slim",
+    "oversized",
+    "skinny",
+    "straight",
+    "wide-leg",
+    "flared",
+    "loose",
+    "a-line",
+    "pencil",
+    "sheath",
+    "empire",
+    "wrap",
+    "mermaid",
+    "column",
+)
+_SEASON_WORDS = {
+    "winter": "cold winter days",
+    "summer": "hot summer days",
+    "spring": "mild spring days",
+    "autumn": "crisp autumn days",
+    "all year": "every season",
+}
+_OCCASION = {
+    "casual": ("relaxed weekends", "everyday wear"),
+    "smart": ("the office", "smart occasions"),
+    "formal": ("formal evenings", "special occasions"),
+}
+_PLURAL = {
+    "trousers",
+    "jeans",
+    "shorts",
+    "leggings",
+    "joggers",
+    "sneakers",
+    "ankle boots",
+    "knee boots",
+    "pumps",
+    "loafers",
+    "sandals",
+    "ballet flats",
+    "sunglasses",
+    "gloves",
+    "earrings",
+}
 
 
 def _one(rng: np.random.Generator, words: tuple[str, ...], usual: float = 0.55) -> str:
@@ -81,8 +174,16 @@ def _details(d: Design) -> list[str]:
         found.append(_HEEL_WORDS[heel])
     if (toe := d.get("toe")) in ("pointed", "open"):
         found.append(f"{'an open' if toe == 'open' else 'a pointed'} toe")
-    closures = {"zip": "a zip", "biker zip": "a slanting zip", "laces": "laces", "double-breasted": "a double-breasted front",
-                "single-breasted": "a single row of buttons", "belted": "a belt", "buttons": "metal buttons", "chelsea": "elastic sides"}  # fmt: skip
+    closures = {
+        "zip": "a zip",
+        "biker zip": "a slanting zip",
+        "laces": "laces",
+        "double-breasted": "a double-breasted front",
+        "single-breasted": "a single row of buttons",
+        "belted": "a belt",
+        "buttons": "metal buttons",
+        "chelsea": "elastic sides",
+    }
     if (closure := d.get("closure")) in closures:
         found.append(closures[closure])
     if (detail := d.get("detail")) and detail not in ("plain", "beads", "chain", "hoop", "stud", "bangle", "band"):
@@ -115,7 +216,10 @@ def _before(rng: np.random.Generator, d: Design, keep: float) -> list[str]:
 def _capitals(text: str) -> str:
     small = {"with", "a", "an", "in", "of", "and", "the", "for", "one"}
     words = text.split()
-    return " ".join(w if (w in small and i) or not w[0].islower() else "-".join(p[:1].upper() + p[1:] for p in w.split("-")) for i, w in enumerate(words))
+    return " ".join(
+        w if (w in small and i) or not w[0].islower() else "-".join(p[:1].upper() + p[1:] for p in w.split("-"))
+        for i, w in enumerate(words)
+    )
 
 
 def title(d: Design, rng: np.random.Generator) -> str:
@@ -158,10 +262,16 @@ def description(d: Design, rng: np.random.Generator) -> str:
     if pattern != "solid" and rng.random() < 0.95:
         second = COLOUR_WORDS[d.get("secondary_colour")][0]
         prints = {
-            "stripes": f"{second} stripes", "pinstripes": f"fine {second} pinstripes", "polka dots": f"{second} polka dots", "checks": f"{second} checks",
-            "floral": f"{second} flowers", "animal print": f"{second} leopard spots", "houndstooth": f"a {second} houndstooth pattern",
-            "herringbone": f"a {second} herringbone weave", "colour block": f"a contrasting {second} panel",
-        }  # fmt: skip
+            "stripes": f"{second} stripes",
+            "pinstripes": f"fine {second} pinstripes",
+            "polka dots": f"{second} polka dots",
+            "checks": f"{second} checks",
+            "floral": f"{second} flowers",
+            "animal print": f"{second} leopard spots",
+            "houndstooth": f"a {second} houndstooth pattern",
+            "herringbone": f"a {second} herringbone weave",
+            "colour block": f"a contrasting {second} panel",
+        }
         details.insert(0, prints[pattern])
     listed = ", ".join(details[:-1]) + (" and " if len(details) > 1 else "") + details[-1] if details else ""
     occasion = _OCCASION[d.get("formality")][int(rng.integers(2))]
@@ -172,7 +282,12 @@ def description(d: Design, rng: np.random.Generator) -> str:
         f"{_article_of(d, phrase, noun)} for {occasion}{f', finished with {listed}' if listed else ''}.",
     )
     text = openings[int(rng.integers(len(openings)))]
-    closings = ("", f" Made for {season}.", f" Good for {occasion}." if occasion not in text else "", f" By {d.get('brand')}." if d.get("brand") not in text else "")
+    closings = (
+        "",
+        f" Made for {season}.",
+        f" Good for {occasion}." if occasion not in text else "",
+        f" By {d.get('brand')}." if d.get("brand") not in text else "",
+    )
     text += closings[int(rng.integers(len(closings)))]
     return text[0].upper() + text[1:]
 
@@ -209,7 +324,13 @@ def describe_constraints(constraints: Mapping[str, str]) -> str:
     for name in ("gender", "formality", "season", "colour", "length", "fit", "width", "frame", "material"):
         if name in constraints:
             value = constraints[name]
-            before.append(f"{value}'s" if name == "gender" and value != "unisex" else _LENGTH_WORDS.get(value, value) if name == "length" else value)
+            before.append(
+                f"{value}'s"
+                if name == "gender" and value != "unisex"
+                else _LENGTH_WORDS.get(value, value)
+                if name == "length"
+                else value
+            )
     if pattern := constraints.get("pattern"):
         words = PATTERN_WORDS.get(pattern)
         if pattern == "solid":

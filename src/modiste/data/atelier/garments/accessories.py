@@ -11,7 +11,12 @@ from modiste.data.atelier.sketch import Sketch, path, smooth, symmetric
 
 def cap(s: Sketch, d: Design) -> None:
     high = s.vary(104, 116)
-    outline = path((-70, 226), ((-70, 226 - high), (-20, 222 - high), (14, 222 - high)), ((70, 222 - high), (104, 170), (104, 230)), ((30, 214), (-70, 226)))
+    outline = path(
+        (-70, 226),
+        ((-70, 226 - high), (-20, 222 - high), (14, 222 - high)),
+        ((70, 222 - high), (104, 170), (104, 230)),
+        ((30, 214), (-70, 226)),
+    )
     s.panel(outline)
     for x in (-26, 26, 68):
         s.line(path((14, 222 - high), ((x + (x - 14) * 0.3, 160), (x, 222)), close=False), width=1.3)
@@ -40,17 +45,51 @@ def beanie(s: Sketch, d: Design) -> None:
 
 
 def sun_hat(s: Sketch, d: Design) -> None:
-    _brimmed(s, 134, s.vary(30, 38), s.vary(66, 76), s.vary(68, 82), dip=0, band=s.pick("#7d2f38", "#28324f", "#2a282b", "#f4efe4"))
+    _brimmed(
+        s,
+        134,
+        s.vary(30, 38),
+        s.vary(66, 76),
+        s.vary(68, 82),
+        dip=0,
+        band=s.pick("#7d2f38", "#28324f", "#2a282b", "#f4efe4"),
+    )
 
 
 def fedora(s: Sketch, d: Design) -> None:
-    _brimmed(s, 112, s.vary(15, 19), s.vary(58, 63), s.vary(88, 98), dip=15, band="#1f1d20" if not s.main.dark else s.main.tint(0.25))
+    _brimmed(
+        s,
+        112,
+        s.vary(15, 19),
+        s.vary(58, 63),
+        s.vary(88, 98),
+        dip=15,
+        band="#1f1d20" if not s.main.dark else s.main.tint(0.25),
+    )
 
 
 def _brimmed(s: Sketch, brim: float, depth: float, crown: float, height: float, dip: float, band: str) -> None:
     y = 234.0
-    s.panel(smooth([(-brim, y + 2), (-brim * 0.6, y - depth * 0.65), (0, y - depth), (brim * 0.6, y - depth * 0.65), (brim, y + 2), (brim * 0.6, y + depth * 0.7), (0, y + depth), (-brim * 0.6, y + depth * 0.7)]))  # fmt: skip
-    crown_shape = symmetric((0, y - height + dip), ((crown * 0.3, y - height - 4), (crown * 0.86, y - height - 6), (crown * 0.86, y - height + 22)), ((crown, y - 4),), ((crown * 0.6, y + 13), (0, y + 13)))
+    s.panel(
+        smooth(
+            [
+                (-brim, y + 2),
+                (-brim * 0.6, y - depth * 0.65),
+                (0, y - depth),
+                (brim * 0.6, y - depth * 0.65),
+                (brim, y + 2),
+                (brim * 0.6, y + depth * 0.7),
+                (0, y + depth),
+                (-brim * 0.6, y + depth * 0.7),
+            ]
+        )
+    )
+    crown_shape = symmetric(
+        (0, y - height + dip),
+        ((crown * 0.3, y - height - 4), (crown * 0.86, y - height - 6), (crown * 0.86, y - height + 22)),
+        ((crown, y - 4),),
+        ((crown * 0.6, y + 13), (0, y + 13)),
+    )
     s.panel(crown_shape)
     with s.clipped(crown_shape):
         s.shape(path((-120, y - 20), ((0, y - 2), (120, y - 20)), ((120, y),), ((0, y + 18), (-120, y))), band)
@@ -65,12 +104,32 @@ def belt(s: Sketch, d: Design) -> None:
     ring = path((-r, 214), ((-r, 168), (r, 168), (r, 214)), close=False)
     s.line(ring, s.main.outline, h * 1.7 + 2)
     s.line(ring, s.main.inside, h * 1.7)
-    s.panel(path((-r - h * 0.9, 204), ((-r - h * 0.9, 268), (r + h * 0.9, 268), (r + h * 0.9, 204)), ((r + h * 0.9, 204 + h * 2),), ((r + h * 0.9, 270 + h * 2), (-r - h * 0.9, 270 + h * 2), (-r - h * 0.9, 204 + h * 2))))  # fmt: skip
-    s.stitch(path((-r - h * 0.7, 210), ((-r - h * 0.7, 272), (r + h * 0.7, 272), (r + h * 0.7, 210)), close=False), s.main.seam)
+    s.panel(
+        path(
+            (-r - h * 0.9, 204),
+            ((-r - h * 0.9, 268), (r + h * 0.9, 268), (r + h * 0.9, 204)),
+            ((r + h * 0.9, 204 + h * 2),),
+            ((r + h * 0.9, 270 + h * 2), (-r - h * 0.9, 270 + h * 2), (-r - h * 0.9, 204 + h * 2)),
+        )
+    )
+    s.stitch(
+        path((-r - h * 0.7, 210), ((-r - h * 0.7, 272), (r + h * 0.7, 272), (r + h * 0.7, 210)), close=False),
+        s.main.seam,
+    )
     y, w = 252 + h, h * 1.25
     metal = s.metal(s.pick("gold", "silver"))
-    s.shape(path((-w, y - h * 1.35), ((w, y - h * 1.35),), ((w, y + h * 1.35),), ((-w, y + h * 1.35),)), "none", stroke="#00000066", width=8)
-    s.shape(path((-w, y - h * 1.35), ((w, y - h * 1.35),), ((w, y + h * 1.35),), ((-w, y + h * 1.35),)), "none", stroke=metal, width=6)
+    s.shape(
+        path((-w, y - h * 1.35), ((w, y - h * 1.35),), ((w, y + h * 1.35),), ((-w, y + h * 1.35),)),
+        "none",
+        stroke="#00000066",
+        width=8,
+    )
+    s.shape(
+        path((-w, y - h * 1.35), ((w, y - h * 1.35),), ((w, y + h * 1.35),), ((-w, y + h * 1.35),)),
+        "none",
+        stroke=metal,
+        width=6,
+    )
     s.line(path((-w, y), ((w * 0.9, y + 0.5),), close=False), "#d9b765", 4)
     for k in range(4):
         s.disc(w + 14 + k * 13, y - 2 - k * 2.4, 1.9, s.main.inside)
@@ -104,14 +163,35 @@ def sunglasses(s: Sketch, d: Design) -> None:
     metal = d.get("material") == "metal"
     lens = {
         "round": smooth([(c - h - 3, y), (c, y - h - 3), (c + h + 3, y), (c, y + h + 3)], tension=1.6),
-        "square": path((c - w + 5, y - h), ((c + w, y - h),), ((c + w + 4, y - h), (c + w, y + h * 0.4)), ((c + w - 6, y + h), (c + 4, y + h)), ((c - w + 2, y + h), (c - w, y - h * 0.3)), ((c - w - 1, y - h), (c - w + 5, y - h))),
-        "cat-eye": path((c - w, y - h * 0.5), ((c, y - h * 0.9), (c + w + 18, y - h - 16)), ((c + w + 10, y + h), (c, y + h)), ((c - w + 2, y + h), (c - w, y - h * 0.5))),
-        "aviator": path((c - w + 2, y - h * 0.8), ((c, y - h), (c + w, y - h * 0.7)), ((c + w + 8, y + h * 0.9), (c + 10, y + h + 9), (c - 8, y + h)), ((c - w - 2, y + h * 0.4), (c - w + 2, y - h * 0.8))),
-    }[frame]  # fmt: skip
+        "square": path(
+            (c - w + 5, y - h),
+            ((c + w, y - h),),
+            ((c + w + 4, y - h), (c + w, y + h * 0.4)),
+            ((c + w - 6, y + h), (c + 4, y + h)),
+            ((c - w + 2, y + h), (c - w, y - h * 0.3)),
+            ((c - w - 1, y - h), (c - w + 5, y - h)),
+        ),
+        "cat-eye": path(
+            (c - w, y - h * 0.5),
+            ((c, y - h * 0.9), (c + w + 18, y - h - 16)),
+            ((c + w + 10, y + h), (c, y + h)),
+            ((c - w + 2, y + h), (c - w, y - h * 0.5)),
+        ),
+        "aviator": path(
+            (c - w + 2, y - h * 0.8),
+            ((c, y - h), (c + w, y - h * 0.7)),
+            ((c + w + 8, y + h * 0.9), (c + 10, y + h + 9), (c - 8, y + h)),
+            ((c - w - 2, y + h * 0.4), (c - w + 2, y - h * 0.8)),
+        ),
+    }[frame]
     thick = 4.5 if metal or frame == "aviator" else s.vary(9, 13)
     s.cord(path((0 - 11, y - 8), ((0, y - 20), (11, y - 8)), close=False), s.main.colour, thick)
     with s.mirrored():
-        s.cord(path((c + w, y - h * 0.7), ((c + w + 22, y - h * 0.7 - 30), (c + w + 10, y - 84)), close=False), s.main.colour, max(thick * 0.75, 4.5))
+        s.cord(
+            path((c + w, y - h * 0.7), ((c + w + 22, y - h * 0.7 - 30), (c + w + 10, y - 84)), close=False),
+            s.main.colour,
+            max(thick * 0.75, 4.5),
+        )
         s.line(lens, s.main.outline, thick + 2.4)
         s.shape(lens, tint, opacity=0.93)
         s.shape(lens, f"url(#{s.gradient('lens', [(0, '#ffffff', 0.0), (1, '#f3d9b0', 0.45)], (0, 0, 0, 1))})")
@@ -136,12 +216,22 @@ def watch(s: Sketch, d: Design) -> None:
     if not metal:
         for k in range(4):
             s.disc(0, 340 - k * 13, 2, s.main.inside)
-        s.shape(path((-w * 0.9, 46), ((w * 0.9, 46),), ((w * 0.9, 64),), ((-w * 0.9, 64),)), "none", stroke=case, width=4)
+        s.shape(
+            path((-w * 0.9, 46), ((w * 0.9, 46),), ((w * 0.9, 64),), ((-w * 0.9, 64),)), "none", stroke=case, width=4
+        )
     s.disc(0, 200, r + 7, case, stroke="#00000077")
     s.disc(0, 200, r - 2, s.pick("#faf8f3", "#faf8f3", "#20242f"), stroke="#00000044")
     for k in range(12):
         a = k * math.pi / 6
-        s.line(path(((r - 8) * math.cos(a), 200 + (r - 8) * math.sin(a)), (((r - 14) * math.cos(a), 200 + (r - 14) * math.sin(a)),), close=False), "#a9884c", 2.4)
+        s.line(
+            path(
+                ((r - 8) * math.cos(a), 200 + (r - 8) * math.sin(a)),
+                (((r - 14) * math.cos(a), 200 + (r - 14) * math.sin(a)),),
+                close=False,
+            ),
+            "#a9884c",
+            2.4,
+        )
     s.line(path((0, 200), ((-16, 182),), close=False), "#a9884c", 3.4)
     s.line(path((0, 200), ((21, 178),), close=False), "#a9884c", 2.4)
     s.disc(0, 200, 3.2, "#a9884c")
@@ -161,8 +251,31 @@ def gloves(s: Sketch, d: Design) -> None:
     cuff, knit = s.vary(36, 52), d.get("material") == "wool"
 
     def hand() -> None:
-        s.panel(path((-31, 296), ((-32, 240), (-42, 206)), ((-46, 178), (-40, 120)), ((-34, 106), (-27, 120)), ((-25, 168),), ((-21, 168),), ((-20, 96),), ((-13, 80), (-5, 96)), ((-5, 166),), ((-1, 166),), ((2, 102),), ((9, 86), (17, 102)), ((16, 170),), ((20, 172),), ((25, 128),), ((33, 116), (38, 130)), ((38, 190), (32, 214)), ((30, 250), (31, 296))))  # fmt: skip
-        s.panel(path((-36, 244), ((-72, 214), (-70, 186)), ((-62, 174), (-54, 188)), ((-48, 208), (-28, 220))), line=1.2)
+        s.panel(
+            path(
+                (-31, 296),
+                ((-32, 240), (-42, 206)),
+                ((-46, 178), (-40, 120)),
+                ((-34, 106), (-27, 120)),
+                ((-25, 168),),
+                ((-21, 168),),
+                ((-20, 96),),
+                ((-13, 80), (-5, 96)),
+                ((-5, 166),),
+                ((-1, 166),),
+                ((2, 102),),
+                ((9, 86), (17, 102)),
+                ((16, 170),),
+                ((20, 172),),
+                ((25, 128),),
+                ((33, 116), (38, 130)),
+                ((38, 190), (32, 214)),
+                ((30, 250), (31, 296)),
+            )
+        )
+        s.panel(
+            path((-36, 244), ((-72, 214), (-70, 186)), ((-62, 174), (-54, 188)), ((-48, 208), (-28, 220))), line=1.2
+        )
         s.panel(path((-34, 270), ((34, 270),), ((36, 270 + cuff),), ((-36, 270 + cuff),)))
         for k in range(-4, 5) if knit else (-1, 0, 1):
             if knit:
@@ -180,7 +293,9 @@ def _gem(s: Sketch, x: float, y: float, r: float) -> None:
     colour = s.pick("#cfe8f2", "#2f8a63", "#b3263f", "#2f55a8", "#f2eff8")
     s.disc(x, y, r + 2.4, s.metal(s.main.colour), stroke=s.main.outline)
     s.disc(x, y, r, colour, stroke="#0005")
-    s.shape(path((x - r * 0.6, y), ((x, y - r * 0.75),), ((x + r * 0.6, y),), ((x, y + r * 0.75),)), "#ffffff", opacity=0.45)
+    s.shape(
+        path((x - r * 0.6, y), ((x, y - r * 0.75),), ((x + r * 0.6, y),), ((x, y + r * 0.75),)), "#ffffff", opacity=0.45
+    )
 
 
 def _chain(s: Sketch, outline: str, width: float) -> None:
@@ -194,7 +309,13 @@ def necklace(s: Sketch, d: Design) -> None:
     if detail == "beads":
         for k in range(33):
             a = math.pi * (k + 0.5) / 33
-            s.disc(-92 * math.cos(a), 80 + (low - 80) * math.sin(a) ** 0.85, 7.5 + 3.5 * math.sin(a), s.metal(s.main.colour), stroke=s.main.outline)
+            s.disc(
+                -92 * math.cos(a),
+                80 + (low - 80) * math.sin(a) ** 0.85,
+                7.5 + 3.5 * math.sin(a),
+                s.metal(s.main.colour),
+                stroke=s.main.outline,
+            )
         return
     loop = path((-84, 70), ((-92, low - 50), (-34, low), (0, low)), ((34, low), (92, low - 50), (84, 70)), close=False)
     _chain(s, loop, 3.4 if detail == "pendant" else s.vary(6.5, 10))
@@ -203,7 +324,9 @@ def necklace(s: Sketch, d: Design) -> None:
         if s.chance(0.5):
             _gem(s, 0, low + 28, s.vary(13, 18))
         else:
-            s.panel(symmetric((0, low + 20), ((6, low + 6), (30, low + 8), (24, low + 28)), ((14, low + 42), (0, low + 54))))
+            s.panel(
+                symmetric((0, low + 20), ((6, low + 6), (30, low + 8), (24, low + 28)), ((14, low + 42), (0, low + 54)))
+            )
 
 
 def earrings(s: Sketch, d: Design) -> None:
@@ -217,7 +340,14 @@ def earrings(s: Sketch, d: Design) -> None:
             s.line(path((62, 108), ((50, 96), (54, 84)), ((66, 74), (74, 92)), close=False), s.main.outline, 3.4)
             s.disc(62, 118, 9, s.metal(s.main.colour), stroke=s.main.outline)
             s.line(path((62, 126), ((62, 160),), close=False), s.main.colour, 3.4)
-            s.panel(path((62, 152), ((66, 180), (92, 206), (86, 238)), ((78, 262), (46, 262), (38, 238)), ((32, 206), (58, 180), (62, 152))))
+            s.panel(
+                path(
+                    (62, 152),
+                    ((66, 180), (92, 206), (86, 238)),
+                    ((78, 262), (46, 262), (38, 238)),
+                    ((32, 206), (58, 180), (62, 152)),
+                )
+            )
             s.disc(62, 228, 12, s.main.tint(0.5), stroke=s.main.outline)
         else:
             _gem_free(s, 58, 200, r * 0.62)
@@ -251,8 +381,15 @@ def ring(s: Sketch, d: Design) -> None:
     s.disc(0, 224, 70, "none", ry=76, stroke=s.main.outline, width=w + 2.6)
     s.disc(0, 224, 70, "none", ry=76, stroke=s.metal(s.main.colour), width=w)
     if detail == "solitaire":
-        s.shape(symmetric((0, 158), ((15, 156),), ((28, 124),), ((0, 128),)), s.metal(s.main.colour), stroke=s.main.outline)
-        s.shape(symmetric((0, 152), ((36, 116),), ((22, 94),), ((0, 94),)), s.pick("#dff1f8", "#dff1f8", "#3f9a74", "#c23a52", "#4468bb"), stroke="#0006", width=1.4)
+        s.shape(
+            symmetric((0, 158), ((15, 156),), ((28, 124),), ((0, 128),)), s.metal(s.main.colour), stroke=s.main.outline
+        )
+        s.shape(
+            symmetric((0, 152), ((36, 116),), ((22, 94),), ((0, 94),)),
+            s.pick("#dff1f8", "#dff1f8", "#3f9a74", "#c23a52", "#4468bb"),
+            stroke="#0006",
+            width=1.4,
+        )
         s.line(path((-36, 116), ((36, 116),), close=False), "#ffffff", 1.6)
         s.line(path((-12, 116), ((0, 152),), ((12, 116),), ((0, 94),), ((-12, 116),), close=False), "#ffffff", 1.4)
     elif detail == "signet":
@@ -261,6 +398,18 @@ def ring(s: Sketch, d: Design) -> None:
 
 
 DRAW = {
-    "cap": cap, "beanie": beanie, "sun hat": sun_hat, "fedora": fedora, "belt": belt, "scarf": scarf, "sunglasses": sunglasses,
-    "watch": watch, "tie": tie, "gloves": gloves, "necklace": necklace, "earrings": earrings, "bracelet": bracelet, "ring": ring,
-}  # fmt: skip
+    "cap": cap,
+    "beanie": beanie,
+    "sun hat": sun_hat,
+    "fedora": fedora,
+    "belt": belt,
+    "scarf": scarf,
+    "sunglasses": sunglasses,
+    "watch": watch,
+    "tie": tie,
+    "gloves": gloves,
+    "necklace": necklace,
+    "earrings": earrings,
+    "bracelet": bracelet,
+    "ring": ring,
+}

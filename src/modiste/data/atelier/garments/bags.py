@@ -8,7 +8,14 @@ from modiste.data.atelier.sketch import Sketch, path, symmetric
 
 
 def _box(top: float, bottom: float, upper: float, lower: float, radius: float = 14) -> str:
-    return symmetric((0, top), ((upper - 4, top),), ((upper, top), (upper, top + 5)), ((lower, bottom - radius),), ((lower, bottom), (lower - radius, bottom)), ((0, bottom),))
+    return symmetric(
+        (0, top),
+        ((upper - 4, top),),
+        ((upper, top), (upper, top + 5)),
+        ((lower, bottom - radius),),
+        ((lower, bottom), (lower - radius, bottom)),
+        ((0, bottom),),
+    )
 
 
 def _handles(s: Sketch, x: float, top: float, height: float, width: float = 7) -> None:
@@ -44,8 +51,15 @@ def handbag(s: Sketch, d: Design) -> None:
     colour_block(s, d, outline, top + 62, bottom + 9)
     if s.chance(0.6):
         low = top + s.vary(50, 66)
-        s.panel(symmetric((0, top - 3), ((upper + 2, top - 2),), ((upper + 8, low - 8), (upper * 0.5, low)), ((0, low + 6),)), shadow=False)
-        s.shape(path((-9, low - 8), ((9, low - 8),), ((9, low + 13),), ((-9, low + 13),)), s.metal("gold"), stroke="#8a6a2c")
+        s.panel(
+            symmetric(
+                (0, top - 3), ((upper + 2, top - 2),), ((upper + 8, low - 8), (upper * 0.5, low)), ((0, low + 6),)
+            ),
+            shadow=False,
+        )
+        s.shape(
+            path((-9, low - 8), ((9, low - 8),), ((9, low + 13),), ((-9, low + 13),)), s.metal("gold"), stroke="#8a6a2c"
+        )
     else:
         s.line(path((-upper, top + 14), ((upper, top + 14),), close=False), "#d5b46a", 2.6)
         s.panel(path((-16, top + 4), ((16, top + 4),), ((13, top + 44),), ((-13, top + 44),)), shadow=False)
@@ -72,28 +86,79 @@ def backpack(s: Sketch, d: Design) -> None:
     top, w = 96.0, s.vary(70, 80)
     bottom = top + s.vary(196, 214)
     with s.mirrored():
-        s.cord(path((w - 12, top + 40), ((w + 26, top + 90), (w + 12, bottom - 34)), close=False), s.main.shade(0.2), 10)
+        s.cord(
+            path((w - 12, top + 40), ((w + 26, top + 90), (w + 12, bottom - 34)), close=False), s.main.shade(0.2), 10
+        )
     _handles(s, 16, top + 6, 26, 7)
-    outline = symmetric((0, top), ((w * 0.9, top), (w, top + 34), (w, top + 80)), ((w + 6, bottom - 24),), ((w + 6, bottom), (w - 14, bottom)), ((0, bottom),))
+    outline = symmetric(
+        (0, top),
+        ((w * 0.9, top), (w, top + 34), (w, top + 80)),
+        ((w + 6, bottom - 24),),
+        ((w + 6, bottom), (w - 14, bottom)),
+        ((0, bottom),),
+    )
     s.panel(outline)
     colour_block(s, d, outline, bottom - 88, bottom + 9)
     if s.chance(0.5):
-        s.line(path((-w + 5, top + 72), ((-w + 8, top + 14), (0, top + 13)), ((w - 8, top + 14), (w - 5, top + 72)), close=False), s.main.outline, 4)
-        s.line(path((-w + 5, top + 72), ((-w + 8, top + 14), (0, top + 13)), ((w - 8, top + 14), (w - 5, top + 72)), close=False), "#cfcfd2", 1.8)
+        s.line(
+            path(
+                (-w + 5, top + 72),
+                ((-w + 8, top + 14), (0, top + 13)),
+                ((w - 8, top + 14), (w - 5, top + 72)),
+                close=False,
+            ),
+            s.main.outline,
+            4,
+        )
+        s.line(
+            path(
+                (-w + 5, top + 72),
+                ((-w + 8, top + 14), (0, top + 13)),
+                ((w - 8, top + 14), (w - 5, top + 72)),
+                close=False,
+            ),
+            "#cfcfd2",
+            1.8,
+        )
     else:
-        s.panel(symmetric((0, top - 2), ((w * 0.95, top), (w + 3, top + 40)), ((w + 3, top + 74),), ((w * 0.7, top + 92), (0, top + 92))), shadow=False)
+        s.panel(
+            symmetric(
+                (0, top - 2),
+                ((w * 0.95, top), (w + 3, top + 40)),
+                ((w + 3, top + 74),),
+                ((w * 0.7, top + 92), (0, top + 92)),
+            ),
+            shadow=False,
+        )
         with s.mirrored():
             s.panel(path((26, top + 66), ((38, top + 66),), ((38, top + 122),), ((26, top + 122),)), shadow=False)
-            s.shape(path((24, top + 100), ((40, top + 100),), ((40, top + 114),), ((24, top + 114),)), "none", stroke="#d0a85a", width=2.4)
+            s.shape(
+                path((24, top + 100), ((40, top + 100),), ((40, top + 114),), ((24, top + 114),)),
+                "none",
+                stroke="#d0a85a",
+                width=2.4,
+            )
     y = bottom - 84
-    s.panel(symmetric((0, y), ((w - 18, y),), ((w - 14, y), (w - 12, y + 8)), ((w - 10, bottom - 14),), ((w - 18, bottom - 9),), ((0, bottom - 9),)), shadow=False)
+    s.panel(
+        symmetric(
+            (0, y),
+            ((w - 18, y),),
+            ((w - 14, y), (w - 12, y + 8)),
+            ((w - 10, bottom - 14),),
+            ((w - 18, bottom - 9),),
+            ((0, bottom - 9),),
+        ),
+        shadow=False,
+    )
     s.line(path((-w + 22, y + 13), ((w - 22, y + 13),), close=False), "#cfcfd2", 2)
 
 
 def crossbody_bag(s: Sketch, d: Design) -> None:
     top, w = 208.0, s.vary(70, 84)
     bottom = top + s.vary(90, 108)
-    strap = path((-w + 6, top + 10), ((-w - 6, 60), (-30, 34), (4, 34)), ((44, 34), (w + 8, 70), (w - 6, top + 10)), close=False)
+    strap = path(
+        (-w + 6, top + 10), ((-w - 6, 60), (-30, 34), (4, 34)), ((44, 34), (w + 8, 70), (w - 6, top + 10)), close=False
+    )
     chain = s.chance(0.35)
     s.line(strap, "#9a7838" if chain else s.main.outline, 6.5)
     s.line(strap, "#e0bd6c" if chain else s.main.shade(0.08), 4.5, dash="6 3" if chain else "")
@@ -101,11 +166,23 @@ def crossbody_bag(s: Sketch, d: Design) -> None:
     outline = _box(top, bottom, w - 2, w, round_)
     s.panel(outline)
     low = top + (bottom - top) * s.vary(0.5, 0.72)
-    s.panel(symmetric((0, top - 3), ((w, top - 2),), ((w + 2, low - 20), (w - 12, low - 5)), ((w * 0.5, low), (0, low + 2))), s.trim if d.get("pattern") == "colour block" else None, shadow=False)
+    s.panel(
+        symmetric(
+            (0, top - 3), ((w, top - 2),), ((w + 2, low - 20), (w - 12, low - 5)), ((w * 0.5, low), (0, low + 2))
+        ),
+        s.trim if d.get("pattern") == "colour block" else None,
+        shadow=False,
+    )
     s.stitch(path((-w + 12, low - 10), ((0, low - 2), (w - 12, low - 10)), close=False), s.main.seam)
     s.disc(0, low - 4, 7, s.metal("gold"), stroke="#8a6a2c")
     with s.mirrored():
         s.disc(w - 6, top + 8, 5, "none", stroke="#c99f4e", width=2.4)
 
 
-DRAW = {"tote bag": tote_bag, "handbag": handbag, "clutch": clutch, "backpack": backpack, "crossbody bag": crossbody_bag}
+DRAW = {
+    "tote bag": tote_bag,
+    "handbag": handbag,
+    "clutch": clutch,
+    "backpack": backpack,
+    "crossbody bag": crossbody_bag,
+}

@@ -37,10 +37,20 @@ class Torso:
 
 # neckline -> (half width, depth)
 NECKS = {
-    "crew": (29.0, 22.0), "round": (29.0, 20.0), "v-neck": (27.0, 66.0), "scoop": (36.0, 50.0), "boat": (50.0, 12.0),
-    "square": (36.0, 44.0), "turtleneck": (25.0, 10.0), "collar": (25.0, 30.0), "polo collar": (26.0, 30.0),
-    "tie-neck": (26.0, 30.0), "hood": (30.0, 24.0), "stand collar": (27.0, 14.0), "straps": (38.0, 40.0),
-}  # fmt: skip
+    "crew": (29.0, 22.0),
+    "round": (29.0, 20.0),
+    "v-neck": (27.0, 66.0),
+    "scoop": (36.0, 50.0),
+    "boat": (50.0, 12.0),
+    "square": (36.0, 44.0),
+    "turtleneck": (25.0, 10.0),
+    "collar": (25.0, 30.0),
+    "polo collar": (26.0, 30.0),
+    "tie-neck": (26.0, 30.0),
+    "hood": (30.0, 24.0),
+    "stand collar": (27.0, 14.0),
+    "straps": (38.0, 40.0),
+}
 
 
 def neckline(kind: str, top: float, scale: float = 1.0) -> tuple[Point, list[Segment]]:
@@ -75,9 +85,14 @@ def body_outline(t: Torso, start: Point, neck: list[Segment], *, armhole: float 
 def back_of_neck(s: Sketch, t: Torso, depth: float) -> None:
     """The inner back seen through the neckline, with its label-sized loop."""
     s.shape(
-        symmetric((0, t.top + 7), ((t.neck * 0.6, t.top + 7), (t.neck, t.top)), ((t.neck, t.top + depth + 14),), ((0, t.top + depth + 14),)),
+        symmetric(
+            (0, t.top + 7),
+            ((t.neck * 0.6, t.top + 7), (t.neck, t.top)),
+            ((t.neck, t.top + depth + 14),),
+            ((0, t.top + depth + 14),),
+        ),
         s.main.inside,
-    )  # fmt: skip
+    )
 
 
 def neck_band(s: Sketch, start: Point, neck: list[Segment], width: float = 5.5, cloth: Fabric | None = None) -> None:
@@ -128,7 +143,11 @@ def sleeve(
     outline = path(
         (sx - 18, sy + half * 0.2),
         ((sx, sy),),
-        ((sx + 9 + puff, sy + 6), (outer[0] - along[0] * length * 0.5 + puff, outer[1] - along[1] * length * 0.55), outer),
+        (
+            (sx + 9 + puff, sy + 6),
+            (outer[0] - along[0] * length * 0.5 + puff, outer[1] - along[1] * length * 0.55),
+            outer,
+        ),
         (between(outer, inner, 0.5), inner) if length < 90 else (inner,),
         ((inner[0] - along[0] * length * 0.5, inner[1] - along[1] * length * 0.5), (ax + 3, ay + 14), (ax, ay)),
         ((sx - 24, my),),
@@ -136,8 +155,16 @@ def sleeve(
     s.panel(outline, cloth, angle=-angle)
     if length > 100:  # the bend of the elbow
         bend = between((mx, my), (ex, ey), 0.5)
-        s.fold((bend[0] - cuff * 0.9, bend[1] - 8), (bend[0] + 2, bend[1] + 2), (bend[0] + cuff * 0.5, bend[1] - 8), 3, 0.14)
-        s.fold((bend[0] - cuff * 0.9, bend[1] + 10), (bend[0], bend[1] + 16), (bend[0] + cuff * 0.3, bend[1] + 8), 3, 0.12)
+        s.fold(
+            (bend[0] - cuff * 0.9, bend[1] - 8),
+            (bend[0] + 2, bend[1] + 2),
+            (bend[0] + cuff * 0.5, bend[1] - 8),
+            3,
+            0.14,
+        )
+        s.fold(
+            (bend[0] - cuff * 0.9, bend[1] + 10), (bend[0], bend[1] + 16), (bend[0] + cuff * 0.3, bend[1] + 8), 3, 0.12
+        )
     s.fold((ax + 2, ay + 4), (ax - 2, ay - 18), (sx - 2, sy + 26), 4, 0.12)
     return Sleeve(outer, inner, outline)
 
@@ -148,7 +175,12 @@ def cuff_band(s: Sketch, end: Sleeve, height: float, cloth: Fabric | None = None
     dx, dy = ox - ix, oy - iy
     length = math.hypot(dx, dy)
     down = (-dy / length * height, dx / length * height)
-    s.panel(path((ox, oy), ((ox + down[0], oy + down[1]),), ((ix + down[0], iy + down[1]),), ((ix, iy),)), cloth, angle=90, shadow=False)
+    s.panel(
+        path((ox, oy), ((ox + down[0], oy + down[1]),), ((ix + down[0], iy + down[1]),), ((ix, iy),)),
+        cloth,
+        angle=90,
+        shadow=False,
+    )
     if ribbed:
         for share in (0.2, 0.4, 0.6, 0.8):
             x, y = between((ix, iy), (ox, oy), share)
@@ -158,7 +190,15 @@ def cuff_band(s: Sketch, end: Sleeve, height: float, cloth: Fabric | None = None
 def hem_rib(s: Sketch, t: Torso, height: float = 14.0) -> None:
     """A ribbed band at the hem of knitwear."""
     y, half = t.hem_y - 2, t.hem
-    s.panel(symmetric((0, y + t.dip), ((half * 0.55, y + t.dip), (half, y)), ((half - 4, y + height),), ((half * 0.5, y + height + t.dip), (0, y + height + t.dip))), shadow=True)  # fmt: skip
+    s.panel(
+        symmetric(
+            (0, y + t.dip),
+            ((half * 0.55, y + t.dip), (half, y)),
+            ((half - 4, y + height),),
+            ((half * 0.5, y + height + t.dip), (0, y + height + t.dip)),
+        ),
+        shadow=True,
+    )
     steps = 13
     for k in range(-steps, steps + 1):
         x = half * k / (steps + 1)
@@ -186,15 +226,29 @@ def colour_block(s: Sketch, d: Design, outline: str, top: float, bottom: float) 
 def shirt_collar(s: Sketch, t: Torso, depth: float, *, spread: float = 30.0, cloth: Fabric | None = None) -> None:
     """A stand and two pointed leaves."""
     n, y = t.neck, t.top
-    s.panel(symmetric((0, y - 4), ((n * 0.6, y - 6), (n - 3, y - 9)), ((n + 1, y + 2),), ((n * 0.5, y + 11), (0, y + 12))), cloth, shadow=False)  # fmt: skip
+    s.panel(
+        symmetric((0, y - 4), ((n * 0.6, y - 6), (n - 3, y - 9)), ((n + 1, y + 2),), ((n * 0.5, y + 11), (0, y + 12))),
+        cloth,
+        shadow=False,
+    )
     with s.mirrored():
         s.panel(
-            path((n - 3, y - 10), ((n + 7, y + 4), (n + 8, y + 12)), ((spread, y + depth + 12),), ((1, y + depth - 4),), ((n * 0.6, y + 10), (n - 3, y - 10))),
-            cloth, angle=45, shadow=False,
-        )  # fmt: skip
+            path(
+                (n - 3, y - 10),
+                ((n + 7, y + 4), (n + 8, y + 12)),
+                ((spread, y + depth + 12),),
+                ((1, y + depth - 4),),
+                ((n * 0.6, y + 10), (n - 3, y - 10)),
+            ),
+            cloth,
+            angle=45,
+            shadow=False,
+        )
 
 
-def placket(s: Sketch, top: float, bottom: float, *, width: float = 6.0, buttons: int = 6, colour: str | None = None) -> None:
+def placket(
+    s: Sketch, top: float, bottom: float, *, width: float = 6.0, buttons: int = 6, colour: str | None = None
+) -> None:
     """A strip of cloth with buttons down the middle."""
     s.line(path((-width, top), ((-width, bottom),), close=False), width=1.0)
     s.line(path((width, top), ((width, bottom),), close=False), width=1.0)
@@ -208,23 +262,73 @@ def zipper(s: Sketch, top: float, bottom: float, x: float = 0.0, lean: float = 0
     s.line(run, s.main.outline, 5.5)
     s.line(run, "#c9c9cc", 2.6, dash="1.4 1.2")
     s.disc(x, top + 5, 3.0, "#d9d9dc", stroke="#66666a", width=0.8)
-    s.shape(path((x - 1.8, top + 7), ((x + 1.8, top + 7),), ((x + 1.4, top + 17),), ((x - 1.4, top + 17),)), "#d2d2d6", stroke="#6a6a70", width=0.7)
+    s.shape(
+        path((x - 1.8, top + 7), ((x + 1.8, top + 7),), ((x + 1.4, top + 17),), ((x - 1.4, top + 17),)),
+        "#d2d2d6",
+        stroke="#6a6a70",
+        width=0.7,
+    )
 
 
-def lapels(s: Sketch, t: Torso, depth: float, *, width: float = 34.0, notch: float = 0.38, cloth: Fabric | None = None) -> None:
+def lapels(
+    s: Sketch, t: Torso, depth: float, *, width: float = 34.0, notch: float = 0.38, cloth: Fabric | None = None
+) -> None:
     """Notched lapels and a collar above an inner shirt-less dark."""
     n, y = t.neck, t.top
     with s.mirrored():
         corner = (n + width * 0.75, y + depth * notch)
-        s.panel(path((n * 0.95, y - 2), (corner,), ((n + width * 0.62, y + depth * (notch + 0.1)),), ((n + width * 0.75, y + depth * 0.66), (1, y + depth)), ((n * 0.62, y + depth * 0.45), (n * 0.95, y - 2))), cloth, angle=24, shadow=False)  # fmt: skip
-        s.panel(path((n - 3, y - 9), ((n + 9, y), (n + 14, y + 10)), (corner,), ((n * 0.8 + 2, y + depth * (notch + 0.02)),), ((n - 6, y + 14), (n - 10, y - 4))), cloth, angle=-30, shadow=False)  # fmt: skip
+        s.panel(
+            path(
+                (n * 0.95, y - 2),
+                (corner,),
+                ((n + width * 0.62, y + depth * (notch + 0.1)),),
+                ((n + width * 0.75, y + depth * 0.66), (1, y + depth)),
+                ((n * 0.62, y + depth * 0.45), (n * 0.95, y - 2)),
+            ),
+            cloth,
+            angle=24,
+            shadow=False,
+        )
+        s.panel(
+            path(
+                (n - 3, y - 9),
+                ((n + 9, y), (n + 14, y + 10)),
+                (corner,),
+                ((n * 0.8 + 2, y + depth * (notch + 0.02)),),
+                ((n - 6, y + 14), (n - 10, y - 4)),
+            ),
+            cloth,
+            angle=-30,
+            shadow=False,
+        )
 
 
 def patch_pocket(s: Sketch, x: float, y: float, width: float, height: float, *, flap: bool = False) -> None:
     """A sewn-on pocket whose top left corner is (x, y)."""
-    s.panel(path((x, y), ((x + width, y),), ((x + width, y + height * 0.78),), ((x + width / 2, y + height),), ((x, y + height * 0.78),)), shaded=False, shadow=False, line=1.1)  # fmt: skip
+    s.panel(
+        path(
+            (x, y),
+            ((x + width, y),),
+            ((x + width, y + height * 0.78),),
+            ((x + width / 2, y + height),),
+            ((x, y + height * 0.78),),
+        ),
+        shaded=False,
+        shadow=False,
+        line=1.1,
+    )
     if flap:
-        s.panel(path((x - 1, y - 2), ((x + width + 1, y - 2),), ((x + width + 1, y + height * 0.22),), ((x + width / 2, y + height * 0.42),), ((x - 1, y + height * 0.22),)), shadow=False, line=1.1)  # fmt: skip
+        s.panel(
+            path(
+                (x - 1, y - 2),
+                ((x + width + 1, y - 2),),
+                ((x + width + 1, y + height * 0.22),),
+                ((x + width / 2, y + height * 0.42),),
+                ((x - 1, y + height * 0.22),),
+            ),
+            shadow=False,
+            line=1.1,
+        )
         s.button(x + width / 2, y + height * 0.24, 2)
 
 
@@ -272,7 +376,9 @@ def legs_folds(s: Sketch, g: Legs) -> None:
             s.glint((middle - 4, g.crotch + 14), (middle - 5, knee_y), (middle, g.hem_y - 14), 7, 0.12)
 
 
-def skirt_outline(top: float, waist: float, hip: float, hip_y: float, hem: float, hem_y: float, dip: float = 8.0) -> str:
+def skirt_outline(
+    top: float, waist: float, hip: float, hip_y: float, hem: float, hem_y: float, dip: float = 8.0
+) -> str:
     return symmetric(
         (0, top + 4),
         ((waist * 0.6, top + 4), (waist, top)),
@@ -287,6 +393,12 @@ def drape(s: Sketch, top: float, waist: float, hem: float, hem_y: float, folds: 
     for k in range(folds):
         share = (k + 0.5) / folds * 2 - 1
         x0, x1 = waist * share * 0.85, hem * share * 0.92
-        s.fold((x0, top + start + 26 * abs(share)), ((x0 + x1) / 2 - 4 * share, (top + hem_y) / 2), (x1, hem_y + 2), 9, 0.13)
+        s.fold(
+            (x0, top + start + 26 * abs(share)),
+            ((x0 + x1) / 2 - 4 * share, (top + hem_y) / 2),
+            (x1, hem_y + 2),
+            9,
+            0.13,
+        )
         if k % 2 == 0:
             s.glint((x0 + 9, top + start + 40), ((x0 + x1) / 2 + 12, (top + hem_y) / 2), (x1 + 14, hem_y - 6), 7, 0.13)

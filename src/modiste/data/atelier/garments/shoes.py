@@ -12,7 +12,9 @@ _RISE = {"flat": 9.0, "block": 44.0, "stiletto": 62.0, "kitten": 30.0, "wedge": 
 _GROUND = 250.0
 
 
-def _pair(s: Sketch, one: Callable[[], None], back: tuple[float, float], front: tuple[float, float], scale: float = 1.0) -> None:
+def _pair(
+    s: Sketch, one: Callable[[], None], back: tuple[float, float], front: tuple[float, float], scale: float = 1.0
+) -> None:
     for x, y in (back, front):
         with s.moved(f"translate({x} {y + _GROUND * (1 - scale):.1f}) scale({scale})"):
             one()
@@ -22,7 +24,11 @@ def _sole(rise: float, toe: str) -> tuple[float, list[Segment]]:
     """The underside of the upper: x of the toe, and the way from there to the heel's back."""
     tip, g = (-112.0 if toe == "pointed" else -102.0), _GROUND
     lift = rise - 6 if rise > 15 else 3.0
-    return tip, [((-80, g - 1), (-44, g - 2)), ((-14, g - 3), (24, g - lift * 0.92 - 4), (50, g - lift - 5)), ((94, g - lift - 8),)]
+    return tip, [
+        ((-80, g - 1), (-44, g - 2)),
+        ((-14, g - 3), (24, g - lift * 0.92 - 4), (50, g - lift - 5)),
+        ((94, g - lift - 8),),
+    ]
 
 
 def _heel(s: Sketch, kind: str, rise: float, colour: str) -> None:
@@ -30,17 +36,37 @@ def _heel(s: Sketch, kind: str, rise: float, colour: str) -> None:
     edge = s.main.outline
     if kind == "flat":
         s.shape(path((52, y), ((94, y - 3),), ((94, g),), ((52, g),)), colour, stroke=edge, width=1.1)
-        s.shape(path((-98, g - 5), ((-44, g - 4),), ((54, g - 6),), ((54, g - 2),), ((-44, g + 1),), ((-94, g),)), colour, stroke=edge, width=0.9)
+        s.shape(
+            path((-98, g - 5), ((-44, g - 4),), ((54, g - 6),), ((54, g - 2),), ((-44, g + 1),), ((-94, g),)),
+            colour,
+            stroke=edge,
+            width=0.9,
+        )
         return
     if kind == "block":
         s.shape(path((54, y + 2), ((95, y - 4),), ((93, g),), ((60, g),)), colour, stroke=edge, width=1.1)
     elif kind == "wedge":
-        s.shape(path((-96, g - 7), ((-30, g - 7), (40, y)), ((95, y - 4),), ((92, g),), ((-90, g),)), "#c9a16c", stroke="#8a6636", width=1.1)
+        s.shape(
+            path((-96, g - 7), ((-30, g - 7), (40, y)), ((95, y - 4),), ((92, g),), ((-90, g),)),
+            "#c9a16c",
+            stroke="#8a6636",
+            width=1.1,
+        )
         for k in range(4):
             s.line(path((-20 + k * 24, g - 3 - k * 9), ((92, g - 4 - k * 10),), close=False), "#9c7642", 1.2)
     else:
-        s.shape(path((56, y + 1), ((95, y - 5),), ((94, y + 16), (88, g)), ((82, g),), ((82, y + 18), (56, y + 1))), colour, stroke=edge, width=1.1)
-    s.shape(path((-100, g - 4), ((-44, g - 1), (-30, g - 5)), ((-36, g + 1),), ((-90, g + 1),)), s.main.shade(0.6), stroke=edge, width=0.7)
+        s.shape(
+            path((56, y + 1), ((95, y - 5),), ((94, y + 16), (88, g)), ((82, g),), ((82, y + 18), (56, y + 1))),
+            colour,
+            stroke=edge,
+            width=1.1,
+        )
+    s.shape(
+        path((-100, g - 4), ((-44, g - 1), (-30, g - 5)), ((-36, g + 1),), ((-90, g + 1),)),
+        s.main.shade(0.6),
+        stroke=edge,
+        width=0.7,
+    )
 
 
 def pumps(s: Sketch, d: Design) -> None:
@@ -54,19 +80,55 @@ def _pump(s: Sketch, d: Design, kind: str, toe: str, rise: float, cut: float, st
     g = _GROUND
     tip, sole = _sole(rise, toe)
     if strap:
-        s.line(path((84, g - rise - 54), ((50, g - rise - 66), (22, g - rise * 0.72 - 38)), close=False), s.main.outline, 7)
-        s.line(path((84, g - rise - 54), ((50, g - rise - 66), (22, g - rise * 0.72 - 38)), close=False), s.main.colour, 5)
-    s.shape(path((90, g - rise - 46), ((50, g - rise - 34), (20, g - rise * 0.6 - 28)), ((-20, g - 50), (cut, g - 33)), ((0, g - 24), (60, g - rise - 8))), s.main.shade(0.45))
+        s.line(
+            path((84, g - rise - 54), ((50, g - rise - 66), (22, g - rise * 0.72 - 38)), close=False), s.main.outline, 7
+        )
+        s.line(
+            path((84, g - rise - 54), ((50, g - rise - 66), (22, g - rise * 0.72 - 38)), close=False), s.main.colour, 5
+        )
+    s.shape(
+        path(
+            (90, g - rise - 46),
+            ((50, g - rise - 34), (20, g - rise * 0.6 - 28)),
+            ((-20, g - 50), (cut, g - 33)),
+            ((0, g - 24), (60, g - rise - 8)),
+        ),
+        s.main.shade(0.45),
+    )
     _heel(s, kind, rise, s.main.shade(0.12))
-    nose: list[Segment] = [((tip + 16, g - 24), (tip, g - 6))] if toe == "pointed" else [((tip + 8, g - 32), (tip - 4, g - 18), (tip + 2, g - 4))]
-    outline = path((92, g - rise - 48), ((84, g - rise - 24), (60, g - rise - 14)), ((14, g - rise * 0.7 - 6), (cut, g - 33)), *nose, *sole, ((101, g - rise - 24), (92, g - rise - 48)))  # fmt: skip
+    nose: list[Segment] = (
+        [((tip + 16, g - 24), (tip, g - 6))]
+        if toe == "pointed"
+        else [((tip + 8, g - 32), (tip - 4, g - 18), (tip + 2, g - 4))]
+    )
+    outline = path(
+        (92, g - rise - 48),
+        ((84, g - rise - 24), (60, g - rise - 14)),
+        ((14, g - rise * 0.7 - 6), (cut, g - 33)),
+        *nose,
+        *sole,
+        ((101, g - rise - 24), (92, g - rise - 48)),
+    )
     s.panel(outline)
     if d.get("pattern") == "colour block":
         with s.clipped(outline):
-            s.panel(path((-130, g - 60), ((cut - 22, g - 60),), ((cut - 32, g + 9),), ((-130, g + 9),)), s.trim, shadow=False)
+            s.panel(
+                path((-130, g - 60), ((cut - 22, g - 60),), ((cut - 32, g + 9),), ((-130, g + 9),)),
+                s.trim,
+                shadow=False,
+            )
     s.glint((tip + 18, g - 16), (-70, g - 28), (cut - 4, g - 26), 5, 0.3)
     if bow:
-        s.panel(path((cut - 4, g - 33), ((cut - 22, g - 48), (cut - 24, g - 32)), ((cut - 20, g - 22), (cut - 4, g - 30)), ((cut + 12, g - 50), (cut + 16, g - 36)), ((cut + 12, g - 24), (cut - 4, g - 33))), shadow=False)
+        s.panel(
+            path(
+                (cut - 4, g - 33),
+                ((cut - 22, g - 48), (cut - 24, g - 32)),
+                ((cut - 20, g - 22), (cut - 4, g - 30)),
+                ((cut + 12, g - 50), (cut + 16, g - 36)),
+                ((cut + 12, g - 24), (cut - 4, g - 33)),
+            ),
+            shadow=False,
+        )
 
 
 def ballet_flats(s: Sketch, d: Design) -> None:
@@ -80,15 +142,37 @@ def _flat(s: Sketch, d: Design, toe: str, cut: float, bow: bool) -> None:
     tip, sole = _sole(9, toe)
     s.shape(path((90, g - 46), ((20, g - 38), (cut, g - 30)), ((20, g - 10), (88, g - 12))), s.main.shade(0.45))
     _heel(s, "flat", 9, s.main.shade(0.5))
-    outline = path((91, g - 48), ((80, g - 26), (44, g - 24)), ((-10, g - 22), (cut, g - 31)), ((tip + 8, g - 34), (tip - 4, g - 16), (tip + 2, g - 5)), *sole, ((99, g - 28), (91, g - 48)))  # fmt: skip
+    outline = path(
+        (91, g - 48),
+        ((80, g - 26), (44, g - 24)),
+        ((-10, g - 22), (cut, g - 31)),
+        ((tip + 8, g - 34), (tip - 4, g - 16), (tip + 2, g - 5)),
+        *sole,
+        ((99, g - 28), (91, g - 48)),
+    )
     s.panel(outline)
     if d.get("pattern") == "colour block":
         with s.clipped(outline):
-            s.panel(path((-130, g - 60), ((cut - 16, g - 60),), ((cut - 22, g + 9),), ((-130, g + 9),)), s.trim, shadow=False)
-    s.line(path((91, g - 46), ((80, g - 24), (44, g - 22)), ((-10, g - 20), (cut, g - 29)), close=False), s.main.outline, 2.4)
+            s.panel(
+                path((-130, g - 60), ((cut - 16, g - 60),), ((cut - 22, g + 9),), ((-130, g + 9),)),
+                s.trim,
+                shadow=False,
+            )
+    s.line(
+        path((91, g - 46), ((80, g - 24), (44, g - 22)), ((-10, g - 20), (cut, g - 29)), close=False),
+        s.main.outline,
+        2.4,
+    )
     if bow:
         for side in (-1, 1):
-            s.panel(path((cut, g - 31), ((cut + side * 16, g - 48), (cut + side * 17, g - 32)), ((cut + side * 14, g - 22), (cut, g - 30))), shadow=False)
+            s.panel(
+                path(
+                    (cut, g - 31),
+                    ((cut + side * 16, g - 48), (cut + side * 17, g - 32)),
+                    ((cut + side * 14, g - 22), (cut, g - 30)),
+                ),
+                shadow=False,
+            )
 
 
 def loafers(s: Sketch, d: Design) -> None:
@@ -101,18 +185,40 @@ def _loafer(s: Sketch, d: Design, detail: str, tongue: float) -> None:
     tip, sole = _sole(12, "round")
     s.shape(path((90, g - 58), ((40, g - 52), (0, g - 62)), ((20, g - 20), (88, g - 20))), s.main.shade(0.45))
     _heel(s, "flat", 13, "#3a2b22")
-    outline = path((91, g - 60), ((60, g - 44), (20, g - 48)), ((0, g - 60), (tongue + 8, g - 67)), ((tongue - 6, g - 60), (-50, g - 42)), ((tip + 6, g - 44), (tip - 6, g - 22), (tip + 2, g - 5)), *sole, ((99, g - 34), (91, g - 60)))  # fmt: skip
+    outline = path(
+        (91, g - 60),
+        ((60, g - 44), (20, g - 48)),
+        ((0, g - 60), (tongue + 8, g - 67)),
+        ((tongue - 6, g - 60), (-50, g - 42)),
+        ((tip + 6, g - 44), (tip - 6, g - 22), (tip + 2, g - 5)),
+        *sole,
+        ((99, g - 34), (91, g - 60)),
+    )
     s.panel(outline)
     if d.get("pattern") == "colour block":
         with s.clipped(outline):
             s.panel(path((46, g - 90), ((120, g - 90),), ((120, g),), ((52, g),)), s.trim, shadow=False)
-    s.line(path((-52, g - 42), ((-96, g - 40), (-92, g - 20)), ((-60, g - 18), (-8, g - 46)), close=False), s.main.outline, 1.5)
-    s.panel(path((-46, g - 46), ((-26, g - 60),), ((8, g - 26), (6, g - 10)), ((-14, g - 9),), ((-20, g - 28), (-46, g - 46))), shadow=False)
+    s.line(
+        path((-52, g - 42), ((-96, g - 40), (-92, g - 20)), ((-60, g - 18), (-8, g - 46)), close=False),
+        s.main.outline,
+        1.5,
+    )
+    s.panel(
+        path(
+            (-46, g - 46), ((-26, g - 60),), ((8, g - 26), (6, g - 10)), ((-14, g - 9),), ((-20, g - 28), (-46, g - 46))
+        ),
+        shadow=False,
+    )
     if detail == "horsebit":
         s.line(path((-40, g - 44), ((-18, g - 38), (-4, g - 26)), close=False), "#d8b25a", 4)
     elif detail == "tassel":
         for dx in (0, 9):
-            s.shape(path((-28 + dx, g - 44), ((-36 + dx, g - 24),), ((-26 + dx, g - 22),)), s.main.shade(0.3), stroke=s.main.outline, width=0.8)
+            s.shape(
+                path((-28 + dx, g - 44), ((-36 + dx, g - 24),), ((-26 + dx, g - 22),)),
+                s.main.shade(0.3),
+                stroke=s.main.outline,
+                width=0.8,
+            )
     else:
         s.line(path((-24, g - 42), ((-14, g - 32),), close=False), s.main.outline, 4)
 
@@ -121,19 +227,39 @@ def sneakers(s: Sketch, d: Design) -> None:
     high, stripes = d.get("shaft") == "high", s.chance(0.5)
     thick = s.vary(17, 23)
     white = "#f7f5f0" if d.get("colour") != "white" or s.chance(0.5) else "#e6dccb"
-    _pair(s, lambda: _sneaker(s, d, high, stripes, thick, white), (20, -96 if not high else -84), (-8, 8 if not high else 40), 1.08 if not high else 1.0)
+    _pair(
+        s,
+        lambda: _sneaker(s, d, high, stripes, thick, white),
+        (20, -96 if not high else -84),
+        (-8, 8 if not high else 40),
+        1.08 if not high else 1.0,
+    )
 
 
 def _sneaker(s: Sketch, d: Design, high: bool, stripes: bool, thick: float, white: str) -> None:
     g, top = _GROUND, _GROUND - (126 if high else 84)
     base = g - thick + 3
-    s.panel(path((10, top + 6), ((24, top - 16),), ((44, top - 12), (50, top + 12)), ((10, top + 40),)), s.main, shadow=False)
-    outline = path((90, top + 4), ((70, top + 18), (42, top + 6)), ((12, top + 2),), ((-8, g - 72), (-34, g - 58)), ((-72, g - 52), (-108, g - 44), (-108, base)), ((94, base),), ((104, g - 50), (90, top + 4)))  # fmt: skip
+    s.panel(
+        path((10, top + 6), ((24, top - 16),), ((44, top - 12), (50, top + 12)), ((10, top + 40),)),
+        s.main,
+        shadow=False,
+    )
+    outline = path(
+        (90, top + 4),
+        ((70, top + 18), (42, top + 6)),
+        ((12, top + 2),),
+        ((-8, g - 72), (-34, g - 58)),
+        ((-72, g - 52), (-108, g - 44), (-108, base)),
+        ((94, base),),
+        ((104, g - 50), (90, top + 4)),
+    )
     s.panel(outline)
     if d.get("pattern") == "colour block":
         with s.clipped(outline):
             s.panel(path((54, top - 20), ((120, top - 20),), ((120, g),), ((34, g),)), s.trim, shadow=False)
-            s.panel(path((-130, g - 80), ((-66, g - 80),), ((-84, g - 30), (-60, g)), ((-130, g),)), s.trim, shadow=False)
+            s.panel(
+                path((-130, g - 80), ((-66, g - 80),), ((-84, g - 30), (-60, g)), ((-130, g),)), s.trim, shadow=False
+            )
     s.line(path((-60, base), ((-66, g - 42), (-40, g - 56)), close=False), s.main.outline, 1.5)
     s.line(path((46, base), ((44, g - 52), (70, top + 14)), close=False), s.main.outline, 1.4)
     if stripes:
@@ -144,8 +270,24 @@ def _sneaker(s: Sketch, d: Design, high: bool, stripes: bool, thick: float, whit
         x, y = -30 + 40 * share, g - 62 + (top + 14 - g + 62) * share
         s.line(path((x - 7, y - 2), ((x + 17, y + 9),), close=False), "#8b8780", 5.4)
         s.line(path((x - 7, y - 2), ((x + 17, y + 9),), close=False), "#fbfaf6", 3.8)
-    s.shape(path((-112, base - 6), ((-60, base + 3), (0, base)), ((98, base - 3),), ((102, g - 6), (94, g)), ((-96, g),), ((-116, g - 4), (-112, base - 6))), white, stroke="#8a847c", width=1.2)
-    s.line(path((-108, g - thick * 0.45), ((98, g - thick * 0.5),), close=False), s.main.colour if white != "#e6dccb" else "#b9b0a0", 2)
+    s.shape(
+        path(
+            (-112, base - 6),
+            ((-60, base + 3), (0, base)),
+            ((98, base - 3),),
+            ((102, g - 6), (94, g)),
+            ((-96, g),),
+            ((-116, g - 4), (-112, base - 6)),
+        ),
+        white,
+        stroke="#8a847c",
+        width=1.2,
+    )
+    s.line(
+        path((-108, g - thick * 0.45), ((98, g - thick * 0.5),), close=False),
+        s.main.colour if white != "#e6dccb" else "#b9b0a0",
+        2,
+    )
 
 
 def ankle_boots(s: Sketch, d: Design) -> None:
@@ -169,10 +311,27 @@ def _boot(s: Sketch, d: Design, height: float) -> Callable[[], None]:
         _heel(s, kind, rise, "#2d2623" if s.main.dark else "#5a4030")
         instep = g - rise * 0.62 - 56
         front, back = (-10 - width, 104 + width) if tall else (6, 98)
-        nose: list[Segment] = [((tip + 24, g - 30), (tip, g - 6))] if toe == "pointed" else [((tip + 4, g - 40), (tip - 6, g - 22), (tip + 2, g - 4))]
+        nose: list[Segment] = (
+            [((tip + 24, g - 30), (tip, g - 6))]
+            if toe == "pointed"
+            else [((tip + 4, g - 40), (tip - 6, g - 22), (tip + 2, g - 4))]
+        )
         ankle = g - rise - 62
-        outline = path((back, top), ((back - 4, top + height * 0.5), (86, ankle - 10), (88, ankle)), ((97, g - rise - 32), (95, g - rise - 6)), ((94, g - max(rise - 6, 3) - 8),), *_reversed(sole, tip), *_back(nose, instep), ((6, instep - 16), (8 if not tall else 2, ankle - 26), (front, top + 2)), ((front + 40, top + 6), (back, top)))  # fmt: skip
-        s.shape(path((front, top + 2), ((40, top - 8), (back, top)), ((40, top + 14), (front, top + 2))), s.main.inside, stroke=s.main.outline)
+        outline = path(
+            (back, top),
+            ((back - 4, top + height * 0.5), (86, ankle - 10), (88, ankle)),
+            ((97, g - rise - 32), (95, g - rise - 6)),
+            ((94, g - max(rise - 6, 3) - 8),),
+            *_reversed(sole, tip),
+            *_back(nose, instep),
+            ((6, instep - 16), (8 if not tall else 2, ankle - 26), (front, top + 2)),
+            ((front + 40, top + 6), (back, top)),
+        )
+        s.shape(
+            path((front, top + 2), ((40, top - 8), (back, top)), ((40, top + 14), (front, top + 2))),
+            s.main.inside,
+            stroke=s.main.outline,
+        )
         s.panel(outline)
         colour_block(s, d, outline, top, top + 30)
         s.fold((20, ankle + 14), (44, ankle + 22), (84, ankle + 4), 4, 0.18)
@@ -180,7 +339,16 @@ def _boot(s: Sketch, d: Design, height: float) -> Callable[[], None]:
         s.glint((tip + 20, g - 18), (-72, g - 38), (-44, instep + 14), 5, 0.22)
         s.glint((front + 22, top + 12), (front + 24, top + height * 0.4), (34, ankle - 14), 7, 0.16)
         if closure == "chelsea":
-            s.shape(path((42, top + 4), ((74, top + 3),), ((70, ankle + 8), (58, ankle + 12)), ((46, ankle + 8), (42, top + 4))), s.main.shade(0.5), stroke=s.main.outline)
+            s.shape(
+                path(
+                    (42, top + 4),
+                    ((74, top + 3),),
+                    ((70, ankle + 8), (58, ankle + 12)),
+                    ((46, ankle + 8), (42, top + 4)),
+                ),
+                s.main.shade(0.5),
+                stroke=s.main.outline,
+            )
             for k in range(5):
                 s.line(path((46 + k * 5.5, top + 8), ((52 + k * 3, ankle + 4),), close=False), s.main.seam, 0.8)
             s.line(path((back - 2, top), ((back + 9, top - 14), (back - 10, top - 2)), close=False), s.main.outline, 4)
@@ -193,7 +361,12 @@ def _boot(s: Sketch, d: Design, height: float) -> Callable[[], None]:
         if strap and closure != "laces":
             s.line(path((10, ankle + 2), ((50, ankle + 20), (90, ankle)), close=False), s.main.outline, 8)
             s.line(path((10, ankle + 2), ((50, ankle + 20), (90, ankle)), close=False), s.main.colour, 6)
-            s.shape(path((36, ankle + 4), ((52, ankle + 6),), ((52, ankle + 19),), ((36, ankle + 17),)), "none", stroke="#d0a85a", width=2.2)
+            s.shape(
+                path((36, ankle + 4), ((52, ankle + 6),), ((52, ankle + 19),), ((36, ankle + 17),)),
+                "none",
+                stroke="#d0a85a",
+                width=2.2,
+            )
 
     return one
 
@@ -201,7 +374,9 @@ def _boot(s: Sketch, d: Design, height: float) -> Callable[[], None]:
 def _reversed(sole: list[Segment], tip: float) -> list[Segment]:
     """The sole from heel to toe, starting at its last point."""
     points = [(tip + 2, _GROUND - 4), *(segment[-1] for segment in sole)]
-    return [(*reversed(segment[:-1]), begin) for begin, segment in zip(reversed(points[:-1]), reversed(sole), strict=True)]
+    return [
+        (*reversed(segment[:-1]), begin) for begin, segment in zip(reversed(points[:-1]), reversed(sole), strict=True)
+    ]
 
 
 def _back(nose: list[Segment], instep: float) -> list[Segment]:
@@ -221,10 +396,32 @@ def _sandal(s: Sketch, kind: str, rise: float, crossed: bool, bands: int) -> Non
     g = _GROUND
     _heel(s, kind, rise, "#b98a58" if kind == "flat" else s.main.shade(0.2))
     lift = max(rise - 4, 4)
-    s.shape(path((-104, g - 6), ((-60, g - 12), (-40, g - 8)), ((-6, g - 9), (24, g - lift - 8), (52, g - lift - 8)), ((94, g - lift - 12),), ((95, g - lift - 3),), ((50, g - lift),), ((20, g - lift + 2), (-10, g - 2), (-40, g - 1)), ((-100, g + 1), (-104, g - 6))), "#c79b66", stroke="#7f5a34", width=1.1)  # fmt: skip
+    s.shape(
+        path(
+            (-104, g - 6),
+            ((-60, g - 12), (-40, g - 8)),
+            ((-6, g - 9), (24, g - lift - 8), (52, g - lift - 8)),
+            ((94, g - lift - 12),),
+            ((95, g - lift - 3),),
+            ((50, g - lift),),
+            ((20, g - lift + 2), (-10, g - 2), (-40, g - 1)),
+            ((-100, g + 1), (-104, g - 6)),
+        ),
+        "#c79b66",
+        stroke="#7f5a34",
+        width=1.1,
+    )
     for k in range(bands):
         x = -84 + k * 24
-        s.panel(path((x, g - 9), ((x + 6, g - 36 - k * 3), (x + 30, g - 36 - k * 4)), ((x + 44, g - 30 - k * 4), (x + 38, g - 9)), ((x + 26, g - 9),), ((x + 26, g - 24), (x + 16, g - 9))))  # fmt: skip
+        s.panel(
+            path(
+                (x, g - 9),
+                ((x + 6, g - 36 - k * 3), (x + 30, g - 36 - k * 4)),
+                ((x + 44, g - 30 - k * 4), (x + 38, g - 9)),
+                ((x + 26, g - 9),),
+                ((x + 26, g - 24), (x + 16, g - 9)),
+            )
+        )
     y = g - lift
     s.panel(path((86, y - 12), ((100, y - 30), (94, y - 66)), ((84, y - 66),), ((86, y - 40), (74, y - 12))))
     s.panel(path((92, y - 66), ((50, y - 46), (16, y - 66)), ((18, y - 54),), ((50, y - 34), (92, y - 54))))
@@ -234,6 +431,11 @@ def _sandal(s: Sketch, kind: str, rise: float, crossed: bool, bands: int) -> Non
 
 
 DRAW = {
-    "sneakers": sneakers, "ankle boots": ankle_boots, "knee boots": knee_boots, "pumps": pumps, "loafers": loafers,
-    "sandals": sandals, "ballet flats": ballet_flats,
-}  # fmt: skip
+    "sneakers": sneakers,
+    "ankle boots": ankle_boots,
+    "knee boots": knee_boots,
+    "pumps": pumps,
+    "loafers": loafers,
+    "sandals": sandals,
+    "ballet flats": ballet_flats,
+}

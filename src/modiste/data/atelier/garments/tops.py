@@ -4,9 +4,24 @@ from __future__ import annotations
 
 from modiste.data.atelier.design import Design
 from modiste.data.atelier.garments.shapes import (
-    NECKS, SLEEVE_LENGTHS, Sleeve, Torso, back_of_neck, body_outline, colour_block, cuff_band, hem_rib, neck_band,
-    neckline, patch_pocket, placket, shirt_collar, sleeve, torso_folds, zipper,
-)  # fmt: skip
+    NECKS,
+    SLEEVE_LENGTHS,
+    Sleeve,
+    Torso,
+    back_of_neck,
+    body_outline,
+    colour_block,
+    cuff_band,
+    hem_rib,
+    neck_band,
+    neckline,
+    patch_pocket,
+    placket,
+    shirt_collar,
+    sleeve,
+    torso_folds,
+    zipper,
+)
 from modiste.data.atelier.sketch import Sketch, path, symmetric
 
 _FIT = {"slim": -7.0, "regular": 0.0, "loose": 7.0, "oversized": 13.0, "": 0.0}
@@ -18,13 +33,22 @@ def torso_for(s: Sketch, d: Design, neck: str, *, length: float = 232.0, top: fl
     width = s.vary(62, 67) + extra
     taper = (4.0 if d.get("gender") == "women" else 0.0) + max(0.0, -extra * 0.6)
     return Torso(
-        neck=NECKS[neck][0], shoulder=s.vary(66, 71) + extra * 0.9, chest=width, waist=width - taper - 1, hem=width + 1,
-        top=top, slope=s.vary(15, 20), armpit=top + s.vary(74, 80) + extra * 0.4, waist_y=top + length * 0.66,
+        neck=NECKS[neck][0],
+        shoulder=s.vary(66, 71) + extra * 0.9,
+        chest=width,
+        waist=width - taper - 1,
+        hem=width + 1,
+        top=top,
+        slope=s.vary(15, 20),
+        armpit=top + s.vary(74, 80) + extra * 0.4,
+        waist_y=top + length * 0.66,
         hem_y=top + length + extra * 0.7,
-    )  # fmt: skip
+    )
 
 
-def _sleeves(s: Sketch, d: Design, t: Torso, cuff: float = 17.0, *, angle: float = 17.0, puff: float = 6.0) -> Sleeve | None:
+def _sleeves(
+    s: Sketch, d: Design, t: Torso, cuff: float = 17.0, *, angle: float = 17.0, puff: float = 6.0
+) -> Sleeve | None:
     kind = d.get("sleeve_length", "long")
     if kind == "sleeveless":
         return None
@@ -52,7 +76,10 @@ def t_shirt(s: Sketch, d: Design) -> None:
         with s.mirrored():
             (ox, oy), (ix, iy) = end.outer, end.inner
             s.stitch(path((ox - 2, oy - 5), ((ix - 2, iy - 5),), close=False), s.main.seam)
-    s.stitch(symmetric((0, t.hem_y + t.dip - 6), ((t.hem * 0.55, t.hem_y + t.dip - 6), (t.hem - 1, t.hem_y - 6))), s.main.seam)
+    s.stitch(
+        symmetric((0, t.hem_y + t.dip - 6), ((t.hem * 0.55, t.hem_y + t.dip - 6), (t.hem - 1, t.hem_y - 6))),
+        s.main.seam,
+    )
     if s.chance(0.25) and d.get("pattern") == "solid":
         patch_pocket(s, 16, t.armpit - 18, 27, 30)
 
@@ -78,8 +105,7 @@ def shirt(s: Sketch, d: Design) -> None:
     if d.get("material") == "denim":
         with s.mirrored():
             s.stitch(path((t.hem - 3, t.hem_y - 5), ((6, t.hem_y),), close=False), "#d9a25c")
-            if not s.chance(0):
-                s.stitch(path((9, t.top + 40), ((9, t.hem_y - 6),), close=False), "#d9a25c")
+            s.stitch(path((9, t.top + 40), ((9, t.hem_y - 6),), close=False), "#d9a25c")
     shirt_collar(s, t, s.vary(20, 26), spread=s.vary(24, 32))
 
 
@@ -114,8 +140,21 @@ def blouse(s: Sketch, d: Design) -> None:
 
 def _bow(s: Sketch, y: float, size: float) -> None:
     with s.mirrored():
-        s.panel(path((2, y + 4), ((8, y + 30), (15, y + size * 2)), ((26, y + size * 2 - 6),), ((18, y + 24), (5, y + 1))), angle=20, shadow=False)  # fmt: skip
-        s.panel(path((0, y), ((size * 0.6, y - 20), (size, y - 12)), ((size * 1.08, y + 4), (size, y + 14)), ((size * 0.5, y + 12), (0, y + 2))), angle=-30, shadow=False)  # fmt: skip
+        s.panel(
+            path((2, y + 4), ((8, y + 30), (15, y + size * 2)), ((26, y + size * 2 - 6),), ((18, y + 24), (5, y + 1))),
+            angle=20,
+            shadow=False,
+        )
+        s.panel(
+            path(
+                (0, y),
+                ((size * 0.6, y - 20), (size, y - 12)),
+                ((size * 1.08, y + 4), (size, y + 14)),
+                ((size * 0.5, y + 12), (0, y + 2)),
+            ),
+            angle=-30,
+            shadow=False,
+        )
     s.panel(path((-5, y - 5), ((5, y - 5),), ((5, y + 7),), ((-5, y + 7),)), shadow=False)
 
 
@@ -158,7 +197,15 @@ def _roll_neck(s: Sketch, t: Torso, *, back: bool = False) -> None:
     if back:
         s.shape(symmetric((0, y - 30), ((n, y - 30), (n - 2, y - 24)), ((n, y + 6),), ((0, y + 12),)), s.main.inside)
         return
-    s.panel(symmetric((0, y - 20), ((n * 0.7, y - 20), (n - 1, y - 26)), ((n + 3, y - 8), (n + 4, y + 6)), ((n * 0.6, y + 18), (0, y + 18))), shadow=False)  # fmt: skip
+    s.panel(
+        symmetric(
+            (0, y - 20),
+            ((n * 0.7, y - 20), (n - 1, y - 26)),
+            ((n + 3, y - 8), (n + 4, y + 6)),
+            ((n * 0.6, y + 18), (0, y + 18)),
+        ),
+        shadow=False,
+    )
     for k in range(-4, 5):
         s.line(path((k * 5.2, y - 17), ((k * 5.8, y + 14),), close=False), width=0.8, opacity=0.5)
 
@@ -179,7 +226,11 @@ def cardigan(s: Sketch, d: Design) -> None:
     hem_rib(s, t, 12)
     neck_band(s, start, neck, 8)
     s.line(path((0, start[1]), ((0, t.hem_y + 14),), close=False), s.main.outline, 12.5)
-    s.line(path((0, start[1]), ((0, t.hem_y + 14),), close=False), s.main.shade(0.1) if not s.main.dark else s.main.tint(0.08), 10.5)
+    s.line(
+        path((0, start[1]), ((0, t.hem_y + 14),), close=False),
+        s.main.shade(0.1) if not s.main.dark else s.main.tint(0.08),
+        10.5,
+    )
     s.line(path((5, start[1] + 2), ((5, t.hem_y + 16),), close=False), s.main.outline, 1.0)
     count = 5
     for k in range(count):
@@ -194,8 +245,21 @@ def hoodie(s: Sketch, d: Design) -> None:
     start, neck = neckline("hood", t.top, 1.0)
     n, y = t.neck, t.top
     height = s.vary(52, 60)
-    s.panel(symmetric((0, y - height), ((n + 4, y - height), (n + 20, y - height * 0.5), (n + 13, y + 6)), ((n * 0.6, y + 30), (0, y + 30))))  # fmt: skip
-    s.shape(symmetric((0, y - height + 12), ((n - 4, y - height + 12), (n + 4, y - height * 0.4), (n - 3, y + 6)), ((n * 0.5, y + 28), (0, y + 26))), s.main.inside)  # fmt: skip
+    s.panel(
+        symmetric(
+            (0, y - height),
+            ((n + 4, y - height), (n + 20, y - height * 0.5), (n + 13, y + 6)),
+            ((n * 0.6, y + 30), (0, y + 30)),
+        )
+    )
+    s.shape(
+        symmetric(
+            (0, y - height + 12),
+            ((n - 4, y - height + 12), (n + 4, y - height * 0.4), (n - 3, y + 6)),
+            ((n * 0.5, y + 28), (0, y + 26)),
+        ),
+        s.main.inside,
+    )
     end = _sleeves(s, d, t, 19, puff=9)
     if end is not None:
         with s.mirrored():
@@ -206,11 +270,24 @@ def hoodie(s: Sketch, d: Design) -> None:
     torso_folds(s, t)
     hem_rib(s, t)
     low = t.hem_y - 8
-    s.panel(symmetric((0, low - 62), ((32, low - 62),), ((46, low - 38), (52, low - 22)), ((52, low),), ((0, low + 4),)), s.trim if d.get("pattern") == "colour block" else None, shadow=False, line=1.2)  # fmt: skip
+    s.panel(
+        symmetric((0, low - 62), ((32, low - 62),), ((46, low - 38), (52, low - 22)), ((52, low),), ((0, low + 4),)),
+        s.trim if d.get("pattern") == "colour block" else None,
+        shadow=False,
+        line=1.2,
+    )
     if d.get("closure") == "zip":
         zipper(s, start[1] - 2, t.hem_y + 16)
     with s.mirrored():
-        s.panel(path((n + 11, y - 4), ((n + 10, y + 18), (4, start[1] + 10)), ((0, start[1] + 3),), ((n - 6, y + 18), (n - 2, y - 8))), shadow=False)  # fmt: skip
+        s.panel(
+            path(
+                (n + 11, y - 4),
+                ((n + 10, y + 18), (4, start[1] + 10)),
+                ((0, start[1] + 3),),
+                ((n - 6, y + 18), (n - 2, y - 8)),
+            ),
+            shadow=False,
+        )
         s.line(path((12, start[1] + 2), ((13, start[1] + 30), (10, start[1] + 54)), close=False), s.main.outline, 4.0)
         s.line(path((12, start[1] + 2), ((13, start[1] + 30), (10, start[1] + 54)), close=False), "#f2efe8", 2.6)
 
@@ -220,7 +297,18 @@ def tank_top(s: Sketch, d: Design) -> None:
     base = torso_for(s, d, kind, length=s.vary(214, 232), top=72)
     width = NECKS[kind][0]
     strap = s.vary(8, 16)
-    t = Torso(width, width + strap, base.chest - 4, base.waist - 5, base.hem - 3, base.top, 5, base.armpit + 6, base.waist_y, base.hem_y)  # fmt: skip
+    t = Torso(
+        width,
+        width + strap,
+        base.chest - 4,
+        base.waist - 5,
+        base.hem - 3,
+        base.top,
+        5,
+        base.armpit + 6,
+        base.waist_y,
+        base.hem_y,
+    )
     start, neck = neckline(kind, t.top, 1.15)
     back_of_neck(s, t, min(start[1] - t.top, 34))
     outline = body_outline(t, start, neck, armhole=-1)
@@ -230,10 +318,14 @@ def tank_top(s: Sketch, d: Design) -> None:
     neck_band(s, start, neck, 4.0)
     sx, sy = t.shoulder_point
     with s.mirrored():
-        arm = path((sx, sy), ((sx + 1, sy + (t.armpit - sy) * 0.45), (sx + 1, t.armpit - 10), (t.chest, t.armpit)), close=False)
+        arm = path(
+            (sx, sy), ((sx + 1, sy + (t.armpit - sy) * 0.45), (sx + 1, t.armpit - 10), (t.chest, t.armpit)), close=False
+        )
         s.line(arm, s.main.outline, 4.6)
         s.line(arm, s.main.shade(0.1) if not s.main.dark else s.main.tint(0.08), 3.2)
-    s.stitch(path((-t.hem + 3, t.hem_y - 5), ((0, t.hem_y + t.dip - 1), (t.hem - 3, t.hem_y - 5)), close=False), s.main.seam)
+    s.stitch(
+        path((-t.hem + 3, t.hem_y - 5), ((0, t.hem_y + t.dip - 1), (t.hem - 3, t.hem_y - 5)), close=False), s.main.seam
+    )
 
 
 def polo_shirt(s: Sketch, d: Design) -> None:
@@ -249,16 +341,26 @@ def polo_shirt(s: Sketch, d: Design) -> None:
     colour_block(s, d, outline, t.armpit + 20, t.hem_y + 20)
     torso_folds(s, t)
     low = t.top + s.vary(70, 84)
-    s.panel(path((-8, start[1] - 4), ((8, start[1] - 4),), ((8, low),), ((-8, low),)), shadow=False, shaded=False, line=1.1)
+    s.panel(
+        path((-8, start[1] - 4), ((8, start[1] - 4),), ((8, low),), ((-8, low),)), shadow=False, shaded=False, line=1.1
+    )
     for k in range(3):
         s.button(0, start[1] + 10 + (low - start[1] - 18) * k / 2, 2.4)
-    s.stitch(path((-t.hem + 2, t.hem_y - 5), ((0, t.hem_y + t.dip), (t.hem - 2, t.hem_y - 5)), close=False), s.main.seam)
+    s.stitch(
+        path((-t.hem + 2, t.hem_y - 5), ((0, t.hem_y + t.dip), (t.hem - 2, t.hem_y - 5)), close=False), s.main.seam
+    )
     shirt_collar(s, t, 20, spread=30, cloth=s.trim if d.get("pattern") == "colour block" else None)
     if s.chance(0.5):
         s.disc(36, t.armpit - 4, 3.6, s.main.seam)
 
 
 DRAW = {
-    "t-shirt": t_shirt, "shirt": shirt, "blouse": blouse, "sweater": sweater, "cardigan": cardigan, "hoodie": hoodie,
-    "tank top": tank_top, "polo shirt": polo_shirt,
-}  # fmt: skip
+    "t-shirt": t_shirt,
+    "shirt": shirt,
+    "blouse": blouse,
+    "sweater": sweater,
+    "cardigan": cardigan,
+    "hoodie": hoodie,
+    "tank top": tank_top,
+    "polo shirt": polo_shirt,
+}
