@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +71,7 @@ def test_item_is_the_same_in_any_order_and_process() -> None:
         capture_output=True,
         text=True,
         check=True,
-        env={**__import__("os").environ, "PYTHONHASHSEED": "99"},
+        env={**os.environ, "PYTHONHASHSEED": "99"},
     )
     assert there.stdout.strip() == here
     assert _digest(Atelier(seed=4, image_size=(96, 128)), indices) != here
@@ -128,7 +130,7 @@ def test_queries_have_answers_in_a_small_catalogue() -> None:
     assert {item.category for item in items} == set(ARTICLE_TYPES)
     shared = len(items) - len({item.group for item in items})
     assert 0.06 < shared / len(items) < 0.14
-    for one, other in zip(items, items[1:], strict=False):
+    for one, other in pairwise(items):
         if one.group == other.group:
             assert one.category == other.category
             assert one.attributes["colour"] != other.attributes["colour"]

@@ -170,7 +170,8 @@ class Sketch:
     def shape(self, outline: str, fill: str, *, stroke: str = "none", width: float = 1.0, opacity: float = 1.0) -> None:
         """A plain coloured shape."""
         edge = f' stroke="{stroke}" stroke-width="{width:.2f}" stroke-linejoin="round"' if stroke != "none" else ""
-        faint = f' opacity="{opacity:.2f}"' if opacity < 1 else ""
+        # Not `opacity`: it would make the renderer draw a layer of its own, ten times as slow.
+        faint = f' fill-opacity="{opacity:.2f}" stroke-opacity="{opacity:.2f}"' if opacity < 1 else ""
         self.add(f'<path d="{outline}" fill="{fill}"{edge}{faint}/>')
 
     def line(
@@ -178,7 +179,8 @@ class Sketch:
     ) -> None:
         """A seam, a strap, a lace."""
         dashes = f' stroke-dasharray="{dash}"' if dash else ""
-        faint = f' opacity="{opacity:.2f}"' if opacity < 1 else ""
+        # Not `opacity`: it would make the renderer draw a layer of its own, ten times as slow.
+        faint = f' fill-opacity="{opacity:.2f}" stroke-opacity="{opacity:.2f}"' if opacity < 1 else ""
         self.add(
             f'<path d="{outline}" fill="none" stroke="{colour or self.main.seam}" stroke-width="{width:.2f}" '
             f'stroke-linecap="round" stroke-linejoin="round"{dashes}{faint}/>'
@@ -297,10 +299,8 @@ class Sketch:
 
 def _soft(outline: str, side: int = 1) -> str:
     """A blurred shadow without a filter (filters cost more than the drawing): widening, ever fainter strokes."""
-    strokes = "".join(
-        f'<path d="{outline}" fill="none" stroke="#3a3035" stroke-opacity="{alpha}" stroke-width="{width}" stroke-linejoin="round"/>'
-        for width, alpha in ((17, 0.022), (11, 0.03), (6, 0.04))
-    )
     return (
-        f'<g transform="translate({3 * side} 6)">{strokes}<path d="{outline}" fill="#3a3035" fill-opacity=".10"/></g>'
+        f'<g transform="translate({3 * side} 6)" stroke="#3a3035" stroke-linejoin="round">'
+        f'<path d="{outline}" fill="none" stroke-opacity=".045" stroke-width="13"/>'
+        f'<path d="{outline}" fill="#3a3035" fill-opacity=".10" stroke-opacity=".05" stroke-width="6"/></g>'
     )

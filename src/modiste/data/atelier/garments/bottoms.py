@@ -84,7 +84,8 @@ def jeans(s: Sketch, d: Design) -> None:
             middle = (g.inner + g.outer) / 2
             for rx, alpha in ((17, 0.10), (11, 0.10), (6, 0.10)):
                 s.add(
-                    f'<ellipse cx="{middle:.1f}" cy="{g.crotch + 34:.1f}" rx="{rx}" ry="{rx * 3.3:.1f}" fill="#fff" opacity="{alpha}"/>'
+                    f'<ellipse cx="{middle:.1f}" cy="{g.crotch + 34:.1f}" rx="{rx}" ry="{rx * 3.3:.1f}" '
+                    f'fill="#fff" fill-opacity="{alpha}"/>'
                 )
     legs_folds(s, g)
     with s.mirrored():

@@ -52,13 +52,11 @@ def _sleeves(
     kind = d.get("sleeve_length", "long")
     if kind == "sleeveless":
         return None
-    end = None
     length = SLEEVE_LENGTHS[kind] * s.vary(0.96, 1.03)
     width = {"short": 27.0, "three-quarter": 21.0}.get(kind, cuff) + _FIT.get(d.get("fit"), 0.0) * 0.3
     lean = {"short": angle + 14, "three-quarter": angle + 3}.get(kind, angle)
     with s.mirrored():
-        end = sleeve(s, t, length, width, angle=lean, puff=puff)
-    return end
+        return sleeve(s, t, length, width, angle=lean, puff=puff)
 
 
 def t_shirt(s: Sketch, d: Design) -> None:
