@@ -351,15 +351,17 @@ def legs_outline(g: Legs) -> str:
     knee_y = (g.crotch + g.hem_y) / 2
     outer_knee = (g.hip + g.outer) / 2 - g.knee
     inner_knee = (g.inner + 3) / 2 + g.knee * 0.5
+    reach = min(40.0, (g.hem_y - knee_y) * 0.4)  # of the curves below the knee: short legs bend less
+    above = min(30.0, max(0.0, knee_y - g.hip_y) * 0.4)
     return symmetric(
         (0, g.top + 3),
         ((g.waist * 0.6, g.top + 3), (g.waist, g.top)),
         ((g.waist + 3, g.top + 24), (g.hip, g.hip_y - 20), (g.hip, g.hip_y)),
-        ((g.hip + 1, g.hip_y + 30), (outer_knee, knee_y - 30), (outer_knee, knee_y)),
-        ((outer_knee, knee_y + 40), (g.outer, g.hem_y - 30), (g.outer, g.hem_y)),
+        ((g.hip + 1, g.hip_y + above), (outer_knee, knee_y - above), (outer_knee, knee_y)),
+        ((outer_knee, knee_y + reach), (g.outer, g.hem_y - reach * 0.75), (g.outer, g.hem_y)),
         ((g.inner, g.hem_y + 2),),
-        ((g.inner, g.hem_y - 40), (inner_knee, knee_y + 30), (inner_knee, knee_y)),
-        ((inner_knee - 1, knee_y - 40), (4, g.crotch + 22), (0, g.crotch)),
+        ((g.inner, g.hem_y - reach), (inner_knee, knee_y + reach * 0.75), (inner_knee, knee_y)),
+        ((inner_knee - 1, knee_y - reach), (4, g.crotch + reach * 0.55), (0, g.crotch)),
     )
 
 
