@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from modiste.data.augment import augment_photos, drop_tokens
-from modiste.data.pairs import PairData, PhotoTextExample, build_pairs
+from modiste.data.examples import PhotoTextExample
+from modiste.data.pairs import PairData, build_pairs
 from modiste.data.text import train_wordpiece
 from modiste.models.clip import photo_tensor
 from modiste.types import Item

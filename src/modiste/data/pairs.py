@@ -18,20 +18,11 @@ from tokenizers import Tokenizer
 
 from modiste.data.augment import augment_photos, drop_tokens
 from modiste.data.batches import ImageTextBatch
+from modiste.data.examples import PhotoTextExample
 from modiste.data.images import decode
 from modiste.data.text import UNK, token_id, tokenize
-from modiste.types import ImageLike, Item
 
 Transform = Callable[[NDArray[np.uint8]], torch.Tensor]  # (H, W, 3) pixels -> (3, height, width) uint8
-
-
-@dataclass(frozen=True)
-class PhotoTextExample:
-    """One training item: its photo, further photos of it, and captions with the weights they are drawn by."""
-
-    item: Item
-    captions: tuple[tuple[str, float], ...]
-    more_photos: tuple[ImageLike, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from modiste.data.pairs import PhotoTextExample
+    from modiste.data.examples import PhotoTextExample
     from modiste.models.clip import DualEncoder
     from modiste.training.run import Eval, Run
     from modiste.types import Item
@@ -32,6 +32,8 @@ class DualEncoderRecipe:
     """Training items: "fashion_products", a table, a folder with splits, or "atelier:SIZE[:SEED]"."""
     atelier: int = 0
     """How many generated items to add, each with customer photos; 0 for none."""
+    atelier_repeats: int = 1
+    """How often each generated item comes in an epoch."""
     customer_photos: int = 3
     """Customer photos drawn of each generated item."""
     size: str = "small"
@@ -88,7 +90,7 @@ def attribute_caption(item: Item) -> str:
 
 def examples_of(items: Iterator[Item] | list[Item], attribute_share: float) -> Iterator[PhotoTextExample]:
     """Training examples of a data set's items: title, else description, and the attributes' caption."""
-    from modiste.data.pairs import PhotoTextExample
+    from modiste.data.examples import PhotoTextExample
 
     for item in items:
         if item.image is None or not item.text:
@@ -100,26 +102,36 @@ def examples_of(items: Iterator[Item] | list[Item], attribute_share: float) -> I
 
 
 def atelier_examples(count: int, photos: int, size: tuple[int, int], *, seed: int = 1) -> Iterator[PhotoTextExample]:
-    """Generated items with title, description, search words, and customer photos.
+    """Generated items with title, description, search words, and customer photos, drawn by all cores.
 
     Seed 1 keeps them apart from the demo's catalogue (seed 0): what is shown there was never trained on. Drawn at twice
     the model's size, as a real photo would be scaled down.
     """
-    from modiste.data.atelier import Atelier
-    from modiste.data.pairs import PhotoTextExample
+    import multiprocessing
+    import os
+    from concurrent.futures import ProcessPoolExecutor
+    from functools import partial
 
-    drawn = (2 * size[0], 2 * size[1])
-    world = Atelier(seed=seed, image_size=drawn)
-    for index in range(count):
-        item = world.item(index)
-        captions = (
-            (item.title, 0.4),
-            (item.description, 0.2),
-            (world.query(index), 0.2),
-            (world.query(index, seed=1), 0.2),
-        )
-        views = tuple(world.customer_photo(index, view_seed=view, size=drawn) for view in range(photos))
-        yield PhotoTextExample(item, tuple((text, weight) for text, weight in captions if text), views)
+    draw = partial(_atelier_example, photos=photos, size=(2 * size[0], 2 * size[1]), seed=seed)
+    # spawn: forking a process that already runs torch's threads can hang
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(draw, range(count), chunksize=16)
+
+
+def _atelier_example(index: int, *, photos: int, size: tuple[int, int], seed: int) -> PhotoTextExample:
+    from modiste.data.atelier import Atelier
+    from modiste.data.examples import PhotoTextExample
+
+    world = Atelier(seed=seed, image_size=size)
+    item = world.item(index)
+    captions = (
+        (item.title, 0.4),
+        (item.description, 0.2),
+        (world.query(index), 0.2),
+        (world.query(index, seed=1), 0.2),
+    )
+    views = tuple(world.customer_photo(index, view_seed=view, size=size) for view in range(photos))
+    return PhotoTextExample(item, tuple((text, weight) for text, weight in captions if text), views)
 
 
 def build(config: DualEncoderRecipe) -> Run:
@@ -143,7 +155,8 @@ def build(config: DualEncoderRecipe) -> Run:
     sizes = start.model.config if start else SIZES[config.size]
     examples = list(examples_of(load_items(config.data, "train"), config.attribute_captions))
     if config.atelier:
-        examples += atelier_examples(config.atelier, config.customer_photos, sizes.image_size)
+        drawn = list(atelier_examples(config.atelier, config.customer_photos, sizes.image_size))
+        examples += drawn * config.atelier_repeats
     captions = [text for example in examples for text, _ in example.captions]
     tokenizer = start.tokenizer if start else train_wordpiece(captions, vocab_size=config.vocab_size)
     if not start:

@@ -54,6 +54,23 @@ RECIPES: dict[str, Recipe] = {
         config="modiste.recipes.dual_encoder:DualEncoderRecipe",
         build="modiste.recipes.dual_encoder:build",
     ),
+    "dual_encoder_small_shipped": Recipe(
+        summary="what ships: the baseline's weights tuned further on the products and on generated items with customer photos",
+        config="modiste.recipes.dual_encoder:DualEncoderRecipe",
+        build="modiste.recipes.dual_encoder:build",
+        defaults={
+            "init_from": "runs/dual_encoder_small/model",
+            "atelier": 4000,
+            "atelier_repeats": 2,
+            "extra_rows": 32,
+            "view_weight": 0.3,
+            "group_size": 64,
+            "epochs": 3,
+            "learning_rate": 7e-4,
+            "warmup_steps": 100,
+            "eval_every": 3,
+        },
+    ),
     "dual_encoder_debug": Recipe(
         summary="the same at toy size on 256 generated items: seconds, for tests and for trying the loop",
         config="modiste.recipes.dual_encoder:DualEncoderRecipe",

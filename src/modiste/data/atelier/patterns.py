@@ -152,7 +152,8 @@ def _animal_print(second: str, scale: float, rng: np.random.Generator) -> Tile:
         r, turn = size * rng.uniform(0.075, 0.10), rng.uniform(0, 360)
         spots.append(
             f'<g transform="translate({cx:.2f} {cy:.2f}) rotate({turn:.0f})"><ellipse rx="{r * 0.8:.2f}" ry="{r * 0.6:.2f}" '
-            f'fill="{heart}" opacity=".6"/><path d="M{-r:.2f} {-r * 0.2:.2f}A{r:.2f} {r * 0.8:.2f} 0 0 1 {r * 0.7:.2f} {-r * 0.6:.2f}'
+            f'fill="{heart}" opacity=".6"/>'
+            f'<path d="M{-r:.2f} {-r * 0.2:.2f}A{r:.2f} {r * 0.8:.2f} 0 0 1 {r * 0.7:.2f} {-r * 0.6:.2f}'
             f'M{r:.2f} {r * 0.1:.2f}A{r:.2f} {r * 0.8:.2f} 0 0 1 {-r * 0.6:.2f} {r * 0.65:.2f}" fill="none" stroke="{second}" '
             f'stroke-width="{r * 0.62:.2f}" stroke-linecap="round"/></g>'
         )
@@ -213,7 +214,12 @@ def weave(material: str, colour: str) -> Tile | None:
         return Tile(
             5,
             20,
+<<<<<<< HEAD
             f'<rect width="1.7" height="20" fill="{BLACK}" opacity=".22"/><rect x="2.6" width="1" height="20" fill="{WHITE}" opacity=".16"/>',
+=======
+            f'<rect width="1.7" height="20" fill="{BLACK}" opacity=".22"/>'
+            f'<rect x="2.6" width="1" height="20" fill="{WHITE}" opacity=".16"/>',
+>>>>>>> atelier
         )
     if material == "linen":
         return _lines("M0 1H7M3 4.5H10M1.5 0V6M6.5 3V9M0 7.5H5", 9, 9, ink, 0.6, 0.16 * strength)

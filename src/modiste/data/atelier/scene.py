@@ -73,11 +73,24 @@ def _clutter(rng: np.random.Generator) -> str:
         if kind == 0:  # a mug from above
             shape = f'<circle r="{w * 0.45:.0f}" fill="{colour}"/><circle r="{w * 0.34:.0f}" fill="#4a2f1f"/>'
         elif kind == 1:  # a book
-            shape = f'<rect x="{-w / 2:.0f}" y="{-h / 2:.0f}" width="{w:.0f}" height="{h:.0f}" rx="2" fill="{colour}"/><rect x="{-w / 2:.0f}" y="{-h / 2:.0f}" width="5" height="{h:.0f}" fill="#0004"/>'
+            shape = (
+                f'<rect x="{-w / 2:.0f}" y="{-h / 2:.0f}" width="{w:.0f}" height="{h:.0f}" rx="2" fill="{colour}"/>'
+                f'<rect x="{-w / 2:.0f}" y="{-h / 2:.0f}" width="5" height="{h:.0f}" fill="#0004"/>'
+            )
         else:  # a crumpled cloth
+<<<<<<< HEAD
             shape = f'<path d="M{-w:.0f} 0Q{-w * 0.5:.0f} {-h:.0f} {w * 0.3:.0f} {-h * 0.6:.0f}Q{w:.0f} {-h * 0.1:.0f} {w * 0.7:.0f} {h * 0.5:.0f}Q0 {h:.0f} {-w:.0f} 0Z" fill="{colour}"/>'
         parts.append(
             f'<g transform="translate({x + 3:.0f} {y + 5:.0f}) rotate({turn:.0f})" opacity=".25"><ellipse rx="{w * 0.6:.0f}" ry="{h * 0.5:.0f}"/></g>'
+=======
+            shape = (
+                f'<path d="M{-w:.0f} 0Q{-w * 0.5:.0f} {-h:.0f} {w * 0.3:.0f} {-h * 0.6:.0f}'
+                f'Q{w:.0f} {-h * 0.1:.0f} {w * 0.7:.0f} {h * 0.5:.0f}Q0 {h:.0f} {-w:.0f} 0Z" fill="{colour}"/>'
+            )
+        parts.append(
+            f'<g transform="translate({x + 3:.0f} {y + 5:.0f}) rotate({turn:.0f})" fill-opacity=".25">'
+            f'<ellipse rx="{w * 0.6:.0f}" ry="{h * 0.5:.0f}"/></g>'
+>>>>>>> atelier
         )
         parts.append(f'<g transform="translate({x:.0f} {y:.0f}) rotate({turn:.0f})">{shape}</g>')
     return "".join(parts)

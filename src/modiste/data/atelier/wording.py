@@ -17,18 +17,39 @@ from modiste.types import Item
 
 ARTICLE_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "t-shirt": ("t-shirt", "tee", "tshirt"), "shirt": ("shirt", "button-up shirt", "button-down shirt"), "sweater": ("sweater", "jumper", "pullover"),
-        "hoodie": ("hoodie", "hooded sweatshirt"), "tank top": ("tank top", "sleeveless top"), "polo shirt": ("polo shirt", "polo"),
-        "trousers": ("trousers", "pants"), "joggers": ("joggers", "jogging pants"), "evening gown": ("evening gown", "gown", "evening dress"),
-        "trench coat": ("trench coat", "trench"), "puffer jacket": ("puffer jacket", "quilted jacket", "down jacket"), "blazer": ("blazer", "suit jacket"),
-        "sneakers": ("sneakers", "trainers", "tennis shoes"), "ankle boots": ("ankle boots", "booties"), "knee boots": ("knee boots", "knee-high boots", "tall boots"),
-        "pumps": ("pumps", "heels", "court shoes"), "ballet flats": ("ballet flats", "ballerinas", "flats"), "loafers": ("loafers", "slip-on loafers"),
-        "tote bag": ("tote bag", "tote", "shopper bag"), "handbag": ("handbag", "purse"), "clutch": ("clutch", "clutch bag", "evening bag"),
-        "backpack": ("backpack", "rucksack"), "crossbody bag": ("crossbody bag", "shoulder bag"), "cap": ("cap", "baseball cap"), "beanie": ("beanie", "knitted hat"),
-        "sun hat": ("sun hat", "wide-brimmed hat"), "fedora": ("fedora", "fedora hat"), "sunglasses": ("sunglasses", "shades"), "watch": ("watch", "wristwatch"),
-        "tie": ("tie", "necktie"), "pleated skirt": ("pleated skirt", "skirt with pleats"),
+        "t-shirt": ("t-shirt", "tee", "tshirt"),
+        "shirt": ("shirt", "button-up shirt", "button-down shirt"),
+        "sweater": ("sweater", "jumper", "pullover"),
+        "hoodie": ("hoodie", "hooded sweatshirt"),
+        "tank top": ("tank top", "sleeveless top"),
+        "polo shirt": ("polo shirt", "polo"),
+        "trousers": ("trousers", "pants"),
+        "joggers": ("joggers", "jogging pants"),
+        "evening gown": ("evening gown", "gown", "evening dress"),
+        "trench coat": ("trench coat", "trench"),
+        "puffer jacket": ("puffer jacket", "quilted jacket", "down jacket"),
+        "blazer": ("blazer", "suit jacket"),
+        "sneakers": ("sneakers", "trainers", "tennis shoes"),
+        "ankle boots": ("ankle boots", "booties"),
+        "knee boots": ("knee boots", "knee-high boots", "tall boots"),
+        "pumps": ("pumps", "heels", "court shoes"),
+        "ballet flats": ("ballet flats", "ballerinas", "flats"),
+        "loafers": ("loafers", "slip-on loafers"),
+        "tote bag": ("tote bag", "tote", "shopper bag"),
+        "handbag": ("handbag", "purse"),
+        "clutch": ("clutch", "clutch bag", "evening bag"),
+        "backpack": ("backpack", "rucksack"),
+        "crossbody bag": ("crossbody bag", "shoulder bag"),
+        "cap": ("cap", "baseball cap"),
+        "beanie": ("beanie", "knitted hat"),
+        "sun hat": ("sun hat", "wide-brimmed hat"),
+        "fedora": ("fedora", "fedora hat"),
+        "sunglasses": ("sunglasses", "shades"),
+        "watch": ("watch", "wristwatch"),
+        "tie": ("tie", "necktie"),
+        "pleated skirt": ("pleated skirt", "skirt with pleats"),
     }
-)  # fmt: skip
+)
 # (before the noun, after it)
 PATTERN_WORDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = MappingProxyType(
     {
@@ -53,11 +74,31 @@ _MATERIAL_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 _NECK_WORDS = {
+<<<<<<< HEAD
     "crew": "a crew neck", "v-neck": "a V-neck", "scoop": "a scoop neck", "boat": "a boat neck", "square": "a square neckline",
     "turtleneck": "a turtleneck", "tie-neck": "a tie neck", "round": "a round neck", "straps": "thin straps", "hood": "a hood",
     "collar": "a collar", "polo collar": "a polo collar", "stand collar": "a stand-up collar", "sweetheart": "a sweetheart neckline",
     "halter": "a halter neck", "one-shoulder": "one bare shoulder",
 }  # fmt: skip
+=======
+    "crew": "a crew neck",
+    "v-neck": "a V-neck",
+    "scoop": "a scoop neck",
+    "boat": "a boat neck",
+    "square": "a square neckline",
+    "turtleneck": "a turtleneck",
+    "tie-neck": "a tie neck",
+    "round": "a round neck",
+    "straps": "thin straps",
+    "hood": "a hood",
+    "collar": "a collar",
+    "polo collar": "a polo collar",
+    "stand collar": "a stand-up collar",
+    "sweetheart": "a sweetheart neckline",
+    "halter": "a halter neck",
+    "one-shoulder": "one bare shoulder",
+}
+>>>>>>> atelier
 _HEEL_WORDS = {
     "flat": "flat soles",
     "block": "a block heel",
@@ -141,8 +182,16 @@ def _details(d: Design) -> list[str]:
         found.append(_HEEL_WORDS[heel])
     if (toe := d.get("toe")) in ("pointed", "open"):
         found.append(f"{'an open' if toe == 'open' else 'a pointed'} toe")
-    closures = {"zip": "a zip", "biker zip": "a slanting zip", "laces": "laces", "double-breasted": "a double-breasted front",
-                "single-breasted": "a single row of buttons", "belted": "a belt", "buttons": "metal buttons", "chelsea": "elastic sides"}  # fmt: skip
+    closures = {
+        "zip": "a zip",
+        "biker zip": "a slanting zip",
+        "laces": "laces",
+        "double-breasted": "a double-breasted front",
+        "single-breasted": "a single row of buttons",
+        "belted": "a belt",
+        "buttons": "metal buttons",
+        "chelsea": "elastic sides",
+    }
     if (closure := d.get("closure")) in closures:
         found.append(closures[closure])
     if (detail := d.get("detail")) and detail not in ("plain", "beads", "chain", "hoop", "stud", "bangle", "band"):
@@ -221,10 +270,16 @@ def description(d: Design, rng: np.random.Generator) -> str:
     if pattern != "solid" and rng.random() < 0.95:
         second = COLOUR_WORDS[d.get("secondary_colour")][0]
         prints = {
-            "stripes": f"{second} stripes", "pinstripes": f"fine {second} pinstripes", "polka dots": f"{second} polka dots", "checks": f"{second} checks",
-            "floral": f"{second} flowers", "animal print": f"{second} leopard spots", "houndstooth": f"a {second} houndstooth pattern",
-            "herringbone": f"a {second} herringbone weave", "colour block": f"a contrasting {second} panel",
-        }  # fmt: skip
+            "stripes": f"{second} stripes",
+            "pinstripes": f"fine {second} pinstripes",
+            "polka dots": f"{second} polka dots",
+            "checks": f"{second} checks",
+            "floral": f"{second} flowers",
+            "animal print": f"{second} leopard spots",
+            "houndstooth": f"a {second} houndstooth pattern",
+            "herringbone": f"a {second} herringbone weave",
+            "colour block": f"a contrasting {second} panel",
+        }
         details.insert(0, prints[pattern])
     listed = ", ".join(details[:-1]) + (" and " if len(details) > 1 else "") + details[-1] if details else ""
     occasion = _OCCASION[d.get("formality")][int(rng.integers(2))]

@@ -70,7 +70,24 @@ def fedora(s: Sketch, d: Design) -> None:
 
 def _brimmed(s: Sketch, brim: float, depth: float, crown: float, height: float, dip: float, band: str) -> None:
     y = 234.0
+<<<<<<< HEAD
     s.panel(smooth([(-brim, y + 2), (-brim * 0.6, y - depth * 0.65), (0, y - depth), (brim * 0.6, y - depth * 0.65), (brim, y + 2), (brim * 0.6, y + depth * 0.7), (0, y + depth), (-brim * 0.6, y + depth * 0.7)]))  # fmt: skip
+=======
+    s.panel(
+        smooth(
+            [
+                (-brim, y + 2),
+                (-brim * 0.6, y - depth * 0.65),
+                (0, y - depth),
+                (brim * 0.6, y - depth * 0.65),
+                (brim, y + 2),
+                (brim * 0.6, y + depth * 0.7),
+                (0, y + depth),
+                (-brim * 0.6, y + depth * 0.7),
+            ]
+        )
+    )
+>>>>>>> atelier
     crown_shape = symmetric(
         (0, y - height + dip),
         ((crown * 0.3, y - height - 4), (crown * 0.86, y - height - 6), (crown * 0.86, y - height + 22)),
@@ -91,7 +108,18 @@ def belt(s: Sketch, d: Design) -> None:
     ring = path((-r, 214), ((-r, 168), (r, 168), (r, 214)), close=False)
     s.line(ring, s.main.outline, h * 1.7 + 2)
     s.line(ring, s.main.inside, h * 1.7)
+<<<<<<< HEAD
     s.panel(path((-r - h * 0.9, 204), ((-r - h * 0.9, 268), (r + h * 0.9, 268), (r + h * 0.9, 204)), ((r + h * 0.9, 204 + h * 2),), ((r + h * 0.9, 270 + h * 2), (-r - h * 0.9, 270 + h * 2), (-r - h * 0.9, 204 + h * 2))))  # fmt: skip
+=======
+    s.panel(
+        path(
+            (-r - h * 0.9, 204),
+            ((-r - h * 0.9, 268), (r + h * 0.9, 268), (r + h * 0.9, 204)),
+            ((r + h * 0.9, 204 + h * 2),),
+            ((r + h * 0.9, 270 + h * 2), (-r - h * 0.9, 270 + h * 2), (-r - h * 0.9, 204 + h * 2)),
+        )
+    )
+>>>>>>> atelier
     s.stitch(
         path((-r - h * 0.7, 210), ((-r - h * 0.7, 272), (r + h * 0.7, 272), (r + h * 0.7, 210)), close=False),
         s.main.seam,
@@ -143,10 +171,27 @@ def sunglasses(s: Sketch, d: Design) -> None:
     metal = d.get("material") == "metal"
     lens = {
         "round": smooth([(c - h - 3, y), (c, y - h - 3), (c + h + 3, y), (c, y + h + 3)], tension=1.6),
-        "square": path((c - w + 5, y - h), ((c + w, y - h),), ((c + w + 4, y - h), (c + w, y + h * 0.4)), ((c + w - 6, y + h), (c + 4, y + h)), ((c - w + 2, y + h), (c - w, y - h * 0.3)), ((c - w - 1, y - h), (c - w + 5, y - h))),
-        "cat-eye": path((c - w, y - h * 0.5), ((c, y - h * 0.9), (c + w + 18, y - h - 16)), ((c + w + 10, y + h), (c, y + h)), ((c - w + 2, y + h), (c - w, y - h * 0.5))),
-        "aviator": path((c - w + 2, y - h * 0.8), ((c, y - h), (c + w, y - h * 0.7)), ((c + w + 8, y + h * 0.9), (c + 10, y + h + 9), (c - 8, y + h)), ((c - w - 2, y + h * 0.4), (c - w + 2, y - h * 0.8))),
-    }[frame]  # fmt: skip
+        "square": path(
+            (c - w + 5, y - h),
+            ((c + w, y - h),),
+            ((c + w + 4, y - h), (c + w, y + h * 0.4)),
+            ((c + w - 6, y + h), (c + 4, y + h)),
+            ((c - w + 2, y + h), (c - w, y - h * 0.3)),
+            ((c - w - 1, y - h), (c - w + 5, y - h)),
+        ),
+        "cat-eye": path(
+            (c - w, y - h * 0.5),
+            ((c, y - h * 0.9), (c + w + 18, y - h - 16)),
+            ((c + w + 10, y + h), (c, y + h)),
+            ((c - w + 2, y + h), (c - w, y - h * 0.5)),
+        ),
+        "aviator": path(
+            (c - w + 2, y - h * 0.8),
+            ((c, y - h), (c + w, y - h * 0.7)),
+            ((c + w + 8, y + h * 0.9), (c + 10, y + h + 9), (c - 8, y + h)),
+            ((c - w - 2, y + h * 0.4), (c - w + 2, y - h * 0.8)),
+        ),
+    }[frame]
     thick = 4.5 if metal or frame == "aviator" else s.vary(9, 13)
     s.cord(path((0 - 11, y - 8), ((0, y - 20), (11, y - 8)), close=False), s.main.colour, thick)
     with s.mirrored():
@@ -214,7 +259,32 @@ def gloves(s: Sketch, d: Design) -> None:
     cuff, knit = s.vary(36, 52), d.get("material") == "wool"
 
     def hand() -> None:
+<<<<<<< HEAD
         s.panel(path((-31, 296), ((-32, 240), (-42, 206)), ((-46, 178), (-40, 120)), ((-34, 106), (-27, 120)), ((-25, 168),), ((-21, 168),), ((-20, 96),), ((-13, 80), (-5, 96)), ((-5, 166),), ((-1, 166),), ((2, 102),), ((9, 86), (17, 102)), ((16, 170),), ((20, 172),), ((25, 128),), ((33, 116), (38, 130)), ((38, 190), (32, 214)), ((30, 250), (31, 296))))  # fmt: skip
+=======
+        s.panel(
+            path(
+                (-31, 296),
+                ((-32, 240), (-42, 206)),
+                ((-46, 178), (-40, 120)),
+                ((-34, 106), (-27, 120)),
+                ((-25, 168),),
+                ((-21, 168),),
+                ((-20, 96),),
+                ((-13, 80), (-5, 96)),
+                ((-5, 166),),
+                ((-1, 166),),
+                ((2, 102),),
+                ((9, 86), (17, 102)),
+                ((16, 170),),
+                ((20, 172),),
+                ((25, 128),),
+                ((33, 116), (38, 130)),
+                ((38, 190), (32, 214)),
+                ((30, 250), (31, 296)),
+            )
+        )
+>>>>>>> atelier
         s.panel(
             path((-36, 244), ((-72, 214), (-70, 186)), ((-62, 174), (-54, 188)), ((-48, 208), (-28, 220))), line=1.2
         )
@@ -340,6 +410,18 @@ def ring(s: Sketch, d: Design) -> None:
 
 
 DRAW = {
-    "cap": cap, "beanie": beanie, "sun hat": sun_hat, "fedora": fedora, "belt": belt, "scarf": scarf, "sunglasses": sunglasses,
-    "watch": watch, "tie": tie, "gloves": gloves, "necklace": necklace, "earrings": earrings, "bracelet": bracelet, "ring": ring,
-}  # fmt: skip
+    "cap": cap,
+    "beanie": beanie,
+    "sun hat": sun_hat,
+    "fedora": fedora,
+    "belt": belt,
+    "scarf": scarf,
+    "sunglasses": sunglasses,
+    "watch": watch,
+    "tie": tie,
+    "gloves": gloves,
+    "necklace": necklace,
+    "earrings": earrings,
+    "bracelet": bracelet,
+    "ring": ring,
+}

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from modiste.data.atelier.design import Design
-from modiste.data.atelier.garments.shapes import Legs, colour_block, drape, legs_folds, legs_outline, skirt_outline
+from modiste.data.atelier.garments.shapes import Legs, drape, legs_folds, legs_outline, skirt_outline
 from modiste.data.atelier.sketch import Sketch, path, symmetric
 
 # fit -> (outer hem x, inner hem x, narrowing at the knee)
 _LEG = {
-    "skinny": (52.0, 21.0, 1.0), "slim": (55.0, 17.0, 0.0), "straight": (62.0, 15.0, 0.0), "regular": (62.0, 14.0, 0.0),
-    "wide-leg": (84.0, 7.0, -3.0), "loose": (72.0, 10.0, 0.0), "flared": (80.0, 12.0, 13.0),
-}  # fmt: skip
+    "skinny": (52.0, 21.0, 1.0),
+    "slim": (55.0, 17.0, 0.0),
+    "straight": (62.0, 15.0, 0.0),
+    "regular": (62.0, 14.0, 0.0),
+    "wide-leg": (84.0, 7.0, -3.0),
+    "loose": (72.0, 10.0, 0.0),
+    "flared": (80.0, 12.0, 13.0),
+}
 
 
 def legs_for(s: Sketch, d: Design, *, top: float = 52.0, hem: float = 352.0) -> Legs:
@@ -19,9 +24,16 @@ def legs_for(s: Sketch, d: Design, *, top: float = 52.0, hem: float = 352.0) -> 
     if d.get("length") == "cropped":
         hem -= 46
     return Legs(
-        waist=s.vary(43, 47) - 2 * slim, hip=s.vary(60, 64) - 4 * slim, top=top, hip_y=top + 66,
-        crotch=top + s.vary(98, 106), hem_y=hem + s.vary(-6, 4), outer=outer + s.vary(-2, 3), inner=inner + s.vary(-1, 2), knee=knee,
-    )  # fmt: skip
+        waist=s.vary(43, 47) - 2 * slim,
+        hip=s.vary(60, 64) - 4 * slim,
+        top=top,
+        hip_y=top + 66,
+        crotch=top + s.vary(98, 106),
+        hem_y=hem + s.vary(-6, 4),
+        outer=outer + s.vary(-2, 3),
+        inner=inner + s.vary(-1, 2),
+        knee=knee,
+    )
 
 
 def waistband(
@@ -29,15 +41,34 @@ def waistband(
 ) -> None:
     """The band around the waist, above `g.top`."""
     w, y = g.waist, g.top
-    s.shape(symmetric((0, y - height + 6), ((w * 0.6, y - height + 6), (w - 1, y - height)), ((w * 0.6, y - height - 4), (0, y - height - 4))), s.main.inside)  # fmt: skip
-    s.panel(symmetric((0, y - height + 5), ((w * 0.6, y - height + 5), (w - 1, y - height)), ((w + 1, y + 1),), ((w * 0.6, y + 5), (0, y + 5))), shadow=True)  # fmt: skip
+    s.shape(
+        symmetric(
+            (0, y - height + 6),
+            ((w * 0.6, y - height + 6), (w - 1, y - height)),
+            ((w * 0.6, y - height - 4), (0, y - height - 4)),
+        ),
+        s.main.inside,
+    )
+    s.panel(
+        symmetric(
+            (0, y - height + 5),
+            ((w * 0.6, y - height + 5), (w - 1, y - height)),
+            ((w + 1, y + 1),),
+            ((w * 0.6, y + 5), (0, y + 5)),
+        ),
+        shadow=True,
+    )
     if ribbed:
         for k in range(-8, 9):
             x = w * k / 9
             s.line(path((x, y - height + 4), ((x, y + 3),), close=False), width=0.9, opacity=0.6)
     if loops:
         for x in (-w * 0.62, w * 0.62):
-            s.panel(path((x - 2.5, y - height), ((x + 2.5, y - height),), ((x + 2.5, y + 7),), ((x - 2.5, y + 7),)), shadow=False, line=0.9)  # fmt: skip
+            s.panel(
+                path((x - 2.5, y - height), ((x + 2.5, y - height),), ((x + 2.5, y + 7),), ((x - 2.5, y + 7),)),
+                shadow=False,
+                line=0.9,
+            )
     if stitch:
         s.stitch(path((-w, y - 1), ((0, y + 4), (w, y - 1)), close=False), stitch)
 
@@ -53,7 +84,12 @@ def jeans(s: Sketch, d: Design) -> None:
             middle = (g.inner + g.outer) / 2
             for rx, alpha in ((17, 0.10), (11, 0.10), (6, 0.10)):
                 s.add(
+<<<<<<< HEAD
                     f'<ellipse cx="{middle:.1f}" cy="{g.crotch + 34:.1f}" rx="{rx}" ry="{rx * 3.3:.1f}" fill="#fff" opacity="{alpha}"/>'
+=======
+                    f'<ellipse cx="{middle:.1f}" cy="{g.crotch + 34:.1f}" rx="{rx}" ry="{rx * 3.3:.1f}" '
+                    f'fill="#fff" fill-opacity="{alpha}"/>'
+>>>>>>> atelier
                 )
     legs_folds(s, g)
     with s.mirrored():
@@ -102,7 +138,16 @@ def shorts(s: Sketch, d: Design) -> None:
     bermuda = d.get("length") == "bermuda"
     outer, inner, _ = _LEG[d.get("fit", "regular")]
     y = 122.0
-    g = Legs(s.vary(58, 62), s.vary(80, 84), y, y + 62, y + s.vary(92, 98), y + (190 if bermuda else 136) + s.vary(-4, 6), outer + 33, inner - 3 if inner > 10 else inner)  # fmt: skip
+    g = Legs(
+        s.vary(58, 62),
+        s.vary(80, 84),
+        y,
+        y + 62,
+        y + s.vary(92, 98),
+        y + (190 if bermuda else 136) + s.vary(-4, 6),
+        outer + 33,
+        inner - 3 if inner > 10 else inner,
+    )
     outline = legs_outline(g)
     s.panel(outline)
     legs_folds(s, g)
@@ -133,7 +178,17 @@ def leggings(s: Sketch, d: Design) -> None:
     s.panel(outline)
     if d.get("pattern") == "colour block":
         with s.clipped(outline), s.mirrored():
-            s.panel(path((g.hip - 20, 50), ((80, 50),), ((80, 380),), ((g.outer - 9, 380),), ((g.hip - 20, 200), (g.hip - 20, 50))), s.trim, shadow=False)  # fmt: skip
+            s.panel(
+                path(
+                    (g.hip - 20, 50),
+                    ((80, 50),),
+                    ((80, 380),),
+                    ((g.outer - 9, 380),),
+                    ((g.hip - 20, 200), (g.hip - 20, 50)),
+                ),
+                s.trim,
+                shadow=False,
+            )
         s.line(outline, s.main.outline, 1.3)
     legs_folds(s, g)
     w = g.waist
@@ -158,7 +213,17 @@ def joggers(s: Sketch, d: Design) -> None:
     s.panel(outline)
     if d.get("pattern") == "colour block":
         with s.clipped(outline), s.mirrored():
-            s.panel(path((g.hip - 16, 50), ((90, 50),), ((90, 380),), ((g.outer - 10, 380),), ((g.hip - 12, 200), (g.hip - 16, 50))), s.trim, shadow=False)  # fmt: skip
+            s.panel(
+                path(
+                    (g.hip - 16, 50),
+                    ((90, 50),),
+                    ((90, 380),),
+                    ((g.outer - 10, 380),),
+                    ((g.hip - 12, 200), (g.hip - 16, 50)),
+                ),
+                s.trim,
+                shadow=False,
+            )
         s.line(outline, s.main.outline, 1.3)
     legs_folds(s, g)
     with s.mirrored():
@@ -233,7 +298,19 @@ def _skirt_band(s: Sketch, top: float, waist: float) -> None:
         ),
         s.main.inside,
     )
+<<<<<<< HEAD
     s.panel(symmetric((0, top - 6), ((waist * 0.6, top - 6), (waist - 1, top - 11)), ((waist + 1, top + 2),), ((waist * 0.6, top + 7), (0, top + 7))), shadow=False)  # fmt: skip
+=======
+    s.panel(
+        symmetric(
+            (0, top - 6),
+            ((waist * 0.6, top - 6), (waist - 1, top - 11)),
+            ((waist + 1, top + 2),),
+            ((waist * 0.6, top + 7), (0, top + 7)),
+        ),
+        shadow=False,
+    )
+>>>>>>> atelier
 
 
 def pleated_skirt(s: Sketch, d: Design) -> None:
@@ -273,6 +350,11 @@ def pleated_skirt(s: Sketch, d: Design) -> None:
 
 
 DRAW = {
-    "jeans": jeans, "trousers": trousers, "skirt": skirt, "pleated skirt": pleated_skirt, "shorts": shorts,
-    "leggings": leggings, "joggers": joggers,
-}  # fmt: skip
+    "jeans": jeans,
+    "trousers": trousers,
+    "skirt": skirt,
+    "pleated skirt": pleated_skirt,
+    "shorts": shorts,
+    "leggings": leggings,
+    "joggers": joggers,
+}

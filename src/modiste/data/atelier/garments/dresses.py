@@ -5,9 +5,21 @@ from __future__ import annotations
 from modiste.data.atelier.design import Design
 from modiste.data.atelier.garments.bottoms import legs_for
 from modiste.data.atelier.garments.shapes import (
-    NECKS, SLEEVE_LENGTHS, Torso, back_of_neck, colour_block, cuff_band, drape, legs_folds, legs_outline, neck_band,
-    neckline, placket, shirt_collar, sleeve,
-)  # fmt: skip
+    NECKS,
+    SLEEVE_LENGTHS,
+    Torso,
+    back_of_neck,
+    colour_block,
+    cuff_band,
+    drape,
+    legs_folds,
+    legs_outline,
+    neck_band,
+    neckline,
+    placket,
+    shirt_collar,
+    sleeve,
+)
 from modiste.data.atelier.sketch import Sketch, path, symmetric
 
 _HEM = {"mini": 262.0, "knee": 306.0, "midi": 342.0, "maxi": 376.0}
@@ -49,7 +61,16 @@ def _bodice(s: Sketch, d: Design, kind: str, top: float, waist_y: float, waist: 
             cuff_band(s, end, 6)
     sx, sy = t.shoulder_point
     ax, ay = t.armpit_point
-    s.panel(symmetric(start, *neck, ((sx, sy),), ((sx - 3, sy + (ay - sy) * 0.5), (sx - 3, ay - 10), (ax, ay)), ((ax - 1, ay + 20), (waist, waist_y - 20), (waist, waist_y)), ((waist * 0.5, waist_y + 3), (0, waist_y + 3))))  # fmt: skip
+    s.panel(
+        symmetric(
+            start,
+            *neck,
+            ((sx, sy),),
+            ((sx - 3, sy + (ay - sy) * 0.5), (sx - 3, ay - 10), (ax, ay)),
+            ((ax - 1, ay + 20), (waist, waist_y - 20), (waist, waist_y)),
+            ((waist * 0.5, waist_y + 3), (0, waist_y + 3)),
+        )
+    )
     with s.mirrored():
         s.line(
             path((ax * 0.55, waist_y), ((ax * 0.5, ay + 26), (ax * 0.72, ay + 14)), close=False), width=1.0, opacity=0.7
@@ -63,7 +84,12 @@ def _skirt(
     s: Sketch, d: Design, waist_y: float, waist: float, hem: float, hem_y: float, folds: int, straight: bool = False
 ) -> None:
     hip = waist + (13 if straight else 16)
-    outline = symmetric((0, waist_y), ((waist, waist_y - 2),), ((hip, waist_y + 22), (hip + (hem - hip) * 0.4, waist_y + (hem_y - waist_y) * 0.5), (hem, hem_y)), ((hem * 0.55, hem_y + 10), (0, hem_y + 10)))  # fmt: skip
+    outline = symmetric(
+        (0, waist_y),
+        ((waist, waist_y - 2),),
+        ((hip, waist_y + 22), (hip + (hem - hip) * 0.4, waist_y + (hem_y - waist_y) * 0.5), (hem, hem_y)),
+        ((hem * 0.55, hem_y + 10), (0, hem_y + 10)),
+    )
     s.panel(outline)
     colour_block(s, d, outline, hem_y - (hem_y - waist_y) * 0.38, hem_y + 20)
     drape(s, waist_y - 10, waist, hem, hem_y + 6, folds, 16)
@@ -89,7 +115,7 @@ def dress(s: Sketch, d: Design) -> None:
         0 if fit == "sheath" else long + s.vary(-4, 10)
     )
     _skirt(s, d, waist_y, waist, hem, hem_y, 2 if fit == "sheath" else 6, fit == "sheath")
-    t = _bodice(s, d, d.get("neckline", "crew"), top, waist_y, waist)
+    _bodice(s, d, d.get("neckline", "crew"), top, waist_y, waist)
     if fit == "wrap":
         s.line(
             path((NECKS["v-neck"][0] * 0.8, top + 14), ((8, top + 70), (-waist + 3, waist_y)), close=False),
@@ -129,7 +155,6 @@ def dress(s: Sketch, d: Design) -> None:
             shadow=False,
         )
         s.disc(x + 1, waist_y + 2, 5, s.main.colour, stroke=s.main.outline)
-    del t
 
 
 def shirt_dress(s: Sketch, d: Design) -> None:
@@ -163,7 +188,13 @@ def evening_gown(s: Sketch, d: Design) -> None:
     hem = {"mermaid": 82.0, "ball gown": 118.0, "column": 62.0}[fit] + s.vary(-4, 5)
     if fit == "mermaid":
         low = hem_y - 92
-        outline = symmetric((0, waist_y), ((waist, waist_y - 2),), ((waist + 18, waist_y + 36), (waist + 12, low - 30), (waist + 4, low)), ((waist + 12, low + 50), (hem, hem_y)), ((hem * 0.5, hem_y + 10), (0, hem_y + 10)))  # fmt: skip
+        outline = symmetric(
+            (0, waist_y),
+            ((waist, waist_y - 2),),
+            ((waist + 18, waist_y + 36), (waist + 12, low - 30), (waist + 4, low)),
+            ((waist + 12, low + 50), (hem, hem_y)),
+            ((hem * 0.5, hem_y + 10), (0, hem_y + 10)),
+        )
         s.panel(outline)
         colour_block(s, d, outline, low, 400)
         drape(s, low - 20, waist, hem, hem_y + 6, 6, 14)
@@ -197,7 +228,17 @@ def evening_gown(s: Sketch, d: Design) -> None:
             )
         )
     else:
-        s.panel(path((-47, chest_y + 10), ((-10, chest_y), (24, top - 6)), ((40, top),), ((42, chest_y), (47, chest_y + 10)), side[0], ((0, waist_y + 6), (-waist, waist_y)), ((-waist, waist_y - 20), (-48, chest_y + 36), (-47, chest_y + 10))))  # fmt: skip
+        s.panel(
+            path(
+                (-47, chest_y + 10),
+                ((-10, chest_y), (24, top - 6)),
+                ((40, top),),
+                ((42, chest_y), (47, chest_y + 10)),
+                side[0],
+                ((0, waist_y + 6), (-waist, waist_y)),
+                ((-waist, waist_y - 20), (-48, chest_y + 36), (-47, chest_y + 10)),
+            )
+        )
     with s.mirrored():
         s.line(path((22, waist_y), ((20, chest_y + 40), (28, chest_y + 16)), close=False), width=1.0, opacity=0.7)
         for k in range(3):

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from modiste.data.atelier.design import Design
 from modiste.data.atelier.garments.shapes import (
-    Torso, back_of_neck, body_outline, colour_block, cuff_band, hem_rib, lapels, neckline, patch_pocket, shirt_collar,
-    sleeve, torso_folds, zipper,
-)  # fmt: skip
+    Torso,
+    back_of_neck,
+    body_outline,
+    colour_block,
+    cuff_band,
+    hem_rib,
+    lapels,
+    neckline,
+    patch_pocket,
+    shirt_collar,
+    sleeve,
+    torso_folds,
+    zipper,
+)
 from modiste.data.atelier.garments.tops import torso_for
 from modiste.data.atelier.sketch import Sketch, path, symmetric
 
@@ -23,7 +34,18 @@ def _shell(
     neck: str = "collar",
 ) -> tuple[Torso, str]:
     base = torso_for(s, d, neck, length=length, top=top)
-    t = Torso(base.neck, base.shoulder, base.chest + 1, base.waist - 2, base.hem + flare, top, base.slope, base.armpit, top + min(length * 0.62, 150), base.hem_y)  # fmt: skip
+    t = Torso(
+        base.neck,
+        base.shoulder,
+        base.chest + 1,
+        base.waist - 2,
+        base.hem + flare,
+        top,
+        base.slope,
+        base.armpit,
+        top + min(length * 0.62, 150),
+        base.hem_y,
+    )
     start, neckway = neckline(neck, t.top, 0.7)
     back_of_neck(s, t, 16)
     if d.get("sleeve_length", "long") != "sleeveless":
@@ -275,6 +297,11 @@ def parka(s: Sketch, d: Design) -> None:
 
 
 DRAW = {
-    "blazer": blazer, "coat": coat, "trench coat": trench_coat, "denim jacket": denim_jacket, "leather jacket": leather_jacket,
-    "puffer jacket": puffer_jacket, "parka": parka,
-}  # fmt: skip
+    "blazer": blazer,
+    "coat": coat,
+    "trench coat": trench_coat,
+    "denim jacket": denim_jacket,
+    "leather jacket": leather_jacket,
+    "puffer jacket": puffer_jacket,
+    "parka": parka,
+}

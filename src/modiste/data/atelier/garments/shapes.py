@@ -37,10 +37,20 @@ class Torso:
 
 # neckline -> (half width, depth)
 NECKS = {
-    "crew": (29.0, 22.0), "round": (29.0, 20.0), "v-neck": (27.0, 66.0), "scoop": (36.0, 50.0), "boat": (50.0, 12.0),
-    "square": (36.0, 44.0), "turtleneck": (25.0, 10.0), "collar": (25.0, 30.0), "polo collar": (26.0, 30.0),
-    "tie-neck": (26.0, 30.0), "hood": (30.0, 24.0), "stand collar": (27.0, 14.0), "straps": (38.0, 40.0),
-}  # fmt: skip
+    "crew": (29.0, 22.0),
+    "round": (29.0, 20.0),
+    "v-neck": (27.0, 66.0),
+    "scoop": (36.0, 50.0),
+    "boat": (50.0, 12.0),
+    "square": (36.0, 44.0),
+    "turtleneck": (25.0, 10.0),
+    "collar": (25.0, 30.0),
+    "polo collar": (26.0, 30.0),
+    "tie-neck": (26.0, 30.0),
+    "hood": (30.0, 24.0),
+    "stand collar": (27.0, 14.0),
+    "straps": (38.0, 40.0),
+}
 
 
 def neckline(kind: str, top: float, scale: float = 1.0) -> tuple[Point, list[Segment]]:
@@ -75,9 +85,14 @@ def body_outline(t: Torso, start: Point, neck: list[Segment], *, armhole: float 
 def back_of_neck(s: Sketch, t: Torso, depth: float) -> None:
     """The inner back seen through the neckline, with its label-sized loop."""
     s.shape(
-        symmetric((0, t.top + 7), ((t.neck * 0.6, t.top + 7), (t.neck, t.top)), ((t.neck, t.top + depth + 14),), ((0, t.top + depth + 14),)),
+        symmetric(
+            (0, t.top + 7),
+            ((t.neck * 0.6, t.top + 7), (t.neck, t.top)),
+            ((t.neck, t.top + depth + 14),),
+            ((0, t.top + depth + 14),),
+        ),
         s.main.inside,
-    )  # fmt: skip
+    )
 
 
 def neck_band(s: Sketch, start: Point, neck: list[Segment], width: float = 5.5, cloth: Fabric | None = None) -> None:
@@ -175,7 +190,15 @@ def cuff_band(s: Sketch, end: Sleeve, height: float, cloth: Fabric | None = None
 def hem_rib(s: Sketch, t: Torso, height: float = 14.0) -> None:
     """A ribbed band at the hem of knitwear."""
     y, half = t.hem_y - 2, t.hem
-    s.panel(symmetric((0, y + t.dip), ((half * 0.55, y + t.dip), (half, y)), ((half - 4, y + height),), ((half * 0.5, y + height + t.dip), (0, y + height + t.dip))), shadow=True)  # fmt: skip
+    s.panel(
+        symmetric(
+            (0, y + t.dip),
+            ((half * 0.55, y + t.dip), (half, y)),
+            ((half - 4, y + height),),
+            ((half * 0.5, y + height + t.dip), (0, y + height + t.dip)),
+        ),
+        shadow=True,
+    )
     steps = 13
     for k in range(-steps, steps + 1):
         x = half * k / (steps + 1)
@@ -203,12 +226,24 @@ def colour_block(s: Sketch, d: Design, outline: str, top: float, bottom: float) 
 def shirt_collar(s: Sketch, t: Torso, depth: float, *, spread: float = 30.0, cloth: Fabric | None = None) -> None:
     """A stand and two pointed leaves."""
     n, y = t.neck, t.top
-    s.panel(symmetric((0, y - 4), ((n * 0.6, y - 6), (n - 3, y - 9)), ((n + 1, y + 2),), ((n * 0.5, y + 11), (0, y + 12))), cloth, shadow=False)  # fmt: skip
+    s.panel(
+        symmetric((0, y - 4), ((n * 0.6, y - 6), (n - 3, y - 9)), ((n + 1, y + 2),), ((n * 0.5, y + 11), (0, y + 12))),
+        cloth,
+        shadow=False,
+    )
     with s.mirrored():
         s.panel(
-            path((n - 3, y - 10), ((n + 7, y + 4), (n + 8, y + 12)), ((spread, y + depth + 12),), ((1, y + depth - 4),), ((n * 0.6, y + 10), (n - 3, y - 10))),
-            cloth, angle=45, shadow=False,
-        )  # fmt: skip
+            path(
+                (n - 3, y - 10),
+                ((n + 7, y + 4), (n + 8, y + 12)),
+                ((spread, y + depth + 12),),
+                ((1, y + depth - 4),),
+                ((n * 0.6, y + 10), (n - 3, y - 10)),
+            ),
+            cloth,
+            angle=45,
+            shadow=False,
+        )
 
 
 def placket(
@@ -242,15 +277,58 @@ def lapels(
     n, y = t.neck, t.top
     with s.mirrored():
         corner = (n + width * 0.75, y + depth * notch)
-        s.panel(path((n * 0.95, y - 2), (corner,), ((n + width * 0.62, y + depth * (notch + 0.1)),), ((n + width * 0.75, y + depth * 0.66), (1, y + depth)), ((n * 0.62, y + depth * 0.45), (n * 0.95, y - 2))), cloth, angle=24, shadow=False)  # fmt: skip
-        s.panel(path((n - 3, y - 9), ((n + 9, y), (n + 14, y + 10)), (corner,), ((n * 0.8 + 2, y + depth * (notch + 0.02)),), ((n - 6, y + 14), (n - 10, y - 4))), cloth, angle=-30, shadow=False)  # fmt: skip
+        s.panel(
+            path(
+                (n * 0.95, y - 2),
+                (corner,),
+                ((n + width * 0.62, y + depth * (notch + 0.1)),),
+                ((n + width * 0.75, y + depth * 0.66), (1, y + depth)),
+                ((n * 0.62, y + depth * 0.45), (n * 0.95, y - 2)),
+            ),
+            cloth,
+            angle=24,
+            shadow=False,
+        )
+        s.panel(
+            path(
+                (n - 3, y - 9),
+                ((n + 9, y), (n + 14, y + 10)),
+                (corner,),
+                ((n * 0.8 + 2, y + depth * (notch + 0.02)),),
+                ((n - 6, y + 14), (n - 10, y - 4)),
+            ),
+            cloth,
+            angle=-30,
+            shadow=False,
+        )
 
 
 def patch_pocket(s: Sketch, x: float, y: float, width: float, height: float, *, flap: bool = False) -> None:
     """A sewn-on pocket whose top left corner is (x, y)."""
-    s.panel(path((x, y), ((x + width, y),), ((x + width, y + height * 0.78),), ((x + width / 2, y + height),), ((x, y + height * 0.78),)), shaded=False, shadow=False, line=1.1)  # fmt: skip
+    s.panel(
+        path(
+            (x, y),
+            ((x + width, y),),
+            ((x + width, y + height * 0.78),),
+            ((x + width / 2, y + height),),
+            ((x, y + height * 0.78),),
+        ),
+        shaded=False,
+        shadow=False,
+        line=1.1,
+    )
     if flap:
-        s.panel(path((x - 1, y - 2), ((x + width + 1, y - 2),), ((x + width + 1, y + height * 0.22),), ((x + width / 2, y + height * 0.42),), ((x - 1, y + height * 0.22),)), shadow=False, line=1.1)  # fmt: skip
+        s.panel(
+            path(
+                (x - 1, y - 2),
+                ((x + width + 1, y - 2),),
+                ((x + width + 1, y + height * 0.22),),
+                ((x + width / 2, y + height * 0.42),),
+                ((x - 1, y + height * 0.22),),
+            ),
+            shadow=False,
+            line=1.1,
+        )
         s.button(x + width / 2, y + height * 0.24, 2)
 
 
@@ -273,15 +351,17 @@ def legs_outline(g: Legs) -> str:
     knee_y = (g.crotch + g.hem_y) / 2
     outer_knee = (g.hip + g.outer) / 2 - g.knee
     inner_knee = (g.inner + 3) / 2 + g.knee * 0.5
+    reach = min(40.0, (g.hem_y - knee_y) * 0.4)  # of the curves below the knee: short legs bend less
+    above = min(30.0, max(0.0, knee_y - g.hip_y) * 0.4)
     return symmetric(
         (0, g.top + 3),
         ((g.waist * 0.6, g.top + 3), (g.waist, g.top)),
         ((g.waist + 3, g.top + 24), (g.hip, g.hip_y - 20), (g.hip, g.hip_y)),
-        ((g.hip + 1, g.hip_y + 30), (outer_knee, knee_y - 30), (outer_knee, knee_y)),
-        ((outer_knee, knee_y + 40), (g.outer, g.hem_y - 30), (g.outer, g.hem_y)),
+        ((g.hip + 1, g.hip_y + above), (outer_knee, knee_y - above), (outer_knee, knee_y)),
+        ((outer_knee, knee_y + reach), (g.outer, g.hem_y - reach * 0.75), (g.outer, g.hem_y)),
         ((g.inner, g.hem_y + 2),),
-        ((g.inner, g.hem_y - 40), (inner_knee, knee_y + 30), (inner_knee, knee_y)),
-        ((inner_knee - 1, knee_y - 40), (4, g.crotch + 22), (0, g.crotch)),
+        ((g.inner, g.hem_y - reach), (inner_knee, knee_y + reach * 0.75), (inner_knee, knee_y)),
+        ((inner_knee - 1, knee_y - reach), (4, g.crotch + reach * 0.55), (0, g.crotch)),
     )
 
 

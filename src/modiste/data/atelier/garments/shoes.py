@@ -101,7 +101,18 @@ def _pump(s: Sketch, d: Design, kind: str, toe: str, rise: float, cut: float, st
         if toe == "pointed"
         else [((tip + 8, g - 32), (tip - 4, g - 18), (tip + 2, g - 4))]
     )
+<<<<<<< HEAD
     outline = path((92, g - rise - 48), ((84, g - rise - 24), (60, g - rise - 14)), ((14, g - rise * 0.7 - 6), (cut, g - 33)), *nose, *sole, ((101, g - rise - 24), (92, g - rise - 48)))  # fmt: skip
+=======
+    outline = path(
+        (92, g - rise - 48),
+        ((84, g - rise - 24), (60, g - rise - 14)),
+        ((14, g - rise * 0.7 - 6), (cut, g - 33)),
+        *nose,
+        *sole,
+        ((101, g - rise - 24), (92, g - rise - 48)),
+    )
+>>>>>>> atelier
     s.panel(outline)
     if d.get("pattern") == "colour block":
         with s.clipped(outline):
@@ -135,7 +146,14 @@ def _flat(s: Sketch, d: Design, toe: str, cut: float, bow: bool) -> None:
     tip, sole = _sole(9, toe)
     s.shape(path((90, g - 46), ((20, g - 38), (cut, g - 30)), ((20, g - 10), (88, g - 12))), s.main.shade(0.45))
     _heel(s, "flat", 9, s.main.shade(0.5))
-    outline = path((91, g - 48), ((80, g - 26), (44, g - 24)), ((-10, g - 22), (cut, g - 31)), ((tip + 8, g - 34), (tip - 4, g - 16), (tip + 2, g - 5)), *sole, ((99, g - 28), (91, g - 48)))  # fmt: skip
+    outline = path(
+        (91, g - 48),
+        ((80, g - 26), (44, g - 24)),
+        ((-10, g - 22), (cut, g - 31)),
+        ((tip + 8, g - 34), (tip - 4, g - 16), (tip + 2, g - 5)),
+        *sole,
+        ((99, g - 28), (91, g - 48)),
+    )
     s.panel(outline)
     if d.get("pattern") == "colour block":
         with s.clipped(outline):
@@ -171,7 +189,15 @@ def _loafer(s: Sketch, d: Design, detail: str, tongue: float) -> None:
     tip, sole = _sole(12, "round")
     s.shape(path((90, g - 58), ((40, g - 52), (0, g - 62)), ((20, g - 20), (88, g - 20))), s.main.shade(0.45))
     _heel(s, "flat", 13, "#3a2b22")
-    outline = path((91, g - 60), ((60, g - 44), (20, g - 48)), ((0, g - 60), (tongue + 8, g - 67)), ((tongue - 6, g - 60), (-50, g - 42)), ((tip + 6, g - 44), (tip - 6, g - 22), (tip + 2, g - 5)), *sole, ((99, g - 34), (91, g - 60)))  # fmt: skip
+    outline = path(
+        (91, g - 60),
+        ((60, g - 44), (20, g - 48)),
+        ((0, g - 60), (tongue + 8, g - 67)),
+        ((tongue - 6, g - 60), (-50, g - 42)),
+        ((tip + 6, g - 44), (tip - 6, g - 22), (tip + 2, g - 5)),
+        *sole,
+        ((99, g - 34), (91, g - 60)),
+    )
     s.panel(outline)
     if d.get("pattern") == "colour block":
         with s.clipped(outline):
@@ -222,7 +248,19 @@ def _sneaker(s: Sketch, d: Design, high: bool, stripes: bool, thick: float, whit
         s.main,
         shadow=False,
     )
+<<<<<<< HEAD
     outline = path((90, top + 4), ((70, top + 18), (42, top + 6)), ((12, top + 2),), ((-8, g - 72), (-34, g - 58)), ((-72, g - 52), (-108, g - 44), (-108, base)), ((94, base),), ((104, g - 50), (90, top + 4)))  # fmt: skip
+=======
+    outline = path(
+        (90, top + 4),
+        ((70, top + 18), (42, top + 6)),
+        ((12, top + 2),),
+        ((-8, g - 72), (-34, g - 58)),
+        ((-72, g - 52), (-108, g - 44), (-108, base)),
+        ((94, base),),
+        ((104, g - 50), (90, top + 4)),
+    )
+>>>>>>> atelier
     s.panel(outline)
     if d.get("pattern") == "colour block":
         with s.clipped(outline):
@@ -287,7 +325,20 @@ def _boot(s: Sketch, d: Design, height: float) -> Callable[[], None]:
             else [((tip + 4, g - 40), (tip - 6, g - 22), (tip + 2, g - 4))]
         )
         ankle = g - rise - 62
+<<<<<<< HEAD
         outline = path((back, top), ((back - 4, top + height * 0.5), (86, ankle - 10), (88, ankle)), ((97, g - rise - 32), (95, g - rise - 6)), ((94, g - max(rise - 6, 3) - 8),), *_reversed(sole, tip), *_back(nose, instep), ((6, instep - 16), (8 if not tall else 2, ankle - 26), (front, top + 2)), ((front + 40, top + 6), (back, top)))  # fmt: skip
+=======
+        outline = path(
+            (back, top),
+            ((back - 4, top + height * 0.5), (86, ankle - 10), (88, ankle)),
+            ((97, g - rise - 32), (95, g - rise - 6)),
+            ((94, g - max(rise - 6, 3) - 8),),
+            *_reversed(sole, tip),
+            *_back(nose, instep),
+            ((6, instep - 16), (8 if not tall else 2, ankle - 26), (front, top + 2)),
+            ((front + 40, top + 6), (back, top)),
+        )
+>>>>>>> atelier
         s.shape(
             path((front, top + 2), ((40, top - 8), (back, top)), ((40, top + 14), (front, top + 2))),
             s.main.inside,
@@ -357,10 +408,32 @@ def _sandal(s: Sketch, kind: str, rise: float, crossed: bool, bands: int) -> Non
     g = _GROUND
     _heel(s, kind, rise, "#b98a58" if kind == "flat" else s.main.shade(0.2))
     lift = max(rise - 4, 4)
-    s.shape(path((-104, g - 6), ((-60, g - 12), (-40, g - 8)), ((-6, g - 9), (24, g - lift - 8), (52, g - lift - 8)), ((94, g - lift - 12),), ((95, g - lift - 3),), ((50, g - lift),), ((20, g - lift + 2), (-10, g - 2), (-40, g - 1)), ((-100, g + 1), (-104, g - 6))), "#c79b66", stroke="#7f5a34", width=1.1)  # fmt: skip
+    s.shape(
+        path(
+            (-104, g - 6),
+            ((-60, g - 12), (-40, g - 8)),
+            ((-6, g - 9), (24, g - lift - 8), (52, g - lift - 8)),
+            ((94, g - lift - 12),),
+            ((95, g - lift - 3),),
+            ((50, g - lift),),
+            ((20, g - lift + 2), (-10, g - 2), (-40, g - 1)),
+            ((-100, g + 1), (-104, g - 6)),
+        ),
+        "#c79b66",
+        stroke="#7f5a34",
+        width=1.1,
+    )
     for k in range(bands):
         x = -84 + k * 24
-        s.panel(path((x, g - 9), ((x + 6, g - 36 - k * 3), (x + 30, g - 36 - k * 4)), ((x + 44, g - 30 - k * 4), (x + 38, g - 9)), ((x + 26, g - 9),), ((x + 26, g - 24), (x + 16, g - 9))))  # fmt: skip
+        s.panel(
+            path(
+                (x, g - 9),
+                ((x + 6, g - 36 - k * 3), (x + 30, g - 36 - k * 4)),
+                ((x + 44, g - 30 - k * 4), (x + 38, g - 9)),
+                ((x + 26, g - 9),),
+                ((x + 26, g - 24), (x + 16, g - 9)),
+            )
+        )
     y = g - lift
     s.panel(path((86, y - 12), ((100, y - 30), (94, y - 66)), ((84, y - 66),), ((86, y - 40), (74, y - 12))))
     s.panel(path((92, y - 66), ((50, y - 46), (16, y - 66)), ((18, y - 54),), ((50, y - 34), (92, y - 54))))
@@ -370,6 +443,11 @@ def _sandal(s: Sketch, kind: str, rise: float, crossed: bool, bands: int) -> Non
 
 
 DRAW = {
-    "sneakers": sneakers, "ankle boots": ankle_boots, "knee boots": knee_boots, "pumps": pumps, "loafers": loafers,
-    "sandals": sandals, "ballet flats": ballet_flats,
-}  # fmt: skip
+    "sneakers": sneakers,
+    "ankle boots": ankle_boots,
+    "knee boots": knee_boots,
+    "pumps": pumps,
+    "loafers": loafers,
+    "sandals": sandals,
+    "ballet flats": ballet_flats,
+}

@@ -4,9 +4,24 @@ from __future__ import annotations
 
 from modiste.data.atelier.design import Design
 from modiste.data.atelier.garments.shapes import (
-    NECKS, SLEEVE_LENGTHS, Sleeve, Torso, back_of_neck, body_outline, colour_block, cuff_band, hem_rib, neck_band,
-    neckline, patch_pocket, placket, shirt_collar, sleeve, torso_folds, zipper,
-)  # fmt: skip
+    NECKS,
+    SLEEVE_LENGTHS,
+    Sleeve,
+    Torso,
+    back_of_neck,
+    body_outline,
+    colour_block,
+    cuff_band,
+    hem_rib,
+    neck_band,
+    neckline,
+    patch_pocket,
+    placket,
+    shirt_collar,
+    sleeve,
+    torso_folds,
+    zipper,
+)
 from modiste.data.atelier.sketch import Sketch, path, symmetric
 
 _FIT = {"slim": -7.0, "regular": 0.0, "loose": 7.0, "oversized": 13.0, "": 0.0}
@@ -18,10 +33,17 @@ def torso_for(s: Sketch, d: Design, neck: str, *, length: float = 232.0, top: fl
     width = s.vary(62, 67) + extra
     taper = (4.0 if d.get("gender") == "women" else 0.0) + max(0.0, -extra * 0.6)
     return Torso(
-        neck=NECKS[neck][0], shoulder=s.vary(66, 71) + extra * 0.9, chest=width, waist=width - taper - 1, hem=width + 1,
-        top=top, slope=s.vary(15, 20), armpit=top + s.vary(74, 80) + extra * 0.4, waist_y=top + length * 0.66,
+        neck=NECKS[neck][0],
+        shoulder=s.vary(66, 71) + extra * 0.9,
+        chest=width,
+        waist=width - taper - 1,
+        hem=width + 1,
+        top=top,
+        slope=s.vary(15, 20),
+        armpit=top + s.vary(74, 80) + extra * 0.4,
+        waist_y=top + length * 0.66,
         hem_y=top + length + extra * 0.7,
-    )  # fmt: skip
+    )
 
 
 def _sleeves(
@@ -30,13 +52,11 @@ def _sleeves(
     kind = d.get("sleeve_length", "long")
     if kind == "sleeveless":
         return None
-    end = None
     length = SLEEVE_LENGTHS[kind] * s.vary(0.96, 1.03)
     width = {"short": 27.0, "three-quarter": 21.0}.get(kind, cuff) + _FIT.get(d.get("fit"), 0.0) * 0.3
     lean = {"short": angle + 14, "three-quarter": angle + 3}.get(kind, angle)
     with s.mirrored():
-        end = sleeve(s, t, length, width, angle=lean, puff=puff)
-    return end
+        return sleeve(s, t, length, width, angle=lean, puff=puff)
 
 
 def t_shirt(s: Sketch, d: Design) -> None:
@@ -83,8 +103,7 @@ def shirt(s: Sketch, d: Design) -> None:
     if d.get("material") == "denim":
         with s.mirrored():
             s.stitch(path((t.hem - 3, t.hem_y - 5), ((6, t.hem_y),), close=False), "#d9a25c")
-            if not s.chance(0):
-                s.stitch(path((9, t.top + 40), ((9, t.hem_y - 6),), close=False), "#d9a25c")
+            s.stitch(path((9, t.top + 40), ((9, t.hem_y - 6),), close=False), "#d9a25c")
     shirt_collar(s, t, s.vary(20, 26), spread=s.vary(24, 32))
 
 
@@ -119,8 +138,21 @@ def blouse(s: Sketch, d: Design) -> None:
 
 def _bow(s: Sketch, y: float, size: float) -> None:
     with s.mirrored():
-        s.panel(path((2, y + 4), ((8, y + 30), (15, y + size * 2)), ((26, y + size * 2 - 6),), ((18, y + 24), (5, y + 1))), angle=20, shadow=False)  # fmt: skip
-        s.panel(path((0, y), ((size * 0.6, y - 20), (size, y - 12)), ((size * 1.08, y + 4), (size, y + 14)), ((size * 0.5, y + 12), (0, y + 2))), angle=-30, shadow=False)  # fmt: skip
+        s.panel(
+            path((2, y + 4), ((8, y + 30), (15, y + size * 2)), ((26, y + size * 2 - 6),), ((18, y + 24), (5, y + 1))),
+            angle=20,
+            shadow=False,
+        )
+        s.panel(
+            path(
+                (0, y),
+                ((size * 0.6, y - 20), (size, y - 12)),
+                ((size * 1.08, y + 4), (size, y + 14)),
+                ((size * 0.5, y + 12), (0, y + 2)),
+            ),
+            angle=-30,
+            shadow=False,
+        )
     s.panel(path((-5, y - 5), ((5, y - 5),), ((5, y + 7),), ((-5, y + 7),)), shadow=False)
 
 
@@ -163,7 +195,15 @@ def _roll_neck(s: Sketch, t: Torso, *, back: bool = False) -> None:
     if back:
         s.shape(symmetric((0, y - 30), ((n, y - 30), (n - 2, y - 24)), ((n, y + 6),), ((0, y + 12),)), s.main.inside)
         return
-    s.panel(symmetric((0, y - 20), ((n * 0.7, y - 20), (n - 1, y - 26)), ((n + 3, y - 8), (n + 4, y + 6)), ((n * 0.6, y + 18), (0, y + 18))), shadow=False)  # fmt: skip
+    s.panel(
+        symmetric(
+            (0, y - 20),
+            ((n * 0.7, y - 20), (n - 1, y - 26)),
+            ((n + 3, y - 8), (n + 4, y + 6)),
+            ((n * 0.6, y + 18), (0, y + 18)),
+        ),
+        shadow=False,
+    )
     for k in range(-4, 5):
         s.line(path((k * 5.2, y - 17), ((k * 5.8, y + 14),), close=False), width=0.8, opacity=0.5)
 
@@ -203,8 +243,21 @@ def hoodie(s: Sketch, d: Design) -> None:
     start, neck = neckline("hood", t.top, 1.0)
     n, y = t.neck, t.top
     height = s.vary(52, 60)
-    s.panel(symmetric((0, y - height), ((n + 4, y - height), (n + 20, y - height * 0.5), (n + 13, y + 6)), ((n * 0.6, y + 30), (0, y + 30))))  # fmt: skip
-    s.shape(symmetric((0, y - height + 12), ((n - 4, y - height + 12), (n + 4, y - height * 0.4), (n - 3, y + 6)), ((n * 0.5, y + 28), (0, y + 26))), s.main.inside)  # fmt: skip
+    s.panel(
+        symmetric(
+            (0, y - height),
+            ((n + 4, y - height), (n + 20, y - height * 0.5), (n + 13, y + 6)),
+            ((n * 0.6, y + 30), (0, y + 30)),
+        )
+    )
+    s.shape(
+        symmetric(
+            (0, y - height + 12),
+            ((n - 4, y - height + 12), (n + 4, y - height * 0.4), (n - 3, y + 6)),
+            ((n * 0.5, y + 28), (0, y + 26)),
+        ),
+        s.main.inside,
+    )
     end = _sleeves(s, d, t, 19, puff=9)
     if end is not None:
         with s.mirrored():
@@ -215,11 +268,24 @@ def hoodie(s: Sketch, d: Design) -> None:
     torso_folds(s, t)
     hem_rib(s, t)
     low = t.hem_y - 8
-    s.panel(symmetric((0, low - 62), ((32, low - 62),), ((46, low - 38), (52, low - 22)), ((52, low),), ((0, low + 4),)), s.trim if d.get("pattern") == "colour block" else None, shadow=False, line=1.2)  # fmt: skip
+    s.panel(
+        symmetric((0, low - 62), ((32, low - 62),), ((46, low - 38), (52, low - 22)), ((52, low),), ((0, low + 4),)),
+        s.trim if d.get("pattern") == "colour block" else None,
+        shadow=False,
+        line=1.2,
+    )
     if d.get("closure") == "zip":
         zipper(s, start[1] - 2, t.hem_y + 16)
     with s.mirrored():
-        s.panel(path((n + 11, y - 4), ((n + 10, y + 18), (4, start[1] + 10)), ((0, start[1] + 3),), ((n - 6, y + 18), (n - 2, y - 8))), shadow=False)  # fmt: skip
+        s.panel(
+            path(
+                (n + 11, y - 4),
+                ((n + 10, y + 18), (4, start[1] + 10)),
+                ((0, start[1] + 3),),
+                ((n - 6, y + 18), (n - 2, y - 8)),
+            ),
+            shadow=False,
+        )
         s.line(path((12, start[1] + 2), ((13, start[1] + 30), (10, start[1] + 54)), close=False), s.main.outline, 4.0)
         s.line(path((12, start[1] + 2), ((13, start[1] + 30), (10, start[1] + 54)), close=False), "#f2efe8", 2.6)
 
@@ -229,7 +295,18 @@ def tank_top(s: Sketch, d: Design) -> None:
     base = torso_for(s, d, kind, length=s.vary(214, 232), top=72)
     width = NECKS[kind][0]
     strap = s.vary(8, 16)
-    t = Torso(width, width + strap, base.chest - 4, base.waist - 5, base.hem - 3, base.top, 5, base.armpit + 6, base.waist_y, base.hem_y)  # fmt: skip
+    t = Torso(
+        width,
+        width + strap,
+        base.chest - 4,
+        base.waist - 5,
+        base.hem - 3,
+        base.top,
+        5,
+        base.armpit + 6,
+        base.waist_y,
+        base.hem_y,
+    )
     start, neck = neckline(kind, t.top, 1.15)
     back_of_neck(s, t, min(start[1] - t.top, 34))
     outline = body_outline(t, start, neck, armhole=-1)
@@ -276,6 +353,12 @@ def polo_shirt(s: Sketch, d: Design) -> None:
 
 
 DRAW = {
-    "t-shirt": t_shirt, "shirt": shirt, "blouse": blouse, "sweater": sweater, "cardigan": cardigan, "hoodie": hoodie,
-    "tank top": tank_top, "polo shirt": polo_shirt,
-}  # fmt: skip
+    "t-shirt": t_shirt,
+    "shirt": shirt,
+    "blouse": blouse,
+    "sweater": sweater,
+    "cardigan": cardigan,
+    "hoodie": hoodie,
+    "tank top": tank_top,
+    "polo shirt": polo_shirt,
+}
