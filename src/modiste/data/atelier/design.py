@@ -40,24 +40,16 @@ DRESSY = _table(
     "red 13, burgundy 5, pink 7, purple 4, lilac 4, beige 2, cream 3, brown 1, grey 1, olive 1"
 )
 SUITING = _table(
-<<<<<<< HEAD
-    "black 9, navy 10, grey 9, beige 5, brown 4, burgundy 3, green 3, white 2, olive 3, tan 3, cream 3, pink 2, red 2, light blue 2"
-=======
     "black 9, navy 10, grey 9, beige 5, brown 4, burgundy 3, green 3, white 2, "
     "olive 3, tan 3, cream 3, pink 2, red 2, light blue 2"
->>>>>>> atelier
 )
 COATS = _table(
     "black 9, navy 7, grey 7, beige 6, tan 8, brown 5, burgundy 4, red 5, green 4, olive 6, cream 4, mustard 3, pink 3, blue 3"
 )
 DENIM = _table("blue 12, navy 8, light blue 8, black 6, white 2, grey 4")
 HIDES = _table(
-<<<<<<< HEAD
-    "black 16, brown 11, tan 8, burgundy 4, red 4, beige 3, white 4, navy 3, grey 2, green 2, pink 2, cream 2, mustard 1, blue 1"
-=======
     "black 16, brown 11, tan 8, burgundy 4, red 4, beige 3, white 4, navy 3, "
     "grey 2, green 2, pink 2, cream 2, mustard 1, blue 1"
->>>>>>> atelier
 )
 METAL_COLOURS = _table("gold 5, silver 5, rose gold 3")
 FRAMES = _table("black 8, brown 6, red 2, white 2, navy 2, green 2, gold 3, silver 2, pink 2, tan 2, blue 1, purple 1")
@@ -838,15 +830,8 @@ def _colours(
 
 def _season(rng: np.random.Generator, article: str, chosen: Mapping[str, str]) -> str:
     material = chosen["material"]
-<<<<<<< HEAD
-    if (
-        article in ("beanie", "gloves", "puffer jacket", "parka", "coat")
-        or material in _WARM
-        and article in ("scarf", "sweater")
-=======
     if article in ("beanie", "gloves", "puffer jacket", "parka", "coat") or (
         material in _WARM and article in ("scarf", "sweater")
->>>>>>> atelier
     ):
         return _draw(rng, _table("winter 4, autumn 1"))
     if article in ("sandals", "sun hat", "shorts", "tank top") or material in _COOL:

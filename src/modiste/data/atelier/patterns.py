@@ -214,12 +214,8 @@ def weave(material: str, colour: str) -> Tile | None:
         return Tile(
             5,
             20,
-<<<<<<< HEAD
-            f'<rect width="1.7" height="20" fill="{BLACK}" opacity=".22"/><rect x="2.6" width="1" height="20" fill="{WHITE}" opacity=".16"/>',
-=======
             f'<rect width="1.7" height="20" fill="{BLACK}" opacity=".22"/>'
             f'<rect x="2.6" width="1" height="20" fill="{WHITE}" opacity=".16"/>',
->>>>>>> atelier
         )
     if material == "linen":
         return _lines("M0 1H7M3 4.5H10M1.5 0V6M6.5 3V9M0 7.5H5", 9, 9, ink, 0.6, 0.16 * strength)

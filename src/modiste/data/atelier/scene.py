@@ -78,11 +78,6 @@ def _clutter(rng: np.random.Generator) -> str:
                 f'<rect x="{-w / 2:.0f}" y="{-h / 2:.0f}" width="5" height="{h:.0f}" fill="#0004"/>'
             )
         else:  # a crumpled cloth
-<<<<<<< HEAD
-            shape = f'<path d="M{-w:.0f} 0Q{-w * 0.5:.0f} {-h:.0f} {w * 0.3:.0f} {-h * 0.6:.0f}Q{w:.0f} {-h * 0.1:.0f} {w * 0.7:.0f} {h * 0.5:.0f}Q0 {h:.0f} {-w:.0f} 0Z" fill="{colour}"/>'
-        parts.append(
-            f'<g transform="translate({x + 3:.0f} {y + 5:.0f}) rotate({turn:.0f})" opacity=".25"><ellipse rx="{w * 0.6:.0f}" ry="{h * 0.5:.0f}"/></g>'
-=======
             shape = (
                 f'<path d="M{-w:.0f} 0Q{-w * 0.5:.0f} {-h:.0f} {w * 0.3:.0f} {-h * 0.6:.0f}'
                 f'Q{w:.0f} {-h * 0.1:.0f} {w * 0.7:.0f} {h * 0.5:.0f}Q0 {h:.0f} {-w:.0f} 0Z" fill="{colour}"/>'
@@ -90,7 +85,6 @@ def _clutter(rng: np.random.Generator) -> str:
         parts.append(
             f'<g transform="translate({x + 3:.0f} {y + 5:.0f}) rotate({turn:.0f})" fill-opacity=".25">'
             f'<ellipse rx="{w * 0.6:.0f}" ry="{h * 0.5:.0f}"/></g>'
->>>>>>> atelier
         )
         parts.append(f'<g transform="translate({x:.0f} {y:.0f}) rotate({turn:.0f})">{shape}</g>')
     return "".join(parts)

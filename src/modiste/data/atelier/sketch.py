@@ -304,9 +304,3 @@ def _soft(outline: str, side: int = 1) -> str:
         f'<path d="{outline}" fill="none" stroke-opacity=".045" stroke-width="13"/>'
         f'<path d="{outline}" fill="#3a3035" fill-opacity=".10" stroke-opacity=".05" stroke-width="6"/></g>'
     )
-<<<<<<< HEAD
-    return (
-        f'<g transform="translate({3 * side} 6)">{strokes}<path d="{outline}" fill="#3a3035" fill-opacity=".10"/></g>'
-    )
-=======
->>>>>>> atelier

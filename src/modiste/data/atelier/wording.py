@@ -74,13 +74,6 @@ _MATERIAL_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 _NECK_WORDS = {
-<<<<<<< HEAD
-    "crew": "a crew neck", "v-neck": "a V-neck", "scoop": "a scoop neck", "boat": "a boat neck", "square": "a square neckline",
-    "turtleneck": "a turtleneck", "tie-neck": "a tie neck", "round": "a round neck", "straps": "thin straps", "hood": "a hood",
-    "collar": "a collar", "polo collar": "a polo collar", "stand collar": "a stand-up collar", "sweetheart": "a sweetheart neckline",
-    "halter": "a halter neck", "one-shoulder": "one bare shoulder",
-}  # fmt: skip
-=======
     "crew": "a crew neck",
     "v-neck": "a V-neck",
     "scoop": "a scoop neck",
@@ -98,7 +91,6 @@ _NECK_WORDS = {
     "halter": "a halter neck",
     "one-shoulder": "one bare shoulder",
 }
->>>>>>> atelier
 _HEEL_WORDS = {
     "flat": "flat soles",
     "block": "a block heel",

@@ -70,9 +70,6 @@ def fedora(s: Sketch, d: Design) -> None:
 
 def _brimmed(s: Sketch, brim: float, depth: float, crown: float, height: float, dip: float, band: str) -> None:
     y = 234.0
-<<<<<<< HEAD
-    s.panel(smooth([(-brim, y + 2), (-brim * 0.6, y - depth * 0.65), (0, y - depth), (brim * 0.6, y - depth * 0.65), (brim, y + 2), (brim * 0.6, y + depth * 0.7), (0, y + depth), (-brim * 0.6, y + depth * 0.7)]))  # fmt: skip
-=======
     s.panel(
         smooth(
             [
@@ -87,7 +84,6 @@ def _brimmed(s: Sketch, brim: float, depth: float, crown: float, height: float, 
             ]
         )
     )
->>>>>>> atelier
     crown_shape = symmetric(
         (0, y - height + dip),
         ((crown * 0.3, y - height - 4), (crown * 0.86, y - height - 6), (crown * 0.86, y - height + 22)),
@@ -108,9 +104,6 @@ def belt(s: Sketch, d: Design) -> None:
     ring = path((-r, 214), ((-r, 168), (r, 168), (r, 214)), close=False)
     s.line(ring, s.main.outline, h * 1.7 + 2)
     s.line(ring, s.main.inside, h * 1.7)
-<<<<<<< HEAD
-    s.panel(path((-r - h * 0.9, 204), ((-r - h * 0.9, 268), (r + h * 0.9, 268), (r + h * 0.9, 204)), ((r + h * 0.9, 204 + h * 2),), ((r + h * 0.9, 270 + h * 2), (-r - h * 0.9, 270 + h * 2), (-r - h * 0.9, 204 + h * 2))))  # fmt: skip
-=======
     s.panel(
         path(
             (-r - h * 0.9, 204),
@@ -119,7 +112,6 @@ def belt(s: Sketch, d: Design) -> None:
             ((r + h * 0.9, 270 + h * 2), (-r - h * 0.9, 270 + h * 2), (-r - h * 0.9, 204 + h * 2)),
         )
     )
->>>>>>> atelier
     s.stitch(
         path((-r - h * 0.7, 210), ((-r - h * 0.7, 272), (r + h * 0.7, 272), (r + h * 0.7, 210)), close=False),
         s.main.seam,
@@ -259,9 +251,6 @@ def gloves(s: Sketch, d: Design) -> None:
     cuff, knit = s.vary(36, 52), d.get("material") == "wool"
 
     def hand() -> None:
-<<<<<<< HEAD
-        s.panel(path((-31, 296), ((-32, 240), (-42, 206)), ((-46, 178), (-40, 120)), ((-34, 106), (-27, 120)), ((-25, 168),), ((-21, 168),), ((-20, 96),), ((-13, 80), (-5, 96)), ((-5, 166),), ((-1, 166),), ((2, 102),), ((9, 86), (17, 102)), ((16, 170),), ((20, 172),), ((25, 128),), ((33, 116), (38, 130)), ((38, 190), (32, 214)), ((30, 250), (31, 296))))  # fmt: skip
-=======
         s.panel(
             path(
                 (-31, 296),
@@ -284,7 +273,6 @@ def gloves(s: Sketch, d: Design) -> None:
                 ((30, 250), (31, 296)),
             )
         )
->>>>>>> atelier
         s.panel(
             path((-36, 244), ((-72, 214), (-70, 186)), ((-62, 174), (-54, 188)), ((-48, 208), (-28, 220))), line=1.2
         )

@@ -84,12 +84,8 @@ def jeans(s: Sketch, d: Design) -> None:
             middle = (g.inner + g.outer) / 2
             for rx, alpha in ((17, 0.10), (11, 0.10), (6, 0.10)):
                 s.add(
-<<<<<<< HEAD
-                    f'<ellipse cx="{middle:.1f}" cy="{g.crotch + 34:.1f}" rx="{rx}" ry="{rx * 3.3:.1f}" fill="#fff" opacity="{alpha}"/>'
-=======
                     f'<ellipse cx="{middle:.1f}" cy="{g.crotch + 34:.1f}" rx="{rx}" ry="{rx * 3.3:.1f}" '
                     f'fill="#fff" fill-opacity="{alpha}"/>'
->>>>>>> atelier
                 )
     legs_folds(s, g)
     with s.mirrored():
@@ -298,9 +294,6 @@ def _skirt_band(s: Sketch, top: float, waist: float) -> None:
         ),
         s.main.inside,
     )
-<<<<<<< HEAD
-    s.panel(symmetric((0, top - 6), ((waist * 0.6, top - 6), (waist - 1, top - 11)), ((waist + 1, top + 2),), ((waist * 0.6, top + 7), (0, top + 7))), shadow=False)  # fmt: skip
-=======
     s.panel(
         symmetric(
             (0, top - 6),
@@ -310,7 +303,6 @@ def _skirt_band(s: Sketch, top: float, waist: float) -> None:
         ),
         shadow=False,
     )
->>>>>>> atelier
 
 
 def pleated_skirt(s: Sketch, d: Design) -> None:

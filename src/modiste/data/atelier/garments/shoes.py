@@ -101,9 +101,6 @@ def _pump(s: Sketch, d: Design, kind: str, toe: str, rise: float, cut: float, st
         if toe == "pointed"
         else [((tip + 8, g - 32), (tip - 4, g - 18), (tip + 2, g - 4))]
     )
-<<<<<<< HEAD
-    outline = path((92, g - rise - 48), ((84, g - rise - 24), (60, g - rise - 14)), ((14, g - rise * 0.7 - 6), (cut, g - 33)), *nose, *sole, ((101, g - rise - 24), (92, g - rise - 48)))  # fmt: skip
-=======
     outline = path(
         (92, g - rise - 48),
         ((84, g - rise - 24), (60, g - rise - 14)),
@@ -112,7 +109,6 @@ def _pump(s: Sketch, d: Design, kind: str, toe: str, rise: float, cut: float, st
         *sole,
         ((101, g - rise - 24), (92, g - rise - 48)),
     )
->>>>>>> atelier
     s.panel(outline)
     if d.get("pattern") == "colour block":
         with s.clipped(outline):
@@ -248,9 +244,6 @@ def _sneaker(s: Sketch, d: Design, high: bool, stripes: bool, thick: float, whit
         s.main,
         shadow=False,
     )
-<<<<<<< HEAD
-    outline = path((90, top + 4), ((70, top + 18), (42, top + 6)), ((12, top + 2),), ((-8, g - 72), (-34, g - 58)), ((-72, g - 52), (-108, g - 44), (-108, base)), ((94, base),), ((104, g - 50), (90, top + 4)))  # fmt: skip
-=======
     outline = path(
         (90, top + 4),
         ((70, top + 18), (42, top + 6)),
@@ -260,7 +253,6 @@ def _sneaker(s: Sketch, d: Design, high: bool, stripes: bool, thick: float, whit
         ((94, base),),
         ((104, g - 50), (90, top + 4)),
     )
->>>>>>> atelier
     s.panel(outline)
     if d.get("pattern") == "colour block":
         with s.clipped(outline):
@@ -325,9 +317,6 @@ def _boot(s: Sketch, d: Design, height: float) -> Callable[[], None]:
             else [((tip + 4, g - 40), (tip - 6, g - 22), (tip + 2, g - 4))]
         )
         ankle = g - rise - 62
-<<<<<<< HEAD
-        outline = path((back, top), ((back - 4, top + height * 0.5), (86, ankle - 10), (88, ankle)), ((97, g - rise - 32), (95, g - rise - 6)), ((94, g - max(rise - 6, 3) - 8),), *_reversed(sole, tip), *_back(nose, instep), ((6, instep - 16), (8 if not tall else 2, ankle - 26), (front, top + 2)), ((front + 40, top + 6), (back, top)))  # fmt: skip
-=======
         outline = path(
             (back, top),
             ((back - 4, top + height * 0.5), (86, ankle - 10), (88, ankle)),
@@ -338,7 +327,6 @@ def _boot(s: Sketch, d: Design, height: float) -> Callable[[], None]:
             ((6, instep - 16), (8 if not tall else 2, ankle - 26), (front, top + 2)),
             ((front + 40, top + 6), (back, top)),
         )
->>>>>>> atelier
         s.shape(
             path((front, top + 2), ((40, top - 8), (back, top)), ((40, top + 14), (front, top + 2))),
             s.main.inside,
