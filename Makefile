@@ -1,5 +1,6 @@
 # Everything a new machine needs: `make demo` shows what Modiste does, `make test` checks it.
-PYTHON ?= python3.11
+# The first of these that runs; name another with `make demo PYTHON=/path/to/python`.
+PYTHON ?= $(firstword $(foreach python,python3.11 python3.12 python3.13 python3,$(shell $(python) -c 'print("$(python)")' 2>/dev/null)) python3.11)
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
@@ -40,6 +41,8 @@ test: install-dev  ## Lint, type-check, run every test with coverage
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report= $(ARGS)
+	$(BIN)/python -m coverage report --skip-covered --fail-under=90 \
+	  --include='src/modiste/engine/*,src/modiste/data/*'
 
 lint: install-dev  ## Only lint and types
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
