@@ -225,7 +225,11 @@ class IngestJob:
         for item in items:
             piece.read += 1
             self._sort(item, piece)
-            if len(piece.encode) >= self._batch_size or piece.read >= max(_IDLE_ITEMS, self._batch_size):
+            if (
+                len(piece.encode) >= self._batch_size
+                or len(piece.rewrite) >= self._batch_size
+                or piece.read >= _IDLE_ITEMS
+            ):
                 yield piece
                 piece = _Work()
         if piece.read:

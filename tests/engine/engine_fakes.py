@@ -9,13 +9,13 @@ import numpy as np
 
 from modiste.types import Embeddings, EncoderId, ImageLike, Item
 
-DIM = 32
+DIM = 128
 COLOURS = {"red": (220, 30, 30), "green": (30, 180, 40), "blue": (30, 40, 200), "black": (20, 20, 20)}
 KINDS = ("dress", "shirt", "boot", "bag", "skirt")
 
 
 class FakeEncoder:
-    """Words hashed into 29 bins beside the mean colour: what shares words and colour is near."""
+    """Words hashed into 125 bins beside the mean colour: what shares words and colour is near."""
 
     def __init__(self, name: str = "fake", dim: int = DIM) -> None:
         self.id = EncoderId(name, "0" * 60 + f"{zlib.crc32(name.encode()) % 10_000:04d}", dim)
