@@ -14,6 +14,11 @@ results = Console()
 errors = Console(stderr=True)
 
 
+def say(text: str, *, markup: bool = False) -> None:
+    """A sentence for people on standard output, never broken in mid-path."""
+    results.print(text, markup=markup, highlight=False, soft_wrap=True)
+
+
 def print_json(value: Mapping[str, Any] | list[Any]) -> None:
     """The result as JSON on standard output and nothing else there."""
     json.dump(value, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)

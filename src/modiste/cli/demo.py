@@ -30,7 +30,7 @@ def demo(
     """
     import time
 
-    from modiste.cli.console import progress_bar, results
+    from modiste.cli.console import progress_bar, results, say
     from modiste.cli.contact_sheet import Row, write_contact_sheet
     from modiste.cli.ingest import ingest_table
     from modiste.cli.search import hits_table
@@ -48,18 +48,18 @@ def demo(
             bar.update(task, completed=done, rate=f"{done / max(1e-9, time.perf_counter() - started):.0f}")
 
         table = write_catalogue(world, items, into / "catalogue", progress=drawn)
-    results.print(f"{items:,} items drawn: {table}", highlight=False)
+    say(f"{items:,} items drawn: {table}")
 
     encoder = load(model or None)
     counts = ingest_table(table, into / "index", encoder, model=model, prune=True, report_file=into / "rejected.jsonl")
-    results.print(counts.sentence(), highlight=False)
+    say(counts.sentence())
 
     store = Catalogue.open(into / "index")
     rows = []
     for words in QUERIES:
         found = store.search(encoder.encode_query(words), k=k, images=True)
         hits = [(hit.item, hit.score) for hit in found.hits]
-        results.print(f"\n[bold]{words}[/]")
+        say(f"\n[bold]{words}[/]", markup=True)
         results.print(hits_table(hits))
         rows.append(Row(words, None, hits, f"words, {found.seconds * 1000:.1f} ms among {found.total_candidates:,}"))
 
@@ -71,17 +71,18 @@ def demo(
     wanted = world.item(asked, image=False).id
     place = next((rank for rank, (item, _) in enumerate(hits, 1) if item.id == wanted), None)
     note = f"a customer's photo of {wanted}: " + (f"found at place {place}" if place else f"not among the first {k}")
-    results.print(f"\n[bold]{photo_file}[/] ({note})", highlight=False)
+    say(f"\n{photo_file} ({note})")
     results.print(hits_table(hits))
     rows.insert(0, Row("A customer's photo", photo, hits, note))
 
     page = write_contact_sheet(into / "results.html", "Modiste: a drawn catalogue, searched", rows)
-    results.print(
+    category = world.item(asked, image=False).category
+    say(
         f"\n[bold]Done in {time.perf_counter() - started:.0f} s.[/] Look at the pictures: {page}\n"
-        f"Try next:\n"
+        "Try next:\n"
         f'  modiste search {into / "index"} "warm winter coat" --html found.html\n'
-        f"  modiste search {into / 'index'} --image {photo_file} --filter category=Dress\n"
-        f"  modiste index YOUR_TABLE.csv --into shop",
-        highlight=False,
-        soft_wrap=True,
+        f"  modiste search {into / 'index'} --image {photo_file} --filter category={category} --filter 'price<30'\n"
+        "  modiste index YOUR_TABLE.csv --into shop\n"
+        "(`. .venv/bin/activate` puts modiste on your path)",
+        markup=True,
     )

@@ -31,7 +31,7 @@ def index(
         modiste index export.csv --dialect shopify --images photos --into shop --prune
         modiste index items.parquet --map title=productDisplayName --map category=articleType --into shop
     """
-    from modiste.cli.console import print_json, results
+    from modiste.cli.console import print_json, say
     from modiste.cli.ingest import ingest_table
     from modiste.engine.catalogue import Catalogue
     from modiste.models.pretrained import load
@@ -46,10 +46,10 @@ def index(
     if json:
         print_json(counts.as_dict())
         return
-    results.print(counts.sentence(), highlight=False)
+    say(counts.sentence())
     if counts.rejected:
-        results.print(f"{counts.rejected:,} bad rows are listed in {counts.report_file}", highlight=False)
-    results.print(f'next: modiste search {into} "red dress"', markup=False, highlight=False)
+        say(f"{counts.rejected:,} bad rows are listed in {counts.report_file}")
+    say(f'next: modiste search {into} "red dress"')
 
 
 def _pair(entry: str) -> tuple[str, str]:

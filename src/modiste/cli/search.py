@@ -26,7 +26,7 @@ def search(
     modiste search shop --image photo.jpg --html found.html
     modiste search shop "the same, but red" --image photo.jpg --filter "price<80" --filter "category=Dress"
     """
-    from modiste.cli.console import print_json, results
+    from modiste.cli.console import print_json, results, say
     from modiste.cli.contact_sheet import Row, write_contact_sheet
     from modiste.engine.catalogue import Catalogue
     from modiste.models.pretrained import load
@@ -66,7 +66,7 @@ def search(
         return
     results.print(hits_table([(hit.item, hit.score) for hit in found.hits]))
     if html is not None:
-        results.print(f"pictures: {html}", highlight=False)
+        say(f"pictures: {html}")
 
 
 def hits_table(hits):  # type: ignore[no-untyped-def]

@@ -23,16 +23,16 @@ def train(
     modiste train dual_encoder_small epochs=2 data=atelier:2000 --out runs/try
     torchrun --nproc-per-node 2 -m modiste train dual_encoder_small
     """
-    from modiste.cli.console import errors, print_json, results
+    from modiste.cli.console import errors, print_json, say
     from modiste.recipes.registry import RECIPES, build_run, config_class, parse_overrides, recipe_help
 
     if not recipe:
         for name, one in RECIPES.items():
-            results.print(f"{name}: {one.summary}", markup=False, highlight=False)
-        results.print("\n`modiste train RECIPE --describe` shows a recipe's fields.", markup=False, highlight=False)
+            say(f"{name}: {one.summary}")
+        say("\n`modiste train RECIPE --describe` shows a recipe's fields.")
         return
     if describe:
-        results.print(recipe_help(recipe), markup=False, highlight=False)
+        say(recipe_help(recipe))
         return
     if resume not in ("auto", "never"):
         raise ValueError(f"--resume is auto or never, not {resume!r}")
@@ -49,5 +49,5 @@ def train(
     if json:
         print_json({"steps": done.steps, "folder": str(done.folder), "metrics": dict(done.metrics)})
         return
-    results.print(f"finished {recipe} after {done.steps:,} steps: {done.folder}", highlight=False)
-    results.print(f"next: modiste evaluate retrieval-1of101 --model {done.folder} --data ...", highlight=False)
+    say(f"finished {recipe} after {done.steps:,} steps: {done.folder}")
+    say(f"next: modiste evaluate retrieval-1of101 --model {done.folder} --data fashion_products")
