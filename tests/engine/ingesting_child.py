@@ -1,9 +1,15 @@
-"""Run by test_crashes.py: ingest a feed and write down, durably, every id as soon as it is committed."""
+"""Run by test_crashes.py: ingest a feed and write down, durably, every id as soon as it is committed.
+
+For each line on standard input (folder, log, number of items, version) a fresh process does one job: forked, because the
+imports take longer than the job, and from a process that itself never touches the store.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+import warnings
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -23,7 +29,6 @@ def main(folder: str, acknowledged: str, count: int, version: int) -> None:
             log.flush()
             os.fsync(log.fileno())
 
-        print("ready", flush=True)
         Catalogue.open_or_create(folder, encoder.id).ingest(
             (item(number, version=version) for number in range(count)),
             encoder,
@@ -31,8 +36,14 @@ def main(folder: str, acknowledged: str, count: int, version: int) -> None:
             commit_rows=10,
             progress=write_down,
         )
-    print("done", flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    warnings.filterwarnings("ignore", message="lancedb fork support")
+    for line in sys.stdin:
+        process = os.fork()
+        if not process:
+            main(*json.loads(line))
+            os._exit(0)
+        print(process, flush=True)
+        print(os.waitpid(process, 0)[1], flush=True)  # 0: it came to its end

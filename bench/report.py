@@ -1,0 +1,45 @@
+"""What every benchmark prints above its figures: machine, date, seed; and the table itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+
+def machine() -> dict[str, Any]:
+    """Cores this process may use, processor model, Python, the date, and how busy the machine was."""
+    model = platform.processor() or "unknown"
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        names = [line.split(":", 1)[1].strip() for line in information.read_text().splitlines() if "model name" in line]
+        model = names[0] if names else model
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {
+        "cores": cores,
+        "processor": model,
+        "python": platform.python_version(),
+        "date": datetime.now(UTC).date().isoformat(),
+        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
+    }
+
+
+def show(title: str, settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    """Print the figures as a Markdown table below the machine and the settings, or as one JSON object."""
+    here = machine()
+    if as_json:
+        print(
+            json.dumps({"title": title, "machine": here, "settings": dict(settings), "rows": [dict(r) for r in rows]})
+        )
+        return
+    print(f"### {title}\n")
+    print(", ".join(f"{name} {value}" for name, value in {**here, **settings}.items()) + "\n")
+    names = list(rows[0])
+    print("| " + " | ".join(names) + " |")
+    print("|" + "---|" * len(names))
+    for row in rows:
+        print("| " + " | ".join(str(row[name]) for name in names) + " |")
