@@ -49,12 +49,16 @@ def main() -> None:
 
     def words() -> dict[str, float]:
         found = [
-            precision(top(encoder.encode_query(describe_constraints(wish)).vectors), answers) for wish, answers in questions
+            precision(top(encoder.encode_query(describe_constraints(wish)).vectors), answers)
+            for wish, answers in questions
         ]
         return {"words_precision_at_8": float(np.mean(found)), "queries": len(questions)}
 
     def photo() -> dict[str, float]:
-        places = [np.flatnonzero(top(encoder.encode_query(image=one).vectors) == at) for one, at in zip(photos, asked, strict=True)]
+        places = [
+            np.flatnonzero(top(encoder.encode_query(image=one).vectors) == at)
+            for one, at in zip(photos, asked, strict=True)
+        ]
         return {
             "photo_first": float(np.mean([len(place) > 0 and place[0] == 0 for place in places])),
             "photo_in_8": float(np.mean([len(place) > 0 for place in places])),
@@ -96,7 +100,9 @@ def attribute_questions(items: list[Item], random: np.random.Generator) -> list[
     for _ in range(600):
         item = items[random.integers(len(items))]
         wish = {"category": item.category, "colour": str(item.attributes["colour"])}
-        more = [name for name in ("pattern", "material") if name in item.attributes and item.attributes[name] != "solid"]
+        more = [
+            name for name in ("pattern", "material") if name in item.attributes and item.attributes[name] != "solid"
+        ]
         if more and random.random() < 0.7:
             name = str(random.choice(more))
             wish[name] = str(item.attributes[name])
