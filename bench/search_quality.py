@@ -19,11 +19,11 @@ from dataclasses import replace
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
-from report import machine
 
 from modiste.data.atelier import Atelier, describe_constraints, matches
 from modiste.models.pretrained import load
 from modiste.types import Item
+from report import machine
 
 K = 8
 
