@@ -28,7 +28,9 @@ def evaluate(
     modiste evaluate retrieval-full --model runs/dual_encoder_small --data atelier:2000:5 --json
     """
     import json as jsonlib
+    import time
 
+    from modiste import __version__
     from modiste.cli.console import errors, print_json, results
     from modiste.data.sources import default_split, load_items
     from modiste.evaluation.controls import add_metadata_control
@@ -46,7 +48,9 @@ def evaluate(
     if control:
         with errors.status("metadata-only control"):
             report = add_metadata_control(report, items)
-    result = {"model": encoder.id.name, "sha256": encoder.id.sha256, "data": data, "split": split, **report.as_dict()}
+    made = {"date": time.strftime("%Y-%m-%d", time.gmtime()), "modiste": __version__}
+    model_id = {"model": encoder.id.name, "sha256": encoder.id.sha256}
+    result = {**model_id, "data": data, "split": split or default_split(data) or "all", **report.as_dict(), **made}
     if out is not None:
         write_atomically(out, (jsonlib.dumps(result, indent=2) + "\n").encode())
     if json:
