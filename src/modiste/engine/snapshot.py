@@ -98,6 +98,9 @@ class Snapshot:
 
     def rows(self, ids: Sequence[str]) -> RowArray:
         """The rows of those ids that exist."""
+        if len(ids) < 100:  # Arrow would hash all ids of the catalogue first
+            found_rows = [row for row in map(self.find, ids) if row is not None]
+            return np.array(found_rows, dtype=np.int64)
         found = pc.index_in(pa.array(list(ids), pa.string()), value_set=self.ids).drop_null()
         return found.to_numpy(zero_copy_only=False).astype(np.int64)
 
