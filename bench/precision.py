@@ -14,10 +14,10 @@ import time
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
-from report import machine
 
 from modiste.data.batches import ImageTextBatch
 from modiste.models.clip import SIZES, DualEncoder
+from report import machine
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from modiste.data.atelier import Atelier
 
 
