@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import pickle
 
 import numpy as np
 import pytest
@@ -61,6 +62,14 @@ def test_items_are_frozen_and_compare_by_id() -> None:
         item.attributes["colour"] = "blue"  # type: ignore[index]
     assert Item("a", "x") == Item("a", "y")
     assert len({Item("a"), Item("a"), Item("b")}) == 2
+
+
+def test_items_travel_between_processes_whole() -> None:
+    item = Item("a", "t", np.ones((2, 2, 3), np.uint8), "dress", "d", {"price": 3.0}, "g")
+    copy = pickle.loads(pickle.dumps(item))
+    for name in ("id", "title", "category", "description", "group", "attributes"):
+        assert getattr(copy, name) == getattr(item, name)
+    np.testing.assert_array_equal(copy.image, item.image)
 
 
 def test_an_outfit_is_not_empty() -> None:

@@ -57,6 +57,11 @@ class Item:
     def __hash__(self) -> int:
         return hash(self.id)
 
+    def __reduce__(self) -> tuple[type[Item], tuple[object, ...]]:
+        # read-only views of dicts cannot be pickled, and items travel between processes
+        fields = (self.id, self.title, self.image, self.category, self.description, dict(self.attributes), self.group)
+        return Item, fields
+
     @property
     def text(self) -> str:
         """Title and description as one passage; empty when the item has neither."""

@@ -1,0 +1,77 @@
+"""The dual encoder recipes: captions, data, and starting from another model's weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from modiste.data.text import train_wordpiece
+from modiste.models.clip import SIZES, DualEncoder
+from modiste.models.pretrained import load_towers, save_pretrained
+from modiste.recipes.dual_encoder import attribute_caption, examples_of
+from modiste.recipes.registry import build_run
+from modiste.types import Item
+
+PIXELS = np.zeros((4, 3, 3), np.uint8)
+
+
+def test_attributes_become_the_words_of_a_search() -> None:
+    real = Item(
+        "1",
+        "x",
+        category="Tops",
+        attributes={"usage": "Casual", "gender": "Women", "colour": "Red", "article_type": "Tops"},
+    )
+    assert attribute_caption(real) == "Women Red Tops Casual"
+    drawn = Item("2", "x", category="dress", attributes={"colour": "red", "pattern": "polka dots", "price": 3.0})
+    assert attribute_caption(drawn) == "red polka dots dress"
+
+
+def test_examples_need_a_photo_and_words() -> None:
+    items = [
+        Item("a", "title", PIXELS),
+        Item("b", "title"),
+        Item("c", "", PIXELS),
+        Item("d", "", PIXELS, description="words"),
+    ]
+    found = list(examples_of(items, 0.25))
+    assert [example.item.id for example in found] == ["a", "d"]
+    assert found[0].captions == (("title", 0.75),)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Path:
+    torch.manual_seed(3)
+    return save_pretrained(
+        tmp_path / "start", DualEncoder(SIZES["debug"]), train_wordpiece(["red dress", "blue jeans"] * 3), name="start"
+    )
+
+
+FIELDS = ["data=atelier:64", "batch_size=16", "group_size=4", "atelier=3", "atelier_repeats=2", "customer_photos=1"]
+
+
+def test_a_run_starts_from_another_models_weights_and_words(start: Path) -> None:
+    run = build_run("dual_encoder_debug", [*FIELDS, f"init_from={start}"])
+    model = run.model()  # type: ignore[operator]
+    for name, tensor in load_towers(start).model.state_dict().items():
+        torch.testing.assert_close(model.state_dict()[name], tensor)
+    alone = build_run("dual_encoder_debug", [*FIELDS[:3], f"init_from={start}"])
+    assert run.loader.num_items == alone.loader.num_items + 6  # type: ignore[attr-defined]
+    batch = next(iter(run.loader.batches(0, 0, 0, 1)))
+    assert len(batch) == 16 + 8  # extra_rows of the debug recipe
+    assert batch.token_ids.max() < model.config.vocab_size
+
+
+def test_an_unknown_size_lists_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="debug, small, base"):
+        build_run("dual_encoder_debug", ["size=huge"])
+
+
+def test_the_same_recipe_builds_the_same_run() -> None:
+    first, second = (build_run("dual_encoder_debug", FIELDS[:3]) for _ in range(2))
+    one, other = (next(iter(run.loader.batches(1, 1, 0, 1))) for run in (first, second))
+    torch.testing.assert_close(one.images, other.images)
+    torch.testing.assert_close(one.token_ids, other.token_ids)
