@@ -134,8 +134,7 @@ def _pump(s: Sketch, d: Design, kind: str, toe: str, rise: float, cut: float, st
     s.shape(
         path(
             counter,
-            ((70, g - rise - 36), (30, g - rise * 0.86 - 36), (4, g - rise * 0.5 - 42)),
-            ((cut + 28, g - rise * 0.22 - 42), (cut - 6, g - 38)),
+            ((56, g - rise - 34), (cut + 46, g - rise * 0.3 - 44), (cut - 6, g - 38)),
             ((10, g - 20), (60, g - rise - 14)),
         ),
         s.main.shade(0.45),
@@ -362,7 +361,7 @@ def _sneaker(s: Sketch, d: Design, high: bool, stripes: bool, thick: float, whit
 
 
 def ankle_boots(s: Sketch, d: Design) -> None:
-    _pair(s, _boot(s, d, s.vary(100, 116)), (30, -34), (-14, 40), 1.04)
+    _pair(s, _boot(s, d, s.vary(106, 122)), (30, -34), (-14, 40), 1.04)
 
 
 def knee_boots(s: Sketch, d: Design) -> None:
@@ -384,6 +383,8 @@ def _boot(s: Sketch, d: Design, height: float) -> Callable[[], None]:
             _outsole(s, tip, sole, leather, 5)
         _heel(s, kind, rise, leather)
         ankle = g - rise - 64
+        shaft = ankle - top
+        near = min(34.0, shaft * 0.4)  # how far above the ankle the leg still follows it
         bend: Point = (12, ankle)  # where the leg meets the instep
         front, back = (-14 - width, 100 + width) if tall else (8, 92)
         nose: Segment = (
@@ -393,14 +394,14 @@ def _boot(s: Sketch, d: Design, height: float) -> Callable[[], None]:
         )
         instep: tuple[Point, Point, Point] = ((-26, nose[-1][1] - 7), (4, ankle + 30), bend)
         shin: tuple[Point, Point, Point] = (
-            (14, ankle - 26),
-            (front + (6 if tall else 2), top + height * 0.45),
+            (15, ankle - near),
+            (front + (6 if tall else 2), top + shaft * 0.5),
             (front, top + 2),
         )
         outline = path(
             (back, top),
-            ((back + 2, top + height * 0.34), (84, ankle - 34), (86, ankle)),
-            ((88, ankle + 24), (101, g - rise - 26), (94, g - max(rise - 6, 3) - 9)),
+            ((back + (2 if tall else -2), top + shaft * 0.45), (84, ankle - near), (85, ankle)),
+            ((87, ankle + 22), (101, g - rise - 26), (94, g - max(rise - 6, 3) - 9)),
             *_reversed(sole, tip),
             nose,
             instep,
@@ -442,15 +443,15 @@ def _boot(s: Sketch, d: Design, height: float) -> Callable[[], None]:
             )
         elif closure == "laces":
             facing = path(
-                (front + 24, top + 8),
-                ((34, ankle - 20), (30, ankle + 26), (-18, g - 38)),
+                (front + 26, top + 8),
+                ((36, ankle - near), (36, ankle + 26), (-14, g - 36)),
                 ((-32, g - 34), (-38, g - 46)),
                 close=False,
             )
             s.line(facing, s.main.outline, 1.3)
             lace = "#efe6d2" if s.main.dark else "#4a3a2e"
-            marks = [_on_curve(nose[-1], *instep, t) for t in (0.62, 0.84)]
-            marks += [_on_curve(bend, *shin, t) for t in ((0.12, 0.46, 0.8) if not tall else (0.1, 0.3, 0.5, 0.7, 0.9))]
+            marks = [_on_curve(nose[-1], *instep, t) for t in (0.5, 0.68, 0.86)]
+            marks += [_on_curve(bend, *shin, t) for t in ((0.1, 0.42, 0.78) if not tall else (0.1, 0.3, 0.5, 0.7, 0.9))]
             for x, y in marks:
                 s.line(path((x, y), ((x + 19, y + 6),), close=False), lace, 3.2)
                 s.disc(x + 21, y + 7, 1.8, "#d0a85a")
