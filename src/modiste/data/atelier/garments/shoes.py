@@ -194,12 +194,17 @@ def _flat(s: Sketch, d: Design, toe: str, cut: float, bow: bool) -> None:
     g = _GROUND
     tip, sole = _sole(9, toe)
     s.shape(path((90, g - 46), ((20, g - 38), (cut, g - 30)), ((20, g - 10), (88, g - 12))), s.main.shade(0.45))
+    nose: Segment = (
+        ((cut - 20, g - 28), (tip + 24, g - 17), (tip + 2, g - 5))
+        if toe == "pointed"
+        else ((tip + 8, g - 34), (tip - 4, g - 16), (tip + 2, g - 5))
+    )
     _heel(s, "flat", 9, s.main.shade(0.5))
     outline = path(
         (91, g - 48),
         ((80, g - 26), (44, g - 24)),
         ((-10, g - 22), (cut, g - 31)),
-        ((tip + 8, g - 34), (tip - 4, g - 16), (tip + 2, g - 5)),
+        nose,
         *sole,
         ((99, g - 28), (91, g - 48)),
     )
