@@ -24,7 +24,7 @@ from modiste.data.atelier.garments import draw
 from modiste.data.atelier.sketch import HEIGHT, WIDTH
 from modiste.types import Item
 
-DRAWING_VERSION = 1  # raised whenever the same seed draws or describes something else
+DRAWING_VERSION = 2  # raised whenever the same seed draws or describes something else
 _MARKER = "atelier.json"
 _BACKGROUNDS = ("#f3f0ec", "#eef0f1", "#f4efe8", "#eff1ec", "#f2edef", "#eceef2")
 _TITLE, _DESCRIPTION, _QUERY, _GROUND = 11, 12, 13, 14  # random streams, beside those of design.py

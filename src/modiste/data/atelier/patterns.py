@@ -1,7 +1,8 @@
 """Cloth: a colour, the print on it, and what it is made of, as SVG fills.
 
 A `Fabric` is declared once per drawing and used by every panel cut from it. Prints and weaves are `<pattern>` tiles in
-drawing units (the canvas is 300 x 400), so they stay crisp at any resolution, and they turn with the panel (`angle`).
+drawing units (the canvas is 300 x 400), so they stay crisp at any resolution. They turn with the panel (`angle`), save
+for the finest grains.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class Tile:
     height: float
     body: str
     angle: float = 0.0
+    turns: bool = True  # with the panel; the finest grains do not: a turned tile takes five times as long to fill
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,13 +194,22 @@ PATTERNS: tuple[str, ...] = ("solid", *PRINTS, "colour block")
 
 
 def _lines(
-    path: str, width: float, height: float, colour: str, stroke: float, opacity: float, angle: float = 0
+    path: str,
+    width: float,
+    height: float,
+    colour: str,
+    stroke: float,
+    opacity: float,
+    angle: float = 0,
+    turns: bool = False,
 ) -> Tile:
     return Tile(
         width,
         height,
-        f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="{stroke}" opacity="{opacity}" stroke-linecap="round"/>',
+        f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="{stroke}" stroke-opacity="{opacity}" '
+        'stroke-linecap="round"/>',
         angle,
+        turns,
     )
 
 
@@ -226,11 +237,13 @@ def weave(material: str, colour: str) -> Tile | None:
             f'<circle cx="{x}" cy="{y}" r=".7"/>'
             for x, y in ((1, 1), (5, 2.4), (3, 4.6), (7.4, 5.4), (1.2, 7), (5.4, 7.6))
         )
-        return Tile(8.5, 8.5, f'<g fill="{ink}" opacity="{0.17 * strength:.2f}">{dots}</g>')
+        return Tile(8.5, 8.5, f'<g fill="{ink}" fill-opacity="{0.17 * strength:.2f}">{dots}</g>', turns=False)
     if material == "leather":
         return _lines("M1 2Q3 3 5 1.6M6 6Q8 4.6 10 6.4M2 8.6Q4 7.4 5 9", 11, 11, ink, 0.5, 0.13 * strength)
     if material == "straw":
-        return _lines("M0 2Q2.5 0 5 2M2.5 4.4Q5 2.4 7.5 4.4M-2.5 4.4Q0 2.4 2.5 4.4", 5, 5, "#6b4a1f", 0.8, 0.42)
+        return _lines(
+            "M0 2Q2.5 0 5 2M2.5 4.4Q5 2.4 7.5 4.4M-2.5 4.4Q0 2.4 2.5 4.4", 5, 5, "#6b4a1f", 0.8, 0.42, turns=True
+        )
     return None
 
 

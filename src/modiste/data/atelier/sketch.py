@@ -92,12 +92,13 @@ class Sketch:
 
     # Definitions
     def _pattern(self, key: str, tile: Tile, angle: float) -> str:
-        turn = tile.angle + angle
+        turn = tile.angle + (angle if tile.turns else 0.0)
         name = f"{key}{turn:.0f}".replace("-", "m")
         if name not in self._definitions:
+            turned = f' patternTransform="rotate({turn:.1f})"' if turn else ""
             self._definitions[name] = (
-                f'<pattern id="{name}" patternUnits="userSpaceOnUse" width="{tile.width:.3f}" height="{tile.height:.3f}" '
-                f'patternTransform="rotate({turn:.1f})">{tile.body}</pattern>'
+                f'<pattern id="{name}" patternUnits="userSpaceOnUse" width="{tile.width:.3f}" height="{tile.height:.3f}"'
+                f"{turned}>{tile.body}</pattern>"
             )
         return name
 

@@ -36,6 +36,21 @@ def legs_for(s: Sketch, d: Design, *, top: float = 52.0, hem: float = 352.0) -> 
     )
 
 
+def _side(waist: float, top: float, bend: float, hip: float, hip_y: float, y: float) -> float:
+    """x of the side seam at height `y`; the seam bends at height `bend` on its way from the waist to the hip."""
+    low, high = 0.0, 1.0
+    for _ in range(12):
+        t = (low + high) / 2
+        at = (1 - t) ** 3 * top + 3 * t * (1 - t) ** 2 * bend + 3 * t**2 * (1 - t) * (hip_y - 20) + t**3 * hip_y
+        low, high = (t, high) if at < y else (low, t)
+    return (1 - t) ** 3 * waist + 3 * t * (1 - t) ** 2 * (waist + 3) + (3 * t**2 * (1 - t) + t**3) * hip
+
+
+def _leg_side(g: Legs, drop: float) -> float:
+    """x of the side seam of legs, `drop` below the waist."""
+    return _side(g.waist, g.top, g.top + 24, g.hip, g.hip_y, g.top + drop)
+
+
 def waistband(
     s: Sketch, g: Legs, *, height: float = 13.0, loops: bool = True, stitch: str | None = None, ribbed: bool = False
 ) -> None:
@@ -89,10 +104,18 @@ def jeans(s: Sketch, d: Design) -> None:
                 )
     legs_folds(s, g)
     with s.mirrored():
-        pocket = path((g.waist * 0.42, g.top + 3), ((g.waist * 0.55, g.top + 26), (g.hip - 3, g.top + 32)), close=False)
+        pocket = path(
+            (g.waist * 0.42, g.top + 3),
+            ((g.waist * 0.55, g.top + 26), (_leg_side(g, 32) - 0.6, g.top + 32)),
+            close=False,
+        )
         s.line(pocket, s.main.outline, 1.2)
         s.stitch(
-            path((g.waist * 0.36, g.top + 4), ((g.waist * 0.5, g.top + 31), (g.hip - 2, g.top + 37)), close=False),
+            path(
+                (g.waist * 0.36, g.top + 4),
+                ((g.waist * 0.5, g.top + 31), (_leg_side(g, 37) - 1, g.top + 37)),
+                close=False,
+            ),
             thread,
         )
         s.stitch(path((g.outer - 1, g.hem_y - 7), ((g.inner + 1, g.hem_y - 5),), close=False), thread)
@@ -123,7 +146,9 @@ def trousers(s: Sketch, d: Design) -> None:
             width=1.3,
             opacity=0.85,
         )
-        s.line(path((g.waist * 0.72, g.top + 4), ((g.hip - 3, g.top + 44),), close=False), s.main.outline, 1.3)
+        s.line(
+            path((g.waist * 0.72, g.top + 4), ((_leg_side(g, 44) - 0.6, g.top + 44),), close=False), s.main.outline, 1.3
+        )
         if d.get("fit") in ("wide-leg", "straight"):
             s.fold((middle - 10, g.top + 6), (middle - 9, g.top + 26), (middle - 7, g.top + 44), 4, 0.16)
     waistband(s, g)
@@ -151,7 +176,11 @@ def shorts(s: Sketch, d: Design) -> None:
     thread = "#dda45a" if denim else s.main.seam
     with s.mirrored():
         s.line(
-            path((g.waist * 0.5, g.top + 4), ((g.waist * 0.65, g.top + 34), (g.hip - 2, g.top + 42)), close=False),
+            path(
+                (g.waist * 0.5, g.top + 4),
+                ((g.waist * 0.65, g.top + 34), (_leg_side(g, 42) - 0.6, g.top + 42)),
+                close=False,
+            ),
             s.main.outline,
             1.4,
         )
@@ -236,7 +265,9 @@ def joggers(s: Sketch, d: Design) -> None:
             x = g.inner + (g.outer - g.inner) * k / 7
             s.line(path((x, g.hem_y), ((x, g.hem_y + 19),), close=False), width=0.8, opacity=0.6)
             s.fold((x, g.hem_y - 1), (x + 1, g.hem_y - 14), (x + 2, g.hem_y - 26), 3, 0.1)
-        s.line(path((g.waist * 0.7, g.top + 6), ((g.hip - 4, g.top + 50),), close=False), s.main.outline, 1.4)
+        s.line(
+            path((g.waist * 0.7, g.top + 6), ((_leg_side(g, 50) - 0.6, g.top + 50),), close=False), s.main.outline, 1.4
+        )
     waistband(s, g, height=16, loops=False, ribbed=True)
     with s.mirrored():
         s.cord(path((3, g.top), ((10, g.top + 24), (7, g.top + 46)), close=False), "#f2efe8", 2.4)
@@ -271,7 +302,14 @@ def skirt(s: Sketch, d: Design) -> None:
             s.button(0, top + 16 + (hem_y - top - 18) * k / (count - 1), 3, "#c98f4a" if denim else None)
         with s.mirrored():
             s.line(
-                path((waist * 0.5, top + 5), ((waist * 0.66, top + 30), (hip - 2, top + 34)), close=False),
+                path(
+                    (waist * 0.5, top + 5),
+                    (
+                        (waist * 0.66, top + 30),
+                        (_side(waist, top, top + (hip_y - top) * 0.4, hip, hip_y, top + 34) - 0.8, top + 34),
+                    ),
+                    close=False,
+                ),
                 "#d9a25c" if denim else s.main.outline,
                 1.4,
             )
