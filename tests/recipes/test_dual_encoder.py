@@ -11,7 +11,7 @@ import torch
 from modiste.data.text import train_wordpiece
 from modiste.models.clip import SIZES, DualEncoder
 from modiste.models.pretrained import load_towers, save_pretrained
-from modiste.recipes.dual_encoder import attribute_caption, examples_of
+from modiste.recipes.dual_encoder import atelier_examples, attribute_caption, examples_of
 from modiste.recipes.registry import build_run
 from modiste.types import Item
 
@@ -50,7 +50,15 @@ def start(tmp_path: Path) -> Path:
     )
 
 
-FIELDS = ["data=atelier:64", "batch_size=16", "group_size=4", "atelier=3", "atelier_repeats=2", "customer_photos=1"]
+FIELDS = [
+    "data=atelier:64",
+    "batch_size=16",
+    "group_size=4",
+    "atelier=3",
+    "atelier_repeats=2",
+    "customer_photos=1",
+    "cache=",
+]
 
 
 def test_a_run_starts_from_another_models_weights_and_words(start: Path) -> None:
@@ -75,3 +83,16 @@ def test_the_same_recipe_builds_the_same_run() -> None:
     one, other = (next(iter(run.loader.batches(1, 1, 0, 1))) for run in (first, second))
     torch.testing.assert_close(one.images, other.images)
     torch.testing.assert_close(one.token_ids, other.token_ids)
+
+
+def test_drawn_examples_come_back_from_their_file(tmp_path: Path) -> None:
+    drawn = list(atelier_examples(3, 2, (15, 20), cache=tmp_path / "cache"))
+    [file] = (tmp_path / "cache").iterdir()
+    written = file.stat().st_mtime_ns
+    kept = list(atelier_examples(3, 2, (15, 20), cache=tmp_path / "cache"))
+    assert file.stat().st_mtime_ns == written
+    for one, other in zip(drawn, kept, strict=True):
+        assert one.captions == other.captions
+        assert one.more_photos == other.more_photos
+        assert one.item.attributes == other.item.attributes
+        assert (one.item.id, one.item.title, one.item.image) == (other.item.id, other.item.title, other.item.image)

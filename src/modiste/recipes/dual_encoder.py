@@ -36,6 +36,8 @@ class DualEncoderRecipe:
     """How often each generated item comes in an epoch."""
     customer_photos: int = 3
     """Customer photos drawn of each generated item."""
+    cache: str = "runs/cache"
+    """Folder where drawn examples are kept; empty to draw them anew each time."""
     size: str = "small"
     """Row of models.clip.SIZES: debug, small or base."""
     vocab_size: int = 8192
@@ -101,18 +103,35 @@ def examples_of(items: Iterator[Item] | list[Item], attribute_share: float) -> I
         yield PhotoTextExample(item, tuple(captions))
 
 
-def atelier_examples(count: int, photos: int, size: tuple[int, int], *, seed: int = 1) -> Iterator[PhotoTextExample]:
+def atelier_examples(
+    count: int, photos: int, size: tuple[int, int], *, seed: int = 1, cache: Path | None = None
+) -> Iterator[PhotoTextExample]:
     """Generated items with title, description, search words, and customer photos, drawn by all cores.
 
     Seed 1 keeps them apart from the demo's catalogue (seed 0): what is shown there was never trained on. Drawn at twice
-    the model's size, as a real photo would be scaled down.
+    the model's size, as a real photo would be scaled down. Drawing takes minutes, so the examples are kept in a file of
+    the folder `cache`, and a resumed run begins at once.
     """
+    from modiste.data.atelier.catalogue import DRAWING_VERSION
+    from modiste.data.examples import read_examples, write_examples
+
+    drawn = (2 * size[0], 2 * size[1])
+    if cache is None:
+        yield from _draw(count, photos, drawn, seed)
+        return
+    file = cache / f"atelier-v{DRAWING_VERSION}-seed{seed}-{count}x{photos}-{drawn[0]}x{drawn[1]}.parquet"
+    if not file.exists():
+        write_examples(file, _draw(count, photos, drawn, seed))
+    yield from read_examples(file)
+
+
+def _draw(count: int, photos: int, size: tuple[int, int], seed: int) -> Iterator[PhotoTextExample]:
     import multiprocessing
     import os
     from concurrent.futures import ProcessPoolExecutor
     from functools import partial
 
-    draw = partial(_atelier_example, photos=photos, size=(2 * size[0], 2 * size[1]), seed=seed)
+    draw = partial(_atelier_example, photos=photos, size=size, seed=seed)
     # spawn: forking a process that already runs torch's threads can hang
     with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
         yield from pool.map(draw, range(count), chunksize=16)
@@ -155,7 +174,8 @@ def build(config: DualEncoderRecipe) -> Run:
     sizes = start.model.config if start else SIZES[config.size]
     examples = list(examples_of(load_items(config.data, "train"), config.attribute_captions))
     if config.atelier:
-        drawn = list(atelier_examples(config.atelier, config.customer_photos, sizes.image_size))
+        cache = Path(config.cache) if config.cache else None
+        drawn = list(atelier_examples(config.atelier, config.customer_photos, sizes.image_size, cache=cache))
         examples += drawn * config.atelier_repeats
     captions = [text for example in examples for text, _ in example.captions]
     tokenizer = start.tokenizer if start else train_wordpiece(captions, vocab_size=config.vocab_size)
