@@ -58,7 +58,7 @@ def pictures(count: int, width: int, height: int, seed: int) -> list[Item]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--encoder", help="name of a published encoder")
+    parser.add_argument("--encoder", help="as of `modiste index --model`; by default the one that ships")
     parser.add_argument("--fake-ms-per-image", type=float)
     parser.add_argument("--items", type=int, default=1_000)
     parser.add_argument("--rounds", type=int, default=4)
@@ -70,12 +70,10 @@ def main() -> None:
     encoder: ItemEncoder
     if options.fake_ms_per_image is not None:
         encoder = Burning(options.fake_ms_per_image)
-    elif options.encoder:
+    else:
         from modiste.models.pretrained import load
 
         encoder = load(options.encoder)
-    else:
-        parser.error("give --encoder NAME or --fake-ms-per-image MS")
     items = pictures(options.items, *options.size, options.seed)
     encoder.encode(items[: options.batch_size])
 

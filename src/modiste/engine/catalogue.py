@@ -91,7 +91,8 @@ class Catalogue:
     ) -> Catalogue:
         """A new, empty catalogue for the vectors of one encoder; `model` says where that was loaded from.
 
-        `store_images`: "thumbnail" keeps a picture of at most 512 pixels for display, "original" the file as it came,
+        `store_images`: "thumbnail" keeps a picture for display, of at most 512 pixels where the file is larger than a web
+        page would want (1024 pixels or 256 kB, or with private metadata), "original" the file as it came,
         "none" nothing. Raises `CatalogueError` when the folder already holds one.
         """
         if store_images not in STORE_IMAGES:

@@ -28,7 +28,10 @@ StoreImages = Literal["original", "thumbnail", "none"]
 STORE_IMAGES: tuple[StoreImages, ...] = ("original", "thumbnail", "none")
 
 THUMBNAIL_SIDE = 512  # pixels
-_SMALL_BYTES = 200_000  # a picture within the side and this size is kept as it came, without another lossy step
+_KEPT_SIDE, _KEPT_BYTES = (
+    1024,
+    256_000,
+)  # a picture within both is kept as it came: a thumbnail costs more than it saves
 _HASH_BYTES = 16
 
 TEXT_FIELDS = ("title", "description", "category", "group")
@@ -83,7 +86,7 @@ def with_image(row: Row, item: Item, store: StoreImages) -> Row:
 
 
 def display_image(item: Item, store: StoreImages) -> bytes | None:
-    """What is kept of an item's picture: a JPEG of at most 512 pixels, the file as it came, or nothing."""
+    """What is kept of an item's picture: the file as it came, a JPEG of at most 512 pixels where it is large, or nothing."""
     if item.image is None or store == "none":
         return None
     if isinstance(item.image, bytes) and (store == "original" or _is_small(item.image)):
@@ -100,7 +103,7 @@ def display_image(item: Item, store: StoreImages) -> bytes | None:
 def _is_small(data: bytes) -> bool:
     """Whether a file may be kept as it is: a web format, small enough, and without a block of private metadata."""
     if (
-        len(data) > _SMALL_BYTES
+        len(data) > _KEPT_BYTES
         or image_format(data) not in ("JPEG", "PNG", "WEBP")
         or b"Exif" in data
         or b"EXIF" in data
@@ -108,7 +111,7 @@ def _is_small(data: bytes) -> bool:
         return False
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP")) as header:  # reads no pixels
-            return max(header.size) <= THUMBNAIL_SIDE and getattr(header, "n_frames", 1) == 1
+            return max(header.size) <= _KEPT_SIDE and getattr(header, "n_frames", 1) == 1
     except Exception:  # a broken header is thumbnail()'s to name
         return False
 

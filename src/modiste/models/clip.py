@@ -37,6 +37,7 @@ class DualEncoderConfig:
     image_size: tuple[int, int] = (60, 80)  # (width, height): portrait, as product photos are
     channels: tuple[int, ...] = (64, 128, 256)  # one stage each, halving the grid that the stem leaves (a quarter)
     depths: tuple[int, ...] = (1, 1, 2)
+    draft_factor: int = 4  # JPEGs are decoded at no more than this many times the size, where their blocks allow
     text_dim: int = 192
     text_depth: int = 2
     num_heads: int = 4
@@ -201,6 +202,11 @@ class DualEncoderTowers:
         self.tokenizer = tokenizer
         self.device = torch.device(device)
         self.embed_dim = model.config.embed_dim
+        width, height = model.config.image_size
+        self.draft_size: tuple[int, int] | None = (
+            model.config.draft_factor * width,
+            model.config.draft_factor * height,
+        )
 
     def prepare_image(self, pixels: np.ndarray) -> Tensor:
         """(H, W, 3) uint8 of any size -> (3, H', W') uint8: the whole photo, padded with white to the model's shape."""

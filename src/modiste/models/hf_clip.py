@@ -49,6 +49,8 @@ MAX_ASPECT = 16  # a sliver resized by its short side would grow without bound
 class PublishedTowers:
     """A CLIP or SigLIP with its tokenizer and image processor, as `modiste.models.inference.Towers`."""
 
+    draft_size: tuple[int, int] | None = None  # a published model's own preprocessing, to the pixel
+
     def __init__(
         self,
         model: Any,

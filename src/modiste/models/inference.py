@@ -27,6 +27,8 @@ class Towers(Protocol):
     """What an architecture offers to be used for inference; both `embed` methods return (B, E) unit rows."""
 
     embed_dim: int
+    draft_size: tuple[int, int] | None
+    """(width, height) that a JPEG may be decoded down to (DCT scaling) before `prepare_image`; None: full size."""
 
     def prepare_image(self, pixels: np.ndarray) -> Any:
         """Evaluation transform of one photo, (H, W, 3) uint8: anything `embed_images` can batch. Runs in a thread."""
@@ -166,7 +168,7 @@ class ImageTextEncoder:
 
     def _prepare(self, position: int, image: ImageLike) -> Any:
         try:
-            return self.towers.prepare_image(decode(image))
+            return self.towers.prepare_image(decode(image, draft_to=self.towers.draft_size))
         except ImageError as error:
             raise _PositionedImageError(position, str(error)) from error
 
