@@ -118,3 +118,15 @@ def test_every_photo_becomes_the_models_shape(size: str) -> None:
 def test_the_shipped_size_fits_in_twelve_megabytes() -> None:
     parameters = sum(p.numel() for p in DualEncoder(SIZES["small"]).parameters())
     assert parameters * 2 <= 12_000_000  # fp16
+
+
+def test_a_photo_and_its_mirror_image_are_the_same_item(model: DualEncoder) -> None:
+    from modiste.data.text import train_wordpiece
+    from modiste.models.clip import DualEncoderTowers
+
+    towers = DualEncoderTowers(model, train_wordpiece(["red dress"] * 3))
+    photos = list((batch().images * 255).to(torch.uint8))
+    seen, mirrored = towers.embed_images(photos), towers.embed_images([photo.flip(2) for photo in photos])
+    torch.testing.assert_close(seen, mirrored)
+    model.config = dataclasses.replace(model.config, mirror_average=False)
+    assert not torch.allclose(towers.embed_images(photos), towers.embed_images([photo.flip(2) for photo in photos]))

@@ -38,6 +38,7 @@ class DualEncoderConfig:
     channels: tuple[int, ...] = (64, 128, 256)  # one stage each, halving the grid that the stem leaves (a quarter)
     depths: tuple[int, ...] = (1, 1, 2)
     draft_factor: int = 4  # JPEGs are decoded at no more than this many times the size, where their blocks allow
+    mirror_average: bool = True  # inference: mean of a photo's and its mirror image's embedding; twice the image time
     text_dim: int = 192
     text_depth: int = 2
     num_heads: int = 4
@@ -213,7 +214,11 @@ class DualEncoderTowers:
         return photo_tensor(pixels, self.model.config.image_size)
 
     def embed_images(self, prepared: Sequence[Tensor]) -> Tensor:
-        return self.model.encode_image(torch.stack(list(prepared)).to(self.device))
+        images = torch.stack(list(prepared)).to(self.device)
+        if not self.model.config.mirror_average:
+            return self.model.encode_image(images)
+        both = self.model.encode_image(torch.cat([images, images.flip(3)]))
+        return F.normalize(both.unflatten(0, (2, -1)).mean(dim=0), dim=1)
 
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
         token_ids, attention_mask = tokenize(self.tokenizer, texts, self.model.config.context_length)
