@@ -26,7 +26,7 @@ def demo(
     Needs no download and no data. A second run finds everything done and only searches.
 
         modiste demo
-        modiste demo --items 10000 --into /tmp/big --seed 3
+        modiste demo --items 10000 --into big --seed 3
     """
     import time
 
