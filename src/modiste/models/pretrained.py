@@ -99,6 +99,9 @@ def save_pretrained(
         (scratch / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         tokenizer.save(str(scratch / TOKENIZER))
         (scratch / CARD).write_text(card or _minimal_card(name), encoding="utf-8")
+        scratch.chmod(0o755)  # mkdtemp's is for its owner alone
+        for file in scratch.iterdir():
+            file.chmod(0o644)
         if folder.exists():
             old = folder.with_name(f".{folder.name}-old-{os.getpid()}")
             folder.rename(old)
