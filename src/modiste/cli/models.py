@@ -12,9 +12,7 @@ def models(json: bool = typer.Option(False, "--json", help="Print JSON.")) -> No
 
         modiste index shop.csv --into shop --model patrickjohncyh/fashion-clip
     """
-    from rich.table import Table
-
-    from modiste.cli.console import print_json, results
+    from modiste.cli.console import print_json, say
     from modiste.registry import DEFAULT, PRETRAINED
 
     if json:
@@ -35,13 +33,11 @@ def models(json: bool = typer.Option(False, "--json", help="Print JSON.")) -> No
             ]
         )
         return
-    table = Table(box=None, header_style="bold")
-    for column in ("name", "what it is", "weights", "licence", "trained on"):
-        table.add_column(column, overflow="fold")
     for one in PRETRAINED.values():
-        name = f"{one.name} (default)" if one.name == DEFAULT else one.name
-        table.add_row(name, one.summary, "ships here" if one.ships else f"hub: {one.hub}", one.license, one.data)
-    results.print(table)
-    default = PRETRAINED[DEFAULT]
-    if default.scores:
-        results.print(f"\n{DEFAULT}: " + ", ".join(f"{key} {value:g}" for key, value in default.scores.items()))
+        say(f"{one.name}{' (default)' if one.name == DEFAULT else ''}")
+        say(f"    {one.summary}")
+        say(
+            f"    {'ships here' if one.ships else 'from the hub: ' + one.hub}; licence {one.license}; trained on {one.data}"
+        )
+        if one.scores:
+            say("    " + ", ".join(f"{key} {value:g}" for key, value in one.scores.items()))
