@@ -33,6 +33,14 @@ def test_help_has_an_example_and_loads_nothing_heavy(command: str) -> None:
     assert time.perf_counter() - began < 20  # generous on a busy machine; what counts is the line above
 
 
+@pytest.mark.parametrize("command", ["demo", "index", "search", "evaluate", "train", "models"])
+def test_each_example_of_the_help_is_a_line_to_copy(command: str) -> None:
+    lines = [line.strip() for line in shell(command, "--help", COLUMNS="140").stdout.splitlines()]
+    examples = [line for line in lines if line.startswith(("modiste ", "torchrun "))]
+    assert examples
+    assert all(line.count("modiste ") == 1 for line in examples)
+
+
 def test_version_and_no_arguments() -> None:
     assert shell("--version").stdout.startswith("modiste 0.")
     assert "index" in shell().stdout

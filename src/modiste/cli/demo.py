@@ -25,8 +25,10 @@ def demo(
 
     Needs no download and no data. A second run finds everything done and only searches.
 
-        modiste demo
-        modiste demo --items 10000 --into big --seed 3
+    ```console
+    modiste demo
+    modiste demo --items 10000 --into big --seed 3
+    ```
     """
     import time
 

@@ -24,8 +24,10 @@ def evaluate(
 ) -> None:
     """Measure a model by a named protocol, with 95 % bootstrap intervals.
 
+    ```console
     modiste evaluate retrieval-1of101 --data data/fashion_products --split test
     modiste evaluate retrieval-full --model runs/dual_encoder_small --data atelier:2000:5 --json
+    ```
     """
     import json as jsonlib
     import time

@@ -27,9 +27,11 @@ def index(
     Unchanged rows are skipped, so running it again after a kill or with tomorrow's table only does what is new. Bad rows
     (a missing or broken photo, an empty title, a path outside the folder...) are skipped and listed with their reason.
 
-        modiste index shop.csv --into shop
-        modiste index export.csv --dialect shopify --images photos --into shop --prune
-        modiste index items.parquet --map title=productDisplayName --map category=articleType --into shop
+    ```console
+    modiste index shop.csv --into shop
+    modiste index export.csv --dialect shopify --images photos --into shop --prune
+    modiste index items.parquet --map title=productDisplayName --map category=articleType --into shop
+    ```
     """
     from modiste.cli.console import print_json, say
     from modiste.cli.ingest import ingest_table

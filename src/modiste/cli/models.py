@@ -10,7 +10,9 @@ def models(json: bool = typer.Option(False, "--json", help="Print JSON.")) -> No
 
     Any other CLIP or SigLIP checkpoint in Hugging Face format works too, by hub name or folder:
 
-        modiste index shop.csv --into shop --model patrickjohncyh/fashion-clip
+    ```console
+    modiste index shop.csv --into shop --model patrickjohncyh/fashion-clip
+    ```
     """
     from modiste.cli.console import print_json, say
     from modiste.registry import DEFAULT, PRETRAINED

@@ -22,9 +22,11 @@ def search(
 ) -> None:
     """Search a catalogue by words, by photo, or by both ("like this, but red").
 
+    ```console
     modiste search shop "black leather ankle boots"
     modiste search shop --image photo.jpg --html found.html
     modiste search shop "the same, but red" --image photo.jpg --filter "price<80" --filter "category=Dress"
+    ```
     """
     from modiste.cli.console import print_json, results, say
     from modiste.cli.contact_sheet import Row, write_contact_sheet

@@ -18,10 +18,12 @@ def train(
 ) -> None:
     """Train a model by a recipe; a killed run goes on when the same command is given again.
 
+    ```console
     modiste train                                   # the recipes
     modiste train dual_encoder_small --describe     # a recipe's fields
     modiste train dual_encoder_small epochs=2 data=atelier:2000 --out runs/try
     torchrun --nproc-per-node 2 -m modiste train dual_encoder_small
+    ```
     """
     from modiste.cli.console import errors, print_json, say
     from modiste.recipes.registry import RECIPES, build_run, config_class, parse_overrides, recipe_help
