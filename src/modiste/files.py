@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -25,7 +26,20 @@ def write_atomically(path: Path, data: bytes) -> Path:
             os.fsync(file.fileno())
         os.chmod(scratch, 0o644)
         os.replace(scratch, path)
+        with contextlib.suppress(OSError):  # not every file system lets a folder be synchronised
+            flush_folder(path.parent)
     except BaseException:
         Path(scratch).unlink(missing_ok=True)
         raise
     return path
+
+
+def flush_folder(folder: Path) -> None:
+    """Make renames in a folder durable; raises `OSError` where the file system does not let a folder be flushed."""
+    if os.name == "nt":  # Windows cannot open a folder, and its renames are journalled
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from modiste import __version__
-from modiste.cli.console import errors
+from modiste.cli.console import complain, errors
 from modiste.cli.demo import demo
 from modiste.cli.evaluate import evaluate
 from modiste.cli.index import index
@@ -48,8 +48,7 @@ def run(arguments: list[str] | None = None) -> int:
         errors.print("stopped")
         return 130
     except typer.TyperException as error:
-        errors.print("[bold red]error:[/]", end=" ")
-        errors.print(f"{error.format_message()} Try --help.", markup=False, highlight=False, soft_wrap=True)
+        complain(f"{error.format_message()} Try --help.")
         return 2
     except KeyboardInterrupt:
         errors.print("stopped; what was finished is kept, and the same command goes on from there")
@@ -58,7 +57,6 @@ def run(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (ValueError, OSError) as error:
-        errors.print("[bold red]error:[/]", end=" ")
-        errors.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        complain(str(error))
         return 1
     return result if isinstance(result, int) else 0

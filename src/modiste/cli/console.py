@@ -19,6 +19,12 @@ def say(text: str, *, markup: bool = False) -> None:
     results.print(text, markup=markup, highlight=False, soft_wrap=True)
 
 
+def complain(text: str) -> None:
+    """An error on standard error, one line however long."""
+    errors.print("[bold red]error:[/]", end=" ")
+    errors.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 def print_json(value: Mapping[str, Any] | list[Any]) -> None:
     """The result as JSON on standard output and nothing else there."""
     json.dump(value, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)

@@ -70,20 +70,19 @@ def demo(
     photo_file = write_atomically(into / "customer.jpg", photo)
     found = store.search(encoder.encode_query(image=photo), k=k, images=True)
     hits = [(hit.item, hit.score) for hit in found.hits]
-    wanted = world.item(asked, image=False).id
-    place = next((rank for rank, (item, _) in enumerate(hits, 1) if item.id == wanted), None)
-    note = f"a customer's photo of {wanted}: " + (f"found at place {place}" if place else f"not among the first {k}")
+    wanted = world.item(asked, image=False)
+    place = next((rank for rank, (item, _) in enumerate(hits, 1) if item.id == wanted.id), None)
+    note = f"a customer's photo of {wanted.id}: " + (f"found at place {place}" if place else f"not among the first {k}")
     say(f"\n{photo_file} ({note})")
     results.print(hits_table(hits))
     rows.insert(0, Row("A customer's photo", photo, hits, note))
 
     page = write_contact_sheet(into / "results.html", "Modiste: a drawn catalogue, searched", rows)
-    category = world.item(asked, image=False).category
     say(
         f"\n[bold]Done in {time.perf_counter() - started:.0f} s.[/] Look at the pictures: {page}\n"
         "Try next:\n"
         f'  modiste search {into / "index"} "warm winter coat" --html found.html\n'
-        f"  modiste search {into / 'index'} --image {photo_file} --filter category={category} --filter 'price<30'\n"
+        f"  modiste search {into / 'index'} --image {photo_file} --filter category={wanted.category} --filter 'price<30'\n"
         "  modiste index YOUR_TABLE.csv --into shop\n"
         "(`. .venv/bin/activate` puts modiste on your path)",
         markup=True,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from modiste.evaluation.protocols import PROTOCOLS
+from modiste.evaluation.protocols import PROTOCOLS, require_protocol
 
 _LIST = "; ".join(f"{name}: {protocol.summary}" for name, protocol in PROTOCOLS.items())
 
@@ -40,11 +40,11 @@ def evaluate(
     from modiste.files import write_atomically
     from modiste.models.pretrained import load
 
-    if protocol not in PROTOCOLS:
-        raise ValueError(f"no protocol {protocol!r}; choose one of {', '.join(PROTOCOLS)}")
+    require_protocol(protocol)
+    split = split or default_split(data) or ""
     encoder = load(model or None)
     with errors.status(f"reading {data}"):
-        items = load_items(data, split or default_split(data))
+        items = load_items(data, split or None)
     with errors.status(f"encoding {len(items):,} items with {encoder.id.name}"):
         report = evaluate_encoder(protocol, items, encoder, seed=seed, num_queries=num_queries or None)
     if control:
@@ -52,7 +52,7 @@ def evaluate(
             report = add_metadata_control(report, items)
     made = {"date": time.strftime("%Y-%m-%d", time.gmtime()), "modiste": __version__}
     model_id = {"model": encoder.id.name, "sha256": encoder.id.sha256}
-    result = {**model_id, "data": data, "split": split or default_split(data) or "all", **report.as_dict(), **made}
+    result = {**model_id, "data": data, "split": split or "all", **report.as_dict(), **made}
     if out is not None:
         write_atomically(out, (jsonlib.dumps(result, indent=2) + "\n").encode())
     if json:

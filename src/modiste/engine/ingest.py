@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from modiste.engine.rows import Row, StoreImages, as_table, hashed, row_sum, vector_sums, with_image
+from modiste.engine.rows import PAYLOAD, Row, StoreImages, as_table, hashed, row_sum, vector_sums, with_image
 from modiste.engine.table import ItemTable, PinnedTable, any_id
 from modiste.types import FloatArray, Item, ItemEncoder
 
@@ -195,7 +195,7 @@ class IngestJob:
         for error in (self._writer_error, self._reader_error):
             if error is not None:
                 raise error
-        self._tell(final=True)
+        self._tell()
         deleted = self._prune() if prune else 0
         return IngestReport(
             added=self._added,
@@ -298,7 +298,7 @@ class IngestJob:
         if self._on_error is not None:
             self._on_error(item, reason)
 
-    def _tell(self, *, final: bool = False) -> None:
+    def _tell(self) -> None:
         committed: list[str] = []
         with contextlib.suppress(queue.Empty):
             while True:
@@ -367,18 +367,7 @@ class IngestJob:
         """New metadata around the vector and picture that are stored, which are checked on the way."""
         stored = self._pinned.take(
             [known.row_id for known in piece.known],
-            (
-                "id",
-                "title",
-                "description",
-                "category",
-                "group",
-                "attributes",
-                "image",
-                "row_sum",
-                "vector_sum",
-                "vector",
-            ),
+            (*PAYLOAD, "row_sum", "vector_sum", "vector"),
         )
         vectors = np.asarray(stored.column("vector").combine_chunks().flatten(), dtype=np.float32)
         vectors = vectors.reshape(-1, self._encoder.id.dim)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from modiste.engine.errors import CatalogueError, rebuild_advice
 from modiste.engine.rows import STORE_IMAGES, StoreImages
+from modiste.files import write_atomically
 from modiste.types import EncoderId
 
 FILE_NAME = "modiste.json"
@@ -27,20 +26,8 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         """Replace the file in one step: a reader or a crash meets the old one, the new one, or none."""
-        path = folder / FILE_NAME
-        partial = path.with_name(f".{FILE_NAME}.{os.getpid()}")
         text = json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n"
-        with open(partial, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-        with contextlib.suppress(OSError):  # not every file system lets a folder be synchronised
-            descriptor = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        write_atomically(folder / FILE_NAME, text.encode("utf-8"))
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:

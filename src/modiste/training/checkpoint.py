@@ -24,6 +24,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from modiste.files import flush_folder, write_atomically
+
 _STEP = re.compile(r"step_(\d{8,})")
 
 
@@ -51,11 +53,11 @@ def save_checkpoint(
     write_json(unfinished / "state.json", state)
     files = {path.name: {"bytes": path.stat().st_size, "sha256": _sha256(path)} for path in unfinished.iterdir()}
     write_json(unfinished / "manifest.json", {"step": step, "files": files})
-    _flush_folder(unfinished)
+    flush_folder(unfinished)
     if final.exists():  # the same step again, after going back to an earlier checkpoint
         _remove(final)
     os.replace(unfinished, final)
-    _flush_folder(folder)
+    flush_folder(folder)
     for path in _step_folders(folder)[:-keep]:
         _remove(path)
     return final
@@ -169,10 +171,7 @@ def load_optimizer(optimizer: torch.optim.Optimizer, flat: Mapping[str, Tensor])
 
 def write_json(path: Path, value: Any) -> None:
     """A JSON file, written atomically and flushed to disk."""
-    unfinished = path.with_name(f".unfinished_{path.name}")
-    unfinished.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    _flush_file(unfinished)
-    os.replace(unfinished, path)
+    write_atomically(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
 
 
 def _step_folders(folder: Path) -> list[Path]:
@@ -199,13 +198,3 @@ def _sha256(path: Path) -> str:
 def _flush_file(path: Path) -> None:
     with path.open("rb+") as file:
         os.fsync(file.fileno())
-
-
-def _flush_folder(path: Path) -> None:
-    if os.name == "nt":  # Windows cannot open a folder, and its renames are journalled
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

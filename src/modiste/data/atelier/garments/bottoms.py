@@ -194,6 +194,24 @@ def shorts(s: Sketch, d: Design) -> None:
         s.button(0, g.top - 2, 3.4, "#c98f4a" if denim else None)
 
 
+def _side_panels(
+    s: Sketch, d: Design, g: Legs, outline: str, *, far: float, hem: float, knee: float, top: float
+) -> None:
+    """The second colour down both sides of a colour-blocked leg; the last three are distances in from its outer edge."""
+    if d.get("pattern") != "colour block":
+        return
+    panel = path(
+        (g.hip - top, 50),
+        ((far, 50),),
+        ((far, 380),),
+        ((g.outer - hem, 380),),
+        ((g.hip - knee, 200), (g.hip - top, 50)),
+    )
+    with s.clipped(outline), s.mirrored():
+        s.panel(panel, s.trim, shadow=False)
+    s.line(outline, s.main.outline, 1.3)
+
+
 def leggings(s: Sketch, d: Design) -> None:
     hem = 356.0 - (52 if d.get("length") == "cropped" else 0)
     g = Legs(
@@ -201,20 +219,7 @@ def leggings(s: Sketch, d: Design) -> None:
     )
     outline = legs_outline(g)
     s.panel(outline)
-    if d.get("pattern") == "colour block":
-        with s.clipped(outline), s.mirrored():
-            s.panel(
-                path(
-                    (g.hip - 20, 50),
-                    ((80, 50),),
-                    ((80, 380),),
-                    ((g.outer - 9, 380),),
-                    ((g.hip - 20, 200), (g.hip - 20, 50)),
-                ),
-                s.trim,
-                shadow=False,
-            )
-        s.line(outline, s.main.outline, 1.3)
+    _side_panels(s, d, g, outline, far=80, hem=9, knee=20, top=20)
     legs_folds(s, g)
     w = g.waist
     s.panel(symmetric((0, 38), ((w * 0.7, 38), (w + 1, 35)), ((w + 3, 60),), ((w * 0.5, 67), (0, 67))), shadow=False)
@@ -236,20 +241,7 @@ def joggers(s: Sketch, d: Design) -> None:
     )
     outline = legs_outline(g)
     s.panel(outline)
-    if d.get("pattern") == "colour block":
-        with s.clipped(outline), s.mirrored():
-            s.panel(
-                path(
-                    (g.hip - 16, 50),
-                    ((90, 50),),
-                    ((90, 380),),
-                    ((g.outer - 10, 380),),
-                    ((g.hip - 12, 200), (g.hip - 16, 50)),
-                ),
-                s.trim,
-                shadow=False,
-            )
-        s.line(outline, s.main.outline, 1.3)
+    _side_panels(s, d, g, outline, far=90, hem=10, knee=12, top=16)
     legs_folds(s, g)
     with s.mirrored():
         s.panel(
