@@ -103,3 +103,42 @@ def view_loss(embeddings: Tensor, logit_scale: Tensor | float, *, product_ids: T
         positives = same.sum(dim=1)
         per_row = -(log_probability * same).sum(dim=1) / positives.clamp(min=1)
         return (per_row * (positives > 0)).sum() / (positives > 0).sum().clamp(min=1)
+
+
+def itm_loss(logits: Tensor, matches: Tensor) -> Tensor:
+    """Image-text matching, a scalar: cross-entropy of (B, 2) logits (no match, match) with (B,) bool (MVLT section 3.2)."""
+    if logits.shape != (len(matches), 2):
+        raise ValueError(f"itm logits must be ({len(matches)}, 2), not {tuple(logits.shape)}")
+    return torch.nn.functional.cross_entropy(logits.float(), matches.long())
+
+
+def ranking_loss(own: Tensor, others: Tensor) -> Tensor:
+    """Set-wise ranking of a pair before its negatives, a scalar: cross-entropy over 1 + K candidates.
+
+    `own` (B, 1) and `others` (B, K) are scores of any scale, higher is better; the loss of equal scores is log(1 + K).
+    """
+    if own.shape != (len(others), 1):
+        raise ValueError(f"own scores must be ({len(others)}, 1), not {tuple(own.shape)}")
+    candidates = torch.cat([own, others], dim=1).float()
+    return (candidates.logsumexp(dim=1) - candidates[:, 0]).mean()
+
+
+def masked_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy, a scalar: the mean over the rows with a label (MLM's masked words, known attributes).
+
+    `logits` (N, C), `labels` (N,) with -100 where nothing is asked. Without any label the loss is 0 with a gradient of 0,
+    where a plain mean would be nan.
+    """
+    total = torch.nn.functional.cross_entropy(logits.float(), labels, reduction="sum")
+    return total / (labels != -100).sum().clamp(min=1)
+
+
+def mir_loss(reconstruction: Tensor, images: Tensor) -> Tensor:
+    """Masked image reconstruction, a scalar: smooth L1 with beta = 1 over the *whole* photo, masked or not.
+
+    Both (B, 3, H, W), `images` in [0, 1]; mean over pixels and channels (MVLT section 3.2; its condition, printed without
+    bars, is |I' - I| < 1).
+    """
+    if reconstruction.shape != images.shape:
+        raise ValueError(f"a reconstruction {tuple(reconstruction.shape)} of photos {tuple(images.shape)}")
+    return torch.nn.functional.smooth_l1_loss(reconstruction.float(), images.float(), beta=1.0)

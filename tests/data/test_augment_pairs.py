@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 
 from modiste.data.augment import augment_photos, drop_tokens
 from modiste.data.examples import PhotoTextExample
-from modiste.data.pairs import PairData, build_pairs
+from modiste.data.pairs import PairData, build_pairs, class_numbers
 from modiste.data.text import train_wordpiece
 from modiste.models.clip import photo_tensor
 from modiste.types import Item
@@ -40,7 +41,7 @@ def data() -> PairData:
 
 def test_augmentation_of_strength_zero_is_only_a_mirror() -> None:
     images = torch.randint(0, 256, (5, 3, 20, 15), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    changed = augment_photos(images, torch.Generator().manual_seed(1), strength=0.0)
+    changed = augment_photos(images, strength=0.0)
     for before, after in zip(images.float() / 255, changed, strict=True):
         close = [torch.allclose(after, one, atol=1e-4) for one in (before, before.flip(2))]
         assert any(close)
@@ -48,7 +49,7 @@ def test_augmentation_of_strength_zero_is_only_a_mirror() -> None:
 
 def test_augmentation_keeps_range_shape_and_hue() -> None:
     images = torch.tensor([200, 30, 40], dtype=torch.uint8)[None, :, None, None].expand(8, 3, 20, 15)
-    changed = augment_photos(images, torch.Generator().manual_seed(1))
+    changed = augment_photos(images)
     assert changed.shape == images.shape
     assert changed.min() >= 0
     assert changed.max() <= 1
@@ -57,9 +58,9 @@ def test_augmentation_keeps_range_shape_and_hue() -> None:
 
 def test_dropped_tokens_are_neither_the_first_nor_padding() -> None:
     ids = torch.tensor([[2, 7, 8, 0], [2, 9, 0, 0]])
-    dropped = drop_tokens(ids, torch.Generator().manual_seed(0), rate=1.0, replacement_id=1)
+    dropped = drop_tokens(ids, rate=1.0, replacement_id=1)
     assert dropped.tolist() == [[2, 1, 1, 0], [2, 1, 0, 0]]
-    assert drop_tokens(ids, torch.Generator(), rate=0.0, replacement_id=1).tolist() == ids.tolist()
+    assert drop_tokens(ids, rate=0.0, replacement_id=1).tolist() == ids.tolist()
 
 
 def test_a_batch_is_a_function_of_the_generator(data: PairData) -> None:
@@ -69,16 +70,35 @@ def test_a_batch_is_a_function_of_the_generator(data: PairData) -> None:
         torch.testing.assert_close(getattr(first, name), getattr(second, name))
 
 
+def test_augmentation_is_a_function_of_the_global_seed(data: PairData) -> None:
+    batch = data.collate(np.array([4, 1, 0, 6]), np.random.default_rng(5))
+    changing = replace(data, augmentation=1.0, drop_token_rate=0.5)
+    changed = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        changed.append(changing.augment(batch))
+    torch.testing.assert_close(changed[0].images, changed[1].images)
+    torch.testing.assert_close(changed[0].token_ids, changed[1].token_ids)
+    assert not torch.equal(changed[0].images, changed[2].images)
+
+
+def test_labels_are_numbered_and_missing_ones_ignored() -> None:
+    items = [Item("a", attributes={"colour": "red"}), Item("b", attributes={"colour": "mauve"}), Item("c")]
+    assert class_numbers(items, {"colour": ("blue", "red"), "usage": ("Casual",)}).tolist() == [
+        [1, -100], [-100, -100], [-100, -100],
+    ]  # fmt: skip
+
+
 def test_second_photos_come_as_rows_of_their_product(data: PairData) -> None:
     indices = np.array([7, 1, 0, 5, 6])
     for seed in range(10):
         batch = data.collate(indices, np.random.default_rng(seed))
         assert len(batch) == 9
         assert batch.item_ids[:5].tolist() == data.products[indices].tolist()
-        extra_green = (batch.images[5:, 1].mean(dim=(1, 2)) * 255).round().int().tolist()
+        extra_green = batch.images[5:, 1].float().mean(dim=(1, 2)).round().int().tolist()
         # the two items with further photos show one of them, the others their shop photo again
         assert sum(green in (200, 255) for green in extra_green) == 2
-        red = (batch.images[5:, 0].mean(dim=(1, 2)) * 255 / 20).round().long()
+        red = (batch.images[5:, 0].float().mean(dim=(1, 2)) / 20).round().long()
         torch.testing.assert_close(batch.item_ids[5:], data.products[red])
 
 

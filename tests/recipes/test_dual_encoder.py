@@ -11,7 +11,7 @@ import torch
 from modiste.data.text import train_wordpiece
 from modiste.models.clip import SIZES, DualEncoder
 from modiste.models.pretrained import load_towers, save_pretrained
-from modiste.recipes.dual_encoder import atelier_examples, attribute_caption, examples_of
+from modiste.recipes.examples import atelier_examples, attribute_caption, examples_of
 from modiste.recipes.registry import build_run
 from modiste.types import Item
 

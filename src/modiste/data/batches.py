@@ -76,3 +76,16 @@ class ImageTextBatch(TensorBatch):
             raise ValueError(f"attention_mask must be bool (True = attend), not {self.attention_mask.dtype}")
         if self.item_ids.ndim != 1 or self.item_ids.dtype != torch.int64:
             raise ValueError(f"item_ids must be (B,) int64, not {tuple(self.item_ids.shape)} {self.item_ids.dtype}")
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledBatch(ImageTextBatch):
+    """Items with labels too, one column for each kind (article type, colour...)."""
+
+    labels: Tensor
+    """(B, kinds) int64 class numbers, -100 where an item has none of the kind."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.labels.ndim != 2 or self.labels.dtype != torch.int64:
+            raise ValueError(f"labels must be (B, kinds) int64, not {tuple(self.labels.shape)} {self.labels.dtype}")

@@ -3,13 +3,13 @@
 A product has one shop photo, any number of further photos (a customer's, say), and several captions of which each step
 draws one. At 60x80 a hundred thousand photos take 1.4 GB; a larger set is a reason for shards, not for a cleverer cache.
 
-Shapes: N items, V further photos, C captions of an item, L text length, B batch.
+Shapes: N items, V further photos, C captions of an item, L text length, B batch, H kinds of labels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,17 +17,19 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from modiste.data.augment import augment_photos, drop_tokens
-from modiste.data.batches import ImageTextBatch
+from modiste.data.batches import ImageTextBatch, LabelledBatch
 from modiste.data.examples import PhotoTextExample
 from modiste.data.images import decode
+from modiste.data.masking import IGNORED
 from modiste.data.text import UNK, token_id, tokenize
+from modiste.types import Item
 
 Transform = Callable[[NDArray[np.uint8]], torch.Tensor]  # (H, W, 3) pixels -> (3, height, width) uint8
 
 
 @dataclass(frozen=True, eq=False)
 class PairData:
-    """The examples as tensors, and the collate function that makes a training batch of them."""
+    """The examples as tensors; `collate` chooses a batch of them, `augment` changes it on the device."""
 
     images: torch.Tensor  # (N, 3, H, W) uint8
     more_images: torch.Tensor  # (V, 3, H, W) uint8
@@ -36,6 +38,7 @@ class PairData:
     caption_weights: NDArray[np.float64]  # (N, C), rows sum to 1
     products: torch.Tensor  # (N,) int64: equal means the same product
     labels: NDArray[np.int64]  # (N,): categories, for batches of hard negatives
+    classes: torch.Tensor | None = None  # (N, H) int64 class of each kind of label, -100 where an item has none
     unknown_id: int = 1  # what a dropped token becomes
     drop_token_rate: float = 0.1  # words hidden
     augmentation: float = 1.0  # strength
@@ -45,13 +48,12 @@ class PairData:
         return len(self.images)
 
     def collate(self, indices: NDArray[np.int64], random: np.random.Generator) -> ImageTextBatch:
-        """The batch of these items, augmented, and `extra_rows` second photos of some of them as rows of their own.
+        """The batch of these items, and `extra_rows` second photos of some of them as rows of their own.
 
         An extra row has its item's product number and a caption drawn anew, so the two photos are positives of each
-        other. It is a further photo where an item has one, else the same photo augmented anew. The number of rows never
-        varies, as gathering over processes requires.
+        other. It is a further photo where an item has one, else the same photo, to be augmented anew. The number of rows
+        never varies, as gathering over processes requires.
         """
-        generator = torch.Generator().manual_seed(int(random.integers(2**62)))
         # Items with further photos first, else whichever: a stable sort of a random order.
         order = random.permutation(indices)
         order = order[np.argsort([len(self.more_of[n]) == 0 for n in order], kind="stable")]
@@ -64,15 +66,31 @@ class PairData:
         # Inverse of the cumulative weights: one draw per row picks its caption.
         chosen = (self.caption_weights[rows].cumsum(axis=1) < random.random((len(rows), 1))).sum(axis=1)
         chosen = np.minimum(chosen, self.caption_weights.shape[1] - 1)
-        token_ids = self.token_ids[torch.from_numpy(rows), torch.from_numpy(chosen)].long()
+        at = torch.from_numpy(rows)
+        token_ids = self.token_ids[at, torch.from_numpy(chosen)].long()
         token_ids = token_ids[:, : max(1, int((token_ids != 0).sum(dim=1).max()))]
-        token_ids = drop_tokens(token_ids, generator, rate=self.drop_token_rate, replacement_id=self.unknown_id)
-        return ImageTextBatch(
-            images=augment_photos(photos, generator, strength=self.augmentation),
-            token_ids=token_ids,
-            attention_mask=token_ids != 0,
-            item_ids=self.products[torch.from_numpy(rows)],
-        )
+        if self.classes is None:
+            return ImageTextBatch(photos, token_ids, token_ids != 0, self.products[at])
+        return LabelledBatch(photos, token_ids, token_ids != 0, self.products[at], self.classes[at])
+
+    def augment(self, batch: ImageTextBatch) -> ImageTextBatch:
+        """A collated batch with photos changed, float32 in [0, 1], and words dropped."""
+        token_ids = batch.token_ids
+        if self.drop_token_rate:
+            token_ids = drop_tokens(token_ids, rate=self.drop_token_rate, replacement_id=self.unknown_id)
+        return replace(batch, images=augment_photos(batch.images, strength=self.augmentation), token_ids=token_ids)
+
+
+def class_numbers(items: Sequence[Item], labels: Mapping[str, Sequence[str]]) -> torch.Tensor:
+    """(N, H) int64: the class of each item for each kind of label, -100 where it has none that is listed.
+
+    `labels`: attribute -> its classes in the order of their numbers.
+    """
+    columns = []
+    for name, classes in labels.items():
+        number = {value: at for at, value in enumerate(classes)}
+        columns.append([number.get(str(item.attributes.get(name, "")), IGNORED) for item in items])
+    return torch.tensor(columns, dtype=torch.int64).reshape(len(labels), len(items)).T.contiguous()
 
 
 def build_pairs(
@@ -85,8 +103,9 @@ def build_pairs(
     drop_token_rate: float = 0.1,
     augmentation: float = 1.0,
     extra_rows: int = 0,
+    labels: Mapping[str, Sequence[str]] | None = None,
 ) -> PairData:
-    """Decode every photo once and tokenize every caption.
+    """Decode every photo once and tokenize every caption; number the classes of `labels` (attribute -> classes).
 
     Raises
     ------
@@ -123,6 +142,7 @@ def build_pairs(
         caption_weights=weights / weights.sum(axis=1, keepdims=True),
         products=torch.from_numpy(_numbers([example.item.product for example in examples])),
         labels=_numbers([example.item.category for example in examples]),
+        classes=class_numbers([example.item for example in examples], labels) if labels else None,
         unknown_id=token_id(tokenizer, UNK),
         drop_token_rate=drop_token_rate,
         augmentation=augmentation,

@@ -271,7 +271,8 @@ def _backward(
         with nullcontext() if is_last else accelerator.no_sync(parallel):
             if device.type == "cuda":
                 piece = piece.pin_memory()
-            losses = parallel(piece.to(device, non_blocking=True))
+            piece = piece.to(device, non_blocking=True)
+            losses = parallel(run.augment(piece) if run.augment else piece)
             total = _total(losses, run.loss_weights)
             share = len(piece) / len(batch)
             accelerator.backward(total * share)

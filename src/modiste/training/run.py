@@ -91,6 +91,9 @@ class Run:
     keep_checkpoints: int = 2
     log_every: int = 10
     """Optimiser steps from one logged step to the next."""
+    augment: Callable[[Any], Any] | None = None
+    """Random changes to a batch, made on the device just before the model sees it; random by torch's global generators
+    alone, so that a resumed run repeats them."""
     find_unused_parameters: bool = False
     """Needed under several processes when some batch does not reach every parameter."""
     publish: Callable[[Any, Path], None] | None = None
@@ -133,7 +136,9 @@ def snapshot(run: Run, precision: str) -> dict[str, Any]:
     Of the loader: its type, its length, and those of its fields that are single values.
     """
     fields = {
-        name: _plain(value) for name, value in vars(run).items() if name not in ("model", "loader", "evals", "publish")
+        name: _plain(value)
+        for name, value in vars(run).items()
+        X
     }
     fields["evals"] = {
         name: {"every_steps": one.every_steps, "every_epochs": one.every_epochs} for name, one in run.evals.items()
