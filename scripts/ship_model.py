@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 
 from modiste.models.inference import Fusion
-from modiste.models.pretrained import WEIGHTS, from_pretrained, load_towers, save_pretrained
+from modiste.models.pretrained import WEIGHTS, from_pretrained, load_model, save_pretrained
 
 CARD = """---
 license: apache-2.0
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--command", default="modiste train dual_encoder_small")
     parser.add_argument("--results", type=Path, nargs="*", default=[], help="JSON files of `modiste evaluate --out`")
     options = parser.parse_args()
-    towers = load_towers(options.run / "model")
+    towers = load_model(options.run / "model")
     config = towers.model.config
     width, height = config.image_size
     card = CARD.format(

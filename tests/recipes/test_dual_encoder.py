@@ -10,7 +10,7 @@ import torch
 
 from modiste.data.text import train_wordpiece
 from modiste.models.clip import SIZES, DualEncoder
-from modiste.models.pretrained import load_towers, save_pretrained
+from modiste.models.pretrained import load_model, save_pretrained
 from modiste.recipes.examples import atelier_examples, attribute_caption, examples_of
 from modiste.recipes.registry import build_run
 from modiste.types import Item
@@ -64,7 +64,7 @@ FIELDS = [
 def test_a_run_starts_from_another_models_weights_and_words(start: Path) -> None:
     run = build_run("dual_encoder_debug", [*FIELDS, f"init_from={start}"])
     model = run.model()  # type: ignore[operator]
-    for name, tensor in load_towers(start).model.state_dict().items():
+    for name, tensor in load_model(start).model.state_dict().items():
         torch.testing.assert_close(model.state_dict()[name], tensor)
     alone = build_run("dual_encoder_debug", [*FIELDS[:3], f"init_from={start}"])
     assert run.loader.num_items == alone.loader.num_items + 6  # type: ignore[attr-defined]

@@ -7,29 +7,35 @@ transform. Safetensors only: nothing here can run code from a checkpoint.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
+from torch import nn
 
 from modiste import __version__
 from modiste.data.text import canonical_json
-from modiste.models.clip import DualEncoder, DualEncoderConfig, DualEncoderTowers
+from modiste.models.architectures import ARCHITECTURES, architecture_of, vocabulary_size
 from modiste.models.inference import Fusion, ImageTextEncoder
+from modiste.models.mvlt import Mvlt
+from modiste.models.mvlt_inference import Inpainter, Recogniser, Reranker
 from modiste.registry import DEFAULT, PRETRAINED
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 CONFIG, MODEL, TOKENIZER, CARD = "config.json", "model.safetensors", "tokenizer.json", "README.md"
+
+
+UseT = TypeVar("UseT")
 
 
 class PretrainedError(ValueError):
@@ -49,15 +55,10 @@ def load(name: str | Path | None = None, *, device: str = "cpu", revision: str |
         if known.hub:
             return _load_published(known.hub, name=known.name, device=device, revision=revision)
         encoder = from_pretrained(WEIGHTS / name, device=device)
-        if known.sha256 and encoder.id.sha256 != known.sha256:
-            raise PretrainedError(
-                f"{name}: the weights' sha256 is {encoder.id.sha256}, not the registered {known.sha256}"
-            )
+        _check_registered(name, encoder.id.sha256)
         return encoder
-    folder = Path(name)
+    folder = _model_folder(Path(name))
     if folder.is_dir():
-        best = folder / "model"  # a training run's folder holds its exported model there
-        folder = best if not (folder / CONFIG).exists() and (best / CONFIG).exists() else folder
         if _is_own(folder):
             return from_pretrained(folder, device=device)
         return _load_published(str(folder), name=folder.name, device=device, revision=None)
@@ -72,7 +73,7 @@ def load(name: str | Path | None = None, *, device: str = "cpu", revision: str |
 
 def save_pretrained(
     folder: str | Path,
-    model: DualEncoder,
+    model: nn.Module,
     tokenizer: Tokenizer,
     *,
     name: str,
@@ -86,12 +87,13 @@ def save_pretrained(
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     state = _to_stored(model.state_dict())
+    architecture = architecture_of(model)
     config = {
-        "architecture": "dual_encoder",
+        "architecture": architecture.name,
         "name": name,
         "modiste_version": __version__,
-        "model": dataclasses.asdict(model.config),
-        "fusion": dataclasses.asdict(fusion or Fusion()),
+        "model": architecture.describe(model),
+        "fusion": asdict(fusion or Fusion()),
     }
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
@@ -115,18 +117,67 @@ def save_pretrained(
 
 
 def from_pretrained(folder: str | Path, *, device: str = "cpu") -> ImageTextEncoder:
-    """An encoder from a folder that `save_pretrained` wrote; raises as `load_towers` does."""
-    towers = load_towers(folder, device=device)
-    config = json.loads((Path(folder) / CONFIG).read_text(encoding="utf-8"))
+    """An encoder from a folder that `save_pretrained` wrote.
+
+    Raises `PretrainedError` as `load_model` does, and for a model that gives no item vectors.
+    """
+    found = load_model(folder)
     try:
-        fusion = Fusion(**config.get("fusion", {}))
+        fusion = Fusion(**found.config.get("fusion", {}))
     except (TypeError, ValueError) as error:
         raise PretrainedError(f"{Path(folder) / CONFIG}: fusion: {error}") from error
-    sha256 = fingerprint(towers.model.state_dict(), towers.model.config, towers.tokenizer)
-    return ImageTextEncoder(towers, name=str(config.get("name", folder)), sha256=sha256, fusion=fusion)
+    try:
+        towers = ARCHITECTURES[found.config["architecture"]].towers(found.model, found.tokenizer, device=device)
+    except ValueError as error:
+        raise PretrainedError(f"{folder}: {error}") from error
+    return ImageTextEncoder(towers, name=found.name, sha256=found.sha256, fusion=fusion)
 
 
-def load_towers(folder: str | Path, *, device: str = "cpu") -> DualEncoderTowers:
+def load_recogniser(name: str | Path | None = None, *, device: str = "cpu") -> Recogniser:
+    """What tells an item's labels, by registered name or folder; raises `PretrainedError` for a model that cannot."""
+    return _load_mvlt(name, device, Recogniser)
+
+
+def load_inpainter(name: str | Path | None = None, *, device: str = "cpu") -> Inpainter:
+    """What fills in hidden pixels, by registered name or folder; raises `PretrainedError` for a model that cannot."""
+    return _load_mvlt(name, device, Inpainter)
+
+
+def load_reranker(name: str | Path | None = None, *, device: str = "cpu") -> Reranker:
+    """What scores (query, item) pairs, by registered name or folder; raises `PretrainedError` for a model that cannot."""
+    return _load_mvlt(name, device, Reranker)
+
+
+def _load_mvlt(name: str | Path | None, device: str, use: Callable[..., UseT]) -> UseT:
+    name = str(name or DEFAULT)
+    known = PRETRAINED.get(name)
+    if known and not known.ships:
+        raise PretrainedError(f"{name} only encodes; give an MVLT model, such as the default")
+    found = load_model(WEIGHTS / name if known else _model_folder(Path(name)))
+    if not isinstance(found.model, Mvlt):
+        raise PretrainedError(f"{name} is a {found.config['architecture']}, which only encodes; give an MVLT model")
+    _check_registered(name, found.sha256)
+    try:
+        return use(found.model, found.tokenizer, name=found.name, device=device)
+    except ValueError as error:
+        raise PretrainedError(f"{name}: {error}") from error
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model folder, read and checked."""
+
+    model: Any  # one of `architectures.ARCHITECTURES`
+    tokenizer: Tokenizer
+    config: Mapping[str, Any]  # config.json
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        return str(self.config.get("name", ""))
+
+
+def load_model(folder: str | Path) -> LoadedModel:
     """The model and tokenizer of a folder that `save_pretrained` wrote, every key accounted for.
 
     Raises
@@ -134,7 +185,7 @@ def load_towers(folder: str | Path, *, device: str = "cpu") -> DualEncoderTowers
     PretrainedError
         Naming the file that is missing, damaged or does not fit the others.
     """
-    folder = Path(folder)
+    folder = _model_folder(Path(folder))
     if not folder.is_dir():
         raise PretrainedError(f"no model folder {folder}")
     for file in (CONFIG, MODEL, TOKENIZER):
@@ -142,14 +193,15 @@ def load_towers(folder: str | Path, *, device: str = "cpu") -> DualEncoderTowers
             raise PretrainedError(f"{folder / file} is missing: a model folder holds {CONFIG}, {MODEL} and {TOKENIZER}")
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        if config.get("architecture") != "dual_encoder":
-            raise PretrainedError(f"{folder / CONFIG}: unknown architecture {config.get('architecture')!r}")
-        sizes: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in config["model"].items()
-        }
-        model = DualEncoder(DualEncoderConfig(**sizes))
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise PretrainedError(f"{folder / CONFIG} does not describe a dual encoder: {error}") from error
+        architecture = ARCHITECTURES.get(config.get("architecture"))
+    except (json.JSONDecodeError, AttributeError, TypeError) as error:
+        raise PretrainedError(f"{folder / CONFIG} does not describe a model: {error}") from error
+    if architecture is None:
+        raise PretrainedError(f"{folder / CONFIG}: unknown architecture {config.get('architecture')!r}")
+    try:
+        model = architecture.build(config["model"])
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise PretrainedError(f"{folder / CONFIG} does not describe a {architecture.name}: {error}") from error
     try:
         state = load_file(folder / MODEL)
     except (SafetensorError, OSError) as error:
@@ -160,9 +212,10 @@ def load_towers(folder: str | Path, *, device: str = "cpu") -> DualEncoderTowers
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
     except Exception as error:  # the tokenizers library raises plain Exception
         raise PretrainedError(f"{folder / TOKENIZER} is damaged: {error}") from error
-    if tokenizer.get_vocab_size() > model.config.vocab_size:
-        raise PretrainedError(f"{folder / TOKENIZER} has more words than the model's {model.config.vocab_size}")
-    return DualEncoderTowers(model, tokenizer, device=device)
+    words, room = vocabulary_size(model, tokenizer)
+    if words > room:
+        raise PretrainedError(f"{folder / TOKENIZER} has more words than the model's {room}")
+    return LoadedModel(model, tokenizer, config, fingerprint(model, tokenizer))
 
 
 def push_to_hub(folder: str | Path, repo_id: str, *, private: bool = False, token: str | None = None) -> str:
@@ -177,12 +230,12 @@ def push_to_hub(folder: str | Path, repo_id: str, *, private: bool = False, toke
     return address
 
 
-def fingerprint(state: Mapping[str, torch.Tensor], config: DualEncoderConfig, tokenizer: Tokenizer) -> str:
+def fingerprint(model: nn.Module, tokenizer: Tokenizer) -> str:
     """sha256 of everything an item's vector depends on: weights as stored, sizes and preprocessing, tokenizer."""
     digest = hashlib.sha256()
-    digest.update(json.dumps(dataclasses.asdict(config), sort_keys=True).encode())
+    digest.update(json.dumps(architecture_of(model).describe(model), sort_keys=True).encode())
     digest.update(canonical_json(tokenizer).encode())
-    for key, tensor in sorted(_to_stored(state).items()):
+    for key, tensor in sorted(_to_stored(model.state_dict()).items()):
         digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.numpy().tobytes())
     return digest.hexdigest()
@@ -211,12 +264,24 @@ def _check_keys(file: Path, expected: Mapping[str, torch.Tensor], found: Mapping
         raise PretrainedError(f"{file} does not fit its {CONFIG}: {'; '.join(sorted(problems)[:5])}")
 
 
+def _model_folder(folder: Path) -> Path:
+    """The folder itself, or the exported model in it where it is a training run's."""
+    exported = folder / "model"
+    return exported if not (folder / CONFIG).exists() and (exported / CONFIG).exists() else folder
+
+
+def _check_registered(name: str, sha256: str) -> None:
+    known = PRETRAINED.get(name)
+    if known and known.sha256 and sha256 != known.sha256:
+        raise PretrainedError(f"{name}: the weights' sha256 is {sha256}, not the registered {known.sha256}")
+
+
 def _is_own(folder: Path) -> bool:
     try:
         config: Any = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError):
         return False
-    return isinstance(config, dict) and config.get("architecture") == "dual_encoder"
+    return isinstance(config, dict) and config.get("architecture") in ARCHITECTURES
 
 
 def _load_published(source: str, *, name: str, device: str, revision: str | None) -> ImageTextEncoder:
@@ -227,5 +292,5 @@ def _load_published(source: str, *, name: str, device: str, revision: str | None
 
 def _minimal_card(name: str) -> str:
     return (
-        f"---\nlibrary_name: modiste\ntags: [fashion, image-text-retrieval]\n---\n# {name}\n\nA Modiste dual encoder.\n"
+        f"---\nlibrary_name: modiste\ntags: [fashion, image-text-retrieval]\n---\n# {name}\n\nA Modiste model.\n"
     )

@@ -91,14 +91,14 @@ def build(config: DualEncoderRecipe) -> Run:
     from modiste.data.sources import load_items
     from modiste.data.text import train_wordpiece
     from modiste.models.clip import SIZES, DualEncoder, photo_tensor
-    from modiste.models.pretrained import load_towers, save_pretrained
+    from modiste.models.pretrained import load_model, save_pretrained
     from modiste.recipes.examples import atelier_examples, examples_of
     from modiste.training.run import Run
     from modiste.training.sampling import IndexLoader
 
     if config.size not in SIZES:
         raise ValueError(f"there is no size {config.size!r}; choose one of {', '.join(SIZES)}")
-    start = load_towers(config.init_from) if config.init_from else None
+    start = load_model(config.init_from) if config.init_from else None
     sizes = start.model.config if start else SIZES[config.size]
     examples = list(examples_of(load_items(config.data, "train"), config.attribute_captions))
     if config.atelier:

@@ -48,6 +48,18 @@ class Recipe:
     defaults: Mapping[str, Any] = field(default_factory=dict)  # a variant: fields that differ from the config's own
 
 
+_MVLT = {"config": "modiste.recipes.mvlt:MvltRecipe", "build": "modiste.recipes.mvlt:build"}
+
+# What the paper trains with: three losses on one masked encoding, uniform negatives, no contrastive head.
+_PAPER: dict[str, Any] = {
+    "objectives": ("mir", "itm", "mlm"),
+    "one_pass": True,
+    "hard_negatives": False,
+    "num_negatives": 1,
+    "rank_term": False,
+    "embed_dim": 0,
+}
+
 RECIPES: dict[str, Recipe] = {
     "dual_encoder_small": Recipe(
         summary="the baseline: a small image-text dual encoder (CLIP's objective) for 60x80 photos, on two cores in an hour",
@@ -91,6 +103,52 @@ RECIPES: dict[str, Recipe] = {
             "ema_decay": 0.0,
             "eval_every": 0,
             "extra_rows": 8,
+        },
+    ),
+    "mvlt_small": Recipe(
+        summary="MVLT for 60x80 photos: contrastive head, matching with hard negatives, words, pixels, labels; made for a GPU",
+        **_MVLT,
+    ),
+    "mvlt_micro": Recipe(
+        summary="the paper's MVLT in small: joint from the first stage, MIR + ITM + MLM on one masked pass; for ablations",
+        **_MVLT,
+        defaults=_PAPER | {"size": "micro", "epochs": 12, "drop_token_rate": 0.0, "attribute_captions": 0.0},
+    ),
+    "mvlt_tiny": Recipe(
+        summary="the paper's MVLT: PVT-tiny at 256 px, released hyper-parameters; Fashion-Gen on GPUs",
+        **_MVLT,
+        defaults=_PAPER
+        | {
+            "size": "tiny",
+            "vocab_size": 30_522,
+            "epochs": 150,
+            "batch_size": 1200,
+            "group_size": 1,
+            "learning_rate": 5.86e-4,
+            "weight_decay": 0.01,
+            "warmup_steps": 1085,  # 5 epochs of Fashion-Gen
+            "drop_token_rate": 0.0,
+            "augmentation": 0.0,
+            "attribute_captions": 0.0,
+            "ema_decay": 0.0,
+            "alternate": True,
+            "pvt": "Zetatech/pvt-tiny-224",
+        },
+    ),
+    "mvlt_debug": Recipe(
+        summary="MVLT at toy size on 256 generated items: seconds, for tests and for trying the loop",
+        **_MVLT,
+        defaults={
+            "size": "debug",
+            "data": "atelier:256",
+            "labels": ("article_type", "colour", "category"),
+            "epochs": 2,
+            "batch_size": 32,
+            "group_size": 8,
+            "warmup_steps": 4,
+            "vocab_size": 512,
+            "ema_decay": 0.0,
+            "eval_every": 0,
         },
     ),
 }

@@ -135,11 +135,8 @@ def snapshot(run: Run, precision: str) -> dict[str, Any]:
 
     Of the loader: its type, its length, and those of its fields that are single values.
     """
-    fields = {
-        name: _plain(value)
-        for name, value in vars(run).items()
-        X
-    }
+    left_out = {"model", "loader", "evals", "publish", "augment"}
+    fields = {name: _plain(value) for name, value in vars(run).items() if name not in left_out}
     fields["evals"] = {
         name: {"every_steps": one.every_steps, "every_epochs": one.every_epochs} for name, one in run.evals.items()
     }

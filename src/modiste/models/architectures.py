@@ -1,0 +1,71 @@
+"""Our own architectures by the name in a model folder's config.json: how each is described, built and used."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tokenizers import Tokenizer
+from torch import nn
+
+from modiste.models.clip import DualEncoder, DualEncoderConfig, DualEncoderTowers
+from modiste.models.inference import Towers
+from modiste.models.mvlt import Mvlt, MvltConfig
+from modiste.models.mvlt_inference import MvltTowers
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One family of models that `save_pretrained` writes."""
+
+    name: str
+    model: type[nn.Module]
+    describe: Callable[[Any], dict[str, Any]]
+    """A model's sizes and behaviour as JSON values: what `build` makes the same model from, and part of its fingerprint."""
+    build: Callable[[Mapping[str, Any]], nn.Module]
+    towers: Callable[..., Towers]
+
+
+def _config(cls: type[Any], values: Mapping[str, Any]) -> Any:
+    return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+
+
+def _describe_mvlt(model: Mvlt) -> dict[str, Any]:
+    return {**dataclasses.asdict(model.config), "labels": {name: list(of) for name, of in model.labels.items()}}
+
+
+def _build_mvlt(values: Mapping[str, Any]) -> Mvlt:
+    config = _config(MvltConfig, {key: value for key, value in values.items() if key != "labels"})
+    return Mvlt(config, labels=values.get("labels") or {})
+
+
+ARCHITECTURES: dict[str, Architecture] = {
+    one.name: one
+    for one in (
+        Architecture(
+            name="dual_encoder",
+            model=DualEncoder,
+            describe=lambda model: dataclasses.asdict(model.config),
+            build=lambda values: DualEncoder(_config(DualEncoderConfig, values)),
+            towers=DualEncoderTowers,
+        ),
+        Architecture(
+            name="mvlt", model=Mvlt, describe=_describe_mvlt, build=_build_mvlt, towers=MvltTowers,
+        ),
+    )
+}  # fmt: skip
+
+
+def architecture_of(model: nn.Module) -> Architecture:
+    """The architecture that a model is of; raises `ValueError` for a model that cannot be saved."""
+    for one in ARCHITECTURES.values():
+        if isinstance(model, one.model):
+            return one
+    raise ValueError(f"{type(model).__name__} is not one of the architectures {', '.join(ARCHITECTURES)}")
+
+
+def vocabulary_size(model: nn.Module, tokenizer: Tokenizer) -> tuple[int, int]:
+    """(words of the tokenizer, words the model has room for)."""
+    return tokenizer.get_vocab_size(), int(model.config.vocab_size)  # type: ignore[union-attr, arg-type]

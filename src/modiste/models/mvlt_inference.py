@@ -1,0 +1,273 @@
+"""MVLT in use: item vectors for the index, pairs scored for re-ranking, labels told, hidden pixels filled in.
+
+Shapes: N items, E embedding width, Q queries, C candidates of a query, H and W of a prepared photo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from modiste.data.images import ImageError, decode, fit
+from modiste.data.masking import MaskStyle, hide_pixels, pixel_mask
+from modiste.data.text import tokenize
+from modiste.models.mvlt import Mvlt, MvltConfig, Pyramid
+from modiste.types import FloatArray, Item
+
+
+def prepare_photo(pixels: NDArray[np.uint8], config: MvltConfig) -> Tensor:
+    """One photo (H, W, 3) uint8 of any size -> (3, height, width) uint8: whole, padded with white; training's too."""
+    return torch.from_numpy(fit(pixels, config.image_size, mode="pad")).permute(2, 0, 1)
+
+
+class MvltTowers:
+    """MVLT's contrastive head as `modiste.models.inference.Towers`: photo and words each on their own.
+
+    Raises `ValueError` for a model without that head.
+    """
+
+    def __init__(self, model: Mvlt, tokenizer: Tokenizer, *, device: str | torch.device = "cpu") -> None:
+        if not model.config.embed_dim:
+            raise ValueError("this MVLT has no contrastive head (embed_dim=0), so it gives no item vectors")
+        self.model = model.eval().to(device)
+        self.tokenizer = tokenizer
+        self.device = torch.device(device)
+        self.embed_dim = model.config.embed_dim
+        self.draft_size: tuple[int, int] | None = draft_size(model.config)
+
+    def prepare_image(self, pixels: NDArray[np.uint8]) -> Tensor:
+        return prepare_photo(pixels, self.model.config)
+
+    def embed_images(self, prepared: Sequence[Tensor]) -> Tensor:
+        """The mean of a photo's and its mirror image's embedding: (B, E)."""
+        images = torch.stack(list(prepared)).to(self.device)
+        both = self.model.image_embedding(self.model.encode(torch.cat([images, images.flip(3)])))
+        return torch.nn.functional.normalize(both.unflatten(0, (2, -1)).mean(dim=0), dim=1)
+
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+        token_ids, mask = token_tensors(self.tokenizer, texts, self.model.config, self.device)
+        return self.model.text_embedding(self.model.encode(None, token_ids, mask))
+
+
+def draft_size(config: MvltConfig) -> tuple[int, int]:
+    """(width, height) that a JPEG may be decoded down to."""
+    width, height = config.image_size
+    return config.draft_factor * width, config.draft_factor * height
+
+
+def token_tensors(
+    tokenizer: Tokenizer, texts: Sequence[str], config: MvltConfig, device: torch.device | str
+) -> tuple[Tensor, Tensor]:
+    """Token ids and mask (B, L), L the longest of these texts: padding columns cost time and change nothing."""
+    token_ids, mask = tokenize(tokenizer, texts, config.context_length)
+    longest = int(mask.sum(axis=1).max())
+    return torch.from_numpy(token_ids[:, :longest]).to(device), torch.from_numpy(mask[:, :longest]).to(device)
+
+
+class PairModel:
+    """Photos and texts as far as they go alone (`Mvlt.begin`), and any pair of them scored by the ITM head.
+
+    With `joint_from` = 3 a photo is encoded once, however many pairs it is in; with the paper's 1 nothing but the word
+    embeddings can be kept. The answer for a pair does not depend on the pairs beside it.
+    """
+
+    def __init__(
+        self, model: Mvlt, tokenizer: Tokenizer, *, device: str | torch.device = "cpu", batch_size: int = 256
+    ) -> None:
+        self.model = model.eval().to(device)
+        self.tokenizer = tokenizer
+        self.device = torch.device(device)
+        self.batch_size = batch_size
+
+    @torch.inference_mode()
+    def begin_images(self, prepared: Tensor) -> Tensor:
+        """(N, 3, H, W) uint8 -> the maps that `score` takes, (N, D, h, w), kept on the device."""
+        parts = prepared.split(self.batch_size)
+        return torch.cat([self.model.begin(part.to(self.device)).image[-1] for part in parts])
+
+    @torch.inference_mode()
+    def begin_texts(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Texts -> (N, L, D) and mask (N, L), all padded to the longest."""
+        token_ids, mask = token_tensors(self.tokenizer, texts, self.model.config, self.device)
+        parts = zip(token_ids.split(self.batch_size), mask.split(self.batch_size), strict=True)
+        begun = [self.model.begin(None, ids, attend) for ids, attend in parts]
+        masks = [mask if one.attention_mask is None else one.attention_mask for one in begun]
+        return torch.cat([one.text[-1] for one in begun]), torch.cat(masks)
+
+    @torch.inference_mode()
+    def score(self, images: Tensor, texts: tuple[Tensor, Tensor], image_rows: Tensor, text_rows: Tensor) -> Tensor:
+        """Log-odds of a match (P,) of the pairs (image_rows[p], text_rows[p]), each (P,) rows of what was begun."""
+        words, mask = texts
+        found = []
+        rows = zip(image_rows.split(self.batch_size), text_rows.split(self.batch_size), strict=True)
+        for image_row, text_row in rows:
+            attend = mask[text_row] if self.model.config.pad_mask else None
+            chosen = words[text_row]
+            if attend is not None:  # texts of this batch may all be shorter than the longest of all
+                longest = int(attend.sum(dim=1).max())
+                chosen, attend = chosen[:, :longest], attend[:, :longest]
+            found.append(self.model.match_score(self.model.finish(Pyramid([images[image_row]], [chosen], attend))))
+        return torch.cat(found) if found else torch.zeros(0)
+
+
+class Reranker:
+    """MVLT's ITM head as `modiste.types.PairScorer`: the second look at what the index returned.
+
+    A query's words are matched with an item's photo, a query's photo with an item's words; what both have is averaged. An
+    item that lacks the counterpart is scored `-inf`: it keeps its place behind the others.
+    """
+
+    def __init__(self, model: Mvlt, tokenizer: Tokenizer, *, name: str = "", device: str | torch.device = "cpu") -> None:
+        self.pairs = PairModel(model, tokenizer, device=device)
+        self.name = name
+
+    def score(self, query: Item, items: Sequence[Item]) -> FloatArray:
+        """(N,) log-odds of a match. Raises `ValueError` for a query with neither words nor photo."""
+        if query.image is None and not query.text:
+            raise ValueError("a query to re-rank with needs words, a photo, or both")
+        totals, counts = np.zeros((2, len(items)), np.float32)
+        if query.text:
+            rows = [n for n, item in enumerate(items) if item.image is not None]
+            totals[rows] += self._scores([items[n] for n in rows], [query] * len(rows))
+            counts[rows] += 1
+        if query.image is not None:
+            rows = [n for n, item in enumerate(items) if item.text]
+            totals[rows] += self._scores([query] * len(rows), [items[n] for n in rows])
+            counts[rows] += 1
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(counts > 0, totals / counts, -np.inf).astype(np.float32)
+
+    def _scores(self, photos: Sequence[Item], texts: Sequence[Item]) -> FloatArray:
+        """Log-odds (P,) of photo p with text p; an item that comes more than once is encoded once."""
+        if not photos:
+            return np.zeros(0, np.float32)
+        config = self.pairs.model.config
+        photo_rows, unique_photos = _unique(photos)
+        text_rows, unique_texts = _unique(texts)
+        prepared = prepared_photos(unique_photos, config)
+        scores = self.pairs.score(
+            self.pairs.begin_images(prepared), self.pairs.begin_texts([item.text for item in unique_texts]),
+            photo_rows.to(self.pairs.device), text_rows.to(self.pairs.device),
+        )  # fmt: skip
+        return scores.float().cpu().numpy()
+
+
+def _unique(items: Sequence[Item]) -> tuple[Tensor, list[Item]]:
+    numbers: dict[int, int] = {}
+    rows = [numbers.setdefault(id(item), len(numbers)) for item in items]
+    return torch.tensor(rows), list({id(item): item for item in items}.values())
+
+
+def prepared_photos(items: Sequence[Item], config: MvltConfig) -> Tensor:
+    """Photos decoded and fitted, (N, 3, H, W) uint8; raises `ImageError` naming the item."""
+    found = []
+    for item in items:
+        if item.image is None:
+            raise ImageError(f"item {item.id!r} has no photo")
+        try:
+            found.append(prepare_photo(decode(item.image, draft_to=draft_size(config)), config))
+        except ImageError as error:
+            raise ImageError(f"item {item.id!r}: {error}") from error
+    return torch.stack(found)
+
+
+class Recogniser:
+    """The label heads: what an item is, from its photo, its words, or both.
+
+    Raises `ValueError` for a model without label heads.
+    """
+
+    def __init__(self, model: Mvlt, tokenizer: Tokenizer, *, name: str = "", device: str | torch.device = "cpu") -> None:
+        if not model.labels:
+            raise ValueError("this MVLT has no label heads; train one with the tag objective")
+        self.model = model.eval().to(device)
+        self.tokenizer = tokenizer
+        self.name = name
+        self.device = torch.device(device)
+
+    def recognise(
+        self, items: Sequence[Item], *, batch_size: int = 64, progress: Callable[[int], None] | None = None
+    ) -> dict[str, tuple[tuple[str, ...], FloatArray]]:
+        """Label -> its classes and their probabilities (N, classes).
+
+        Items without a photo are told by their words, and the other way round; raises `ValueError` naming an item that has
+        neither, or whose photo cannot be decoded.
+        """
+        rows: dict[str, list[FloatArray]] = {name: [] for name in self.model.labels}
+        for start in range(0, len(items), batch_size):
+            part = items[start : start + batch_size]
+            for name, probabilities in self._batch(part).items():
+                rows[name].append(probabilities)
+            if progress:
+                progress(len(part))
+        empty = {name: np.zeros((0, len(of)), np.float32) for name, of in self.model.labels.items()}
+        return {
+            name: (self.model.labels[name], np.concatenate(parts) if parts else empty[name])
+            for name, parts in rows.items()
+        }
+
+    @torch.inference_mode()
+    def _batch(self, items: Sequence[Item]) -> dict[str, FloatArray]:
+        for item in items:
+            if item.image is None and not item.text:
+                raise ValueError(f"item {item.id!r} has neither a photo nor a text, so there is nothing to recognise")
+        found = {name: np.zeros((len(items), len(of)), np.float32) for name, of in self.model.labels.items()}
+        for with_photo in (True, False):
+            rows = [n for n, item in enumerate(items) if (item.image is not None) == with_photo]
+            if not rows:
+                continue
+            chosen = [items[n] for n in rows]
+            ids, mask = token_tensors(self.tokenizer, [item.text for item in chosen], self.model.config, self.device)
+            images = prepared_photos(chosen, self.model.config).to(self.device) if with_photo else None
+            logits = self.model.label_logits(self.model.encode(images, ids, mask))
+            if images is not None:  # a garment is the same seen in a mirror
+                mirrored = self.model.label_logits(self.model.encode(images.flip(3), ids, mask))
+                logits = {name: (one + mirrored[name]) / 2 for name, one in logits.items()}
+            for name, one in logits.items():
+                found[name][rows] = one.softmax(dim=1).cpu().numpy()
+        return found
+
+
+class Inpainter:
+    """The image decoder: what was hidden, from the rest of the photo and the words."""
+
+    def __init__(self, model: Mvlt, tokenizer: Tokenizer, *, name: str = "", device: str | torch.device = "cpu") -> None:
+        self.model = model.eval().to(device)
+        self.tokenizer = tokenizer
+        self.name = name
+        self.device = torch.device(device)
+
+    @torch.inference_mode()
+    def reconstruct(
+        self,
+        items: Sequence[Item],
+        mask_ratio: float = 0.5,
+        *,
+        style: MaskStyle = "random_grid",
+        unit: int = 16,
+        seed: int = 0,
+        batch_size: int = 64,
+    ) -> Iterator[tuple[FloatArray, FloatArray, FloatArray, NDArray[np.bool_]]]:
+        """Batches of (original, masked, reconstruction), each (B, H, W, 3) in [0, 1], and the mask (B, H, W), True = hidden.
+
+        Text is given to the model as it is. The masks are a function of the seed and of the items' order. Raises
+        `ImageError` naming an item without a readable photo.
+        """
+        config = self.model.config
+        for start in range(0, len(items), batch_size):
+            part = items[start : start + batch_size]
+            images = prepared_photos(part, config).to(self.device).float() / 255
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed * 1_000_003 + start)
+                hidden = pixel_mask(len(part), *images.shape[-2:], style=style, ratio=mask_ratio, unit=unit)
+            hidden = hidden.to(self.device)
+            shown = hide_pixels(images, hidden)
+            ids, mask = token_tensors(self.tokenizer, [item.text for item in part], config, self.device)
+            filled = self.model.reconstruct(self.model.encode(shown, ids, mask)).clamp(0, 1)
+            original, masked, made = (one.permute(0, 2, 3, 1).float().cpu().numpy() for one in (images, shown, filled))
+            yield original, masked, made, hidden.cpu().numpy()

@@ -1,0 +1,270 @@
+"""MVLT pre-training and fine-tuning (models/mvlt.py). Lab notes: docs/results/mvlt.md has every run's command and scores.
+
+    modiste train mvlt_small                 # ours, for 60x80 photos: ITC + ITM with hard negatives, MLM, MIR, labels
+    modiste train mvlt_micro                 # the paper's equations and objectives at a size for ablations
+    modiste train mvlt_tiny data=FASHIONGEN  # the paper's Table 1 at 256 px and the released hyper-parameters, on a GPU
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tokenizers import Tokenizer
+
+    from modiste.models.mvlt import Mvlt, MvltConfig
+    from modiste.training.run import Eval, Run
+    from modiste.types import Item
+
+
+@dataclass(frozen=True)
+class MvltRecipe:
+    """Fields of the MVLT recipes; `modiste train mvlt_small field=value`."""
+
+    data: str = "fashion_products"
+    """Training items: any source that `modiste evaluate --data` takes."""
+    atelier: int = 0
+    """How many generated items to add, each with customer photos; 0 for none."""
+    atelier_repeats: int = 1
+    """How often each generated item comes in an epoch."""
+    customer_photos: int = 3
+    """Customer photos drawn of each generated item."""
+    cache: str = "runs/cache"
+    """Folder where drawn examples are kept; empty to draw them anew each time."""
+    size: str = "small"
+    """Row of models.mvlt.SIZES: debug, micro, small, small_224 or tiny."""
+    vocab_size: int = 8192
+    """WordPieces learned from the training texts (fewer when the texts hold fewer)."""
+    joint_from: int = 0
+    """First stage in which photo and words attend to each other; 0: the size's own."""
+    local: Literal["", "yes", "no"] = ""
+    """Overlapping patches and convolutional feed-forward (PVT v2); empty: the size's own."""
+    decoder: Literal["", "unet4", "cpd3"] = ""
+    """Image decoder: the paper's or the released one; empty: the size's own."""
+    embed_dim: int = -1
+    """Width of the contrastive head, 0 for none; -1: the size's own."""
+    drop_path: float = 0.1
+    """Stochastic depth, linear over the blocks."""
+    pad_mask: bool = True
+    """False: padding is attended to, as in the released code."""
+    activation_checkpointing: bool = False
+    """Recompute blocks backwards: memory for time, at 256 px."""
+    objectives: tuple[str, ...] = ("mir", "itm", "mlm", "itc", "tag")
+    """Which losses: mir, itm, mlm (the paper's), itc (contrastive), tag (labels)."""
+    mir_weight: float = 10.0
+    """The paper's."""
+    itm_weight: float = 1.0
+    """The paper's."""
+    mlm_weight: float = 1.0
+    """The paper's."""
+    itc_weight: float = 1.0
+    """Of the contrastive loss."""
+    rank_weight: float = 1.0
+    """Of the ranking term of ITM."""
+    tag_weight: float = 1.0
+    """Of the labels' cross-entropy."""
+    labels: tuple[str, ...] = ("article_type", "sub_category", "colour", "gender", "season", "usage")
+    """Attributes that label heads learn, where `tag` is among the objectives."""
+    mask_style: Literal["random_grid", "grid", "stroke", "center"] = "random_grid"
+    """How pixels are hidden."""
+    mask_ratio: float = 0.5
+    """Share of hidden pixels, r_v."""
+    mask_unit: int = 16
+    """Side of a hidden unit in pixels, alpha P."""
+    alternate: bool = False
+    """Every other row sees the clean photo (the released code's alternation of batches)."""
+    one_pass: bool = False
+    """All losses on one masked pass, as in the paper; False: ITM has an unmasked pass of its own."""
+    hard_negatives: bool = True
+    """ITM negatives drawn by in-batch similarity; needs itc and one_pass=false."""
+    num_negatives: int = 3
+    """ITM negatives per pair and direction; more than 1 needs one_pass=false."""
+    rank_term: bool = True
+    """ITM also ranks each pair before its negatives; needs one_pass=false."""
+    epochs: int = 40
+    """Passes over the data."""
+    batch_size: int = 256
+    """Items of one step."""
+    group_size: int = 32
+    """How many items of one category sit together in a batch: harder negatives the more."""
+    learning_rate: float = 1e-3
+    """Peak, after the warm-up; falls to 0 along a cosine."""
+    weight_decay: float = 0.05
+    """Not on biases, norms and embeddings."""
+    warmup_steps: int = 500
+    """Steps of linear warm-up."""
+    grad_clip_norm: float = 1.0
+    """Gradients are scaled down to this norm."""
+    gradient_accumulation: int = 1
+    """Pieces that a batch is worked on in, to save memory; each piece has only its own negatives."""
+    ema_decay: float = 0.999
+    """Average of the weights that is evaluated and saved; 0 for none."""
+    drop_token_rate: float = 0.1
+    """Words hidden in training, in all passes."""
+    augmentation: float = 1.0
+    """Strength of mirror, shift, zoom, turn and relighting; 0 for none."""
+    attribute_captions: float = 0.25
+    """How often the caption is composed of the item's attributes instead of its title."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """bf16, fp32, or auto: bf16 where the hardware computes in it."""
+    init_from: str = ""
+    """A model folder to start from: a new run with its weights, tokenizer and sizes; new label heads start fresh."""
+    pvt: str = ""
+    """ImageNet weights for the pyramid: a Hugging Face PVT v1 checkpoint by name or folder (Zetatech/pvt-tiny-224)."""
+    eval_every: int = 10
+    """Epochs between evaluations on the validation split; 0: never."""
+    seed: int = 0
+    """Of weights, order and augmentation."""
+
+
+LOSS_FIELDS = {
+    "mir_loss": "mir_weight", "itm_loss": "itm_weight", "mlm_loss": "mlm_weight", "itc_loss": "itc_weight",
+    "itm_rank_loss": "rank_weight", "tag_loss": "tag_weight",
+}  # fmt: skip
+
+
+def build(config: MvltRecipe) -> Run:
+    """The complete run: data decoded, tokenizer learned, evaluators named."""
+    import torch
+
+    from modiste.data.pairs import build_pairs
+    from modiste.data.sources import load_items
+    from modiste.data.text import train_wordpiece
+    from modiste.models.mvlt import Mvlt, MvltObjective
+    from modiste.models.mvlt_inference import prepare_photo
+    from modiste.models.pretrained import load_model, save_pretrained
+    from modiste.recipes.examples import atelier_examples, examples_of
+    from modiste.training.run import Run
+    from modiste.training.sampling import IndexLoader
+
+    start = load_model(config.init_from) if config.init_from else None
+    if start and not isinstance(start.model, Mvlt):
+        raise ValueError(f"init_from={config.init_from} is not an MVLT")
+    items = load_items(config.data, "train")
+    examples = list(examples_of(items, config.attribute_captions))
+    sizes = start.model.config if start else _sizes(config)
+    if config.atelier:
+        cache = Path(config.cache) if config.cache else None
+        drawn = list(atelier_examples(config.atelier, config.customer_photos, sizes.image_size, cache=cache))
+        examples += drawn * config.atelier_repeats
+    captions = [text for example in examples for text, _ in example.captions]
+    tokenizer = start.tokenizer if start else train_wordpiece(captions, vocab_size=config.vocab_size)
+    if not start:
+        sizes = _sizes(config, vocab_size=tokenizer.get_vocab_size())
+    labels = class_names(items, config.labels) if "tag" in config.objectives else {}
+    data = build_pairs(
+        examples, tokenizer, lambda pixels: prepare_photo(pixels, sizes), context_length=sizes.context_length,
+        drop_token_rate=config.drop_token_rate, augmentation=config.augmentation, labels=labels,
+    )  # fmt: skip
+    objective = MvltObjective(
+        losses=config.objectives, mask_style=config.mask_style, mask_ratio=config.mask_ratio, mask_unit=config.mask_unit,
+        alternate=config.alternate, one_pass=config.one_pass, hard_negatives=config.hard_negatives,
+        num_negatives=config.num_negatives, rank_term=config.rank_term,
+    )  # fmt: skip
+    asked = {f"{name}_loss" for name in config.objectives} | ({"itm_rank_loss"} if config.rank_term else set())
+
+    def model() -> Mvlt:
+        made = Mvlt(sizes, objective, labels=labels)
+        if start:
+            _start_from(made, start.model.state_dict())
+        elif config.pvt:
+            from modiste.models.mvlt_pvt import load_pvt
+
+            load_pvt(made, config.pvt)
+        return made
+
+    def publish(trained: torch.nn.Module, folder: Path) -> None:
+        assert isinstance(trained, Mvlt)
+        save_pretrained(folder, trained, tokenizer, name=f"mvlt_{config.size}.{folder.parent.name}")
+
+    return Run(
+        name="mvlt",
+        model=model,
+        loader=IndexLoader(
+            data.collate, len(data), config.batch_size, seed=config.seed, labels=data.labels,
+            group_size=config.group_size, num_workers=1,
+        ),
+        epochs=config.epochs,
+        learning_rate=config.learning_rate,
+        weight_decay=config.weight_decay,
+        warmup_steps=config.warmup_steps,
+        grad_clip_norm=config.grad_clip_norm,
+        gradient_accumulation=config.gradient_accumulation,
+        ema_decay=config.ema_decay,
+        precision=config.precision,
+        seed=config.seed,
+        loss_weights={loss: getattr(config, weight) for loss, weight in LOSS_FIELDS.items() if loss in asked},
+        augment=data.augment,
+        find_unused_parameters=True,
+        evals=_validation(config, tokenizer),
+        publish=publish,
+    )  # fmt: skip
+
+
+def class_names(items: Sequence[Item], names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Attribute -> its values among the items, in order; attributes that no item has are left out."""
+    found = {
+        name: tuple(sorted({str(item.attributes[name]) for item in items if item.attributes.get(name)})) for name in names
+    }
+    return {name: values for name, values in found.items() if len(values) > 1}
+
+
+def _sizes(config: MvltRecipe, **more: Any) -> MvltConfig:
+    """The size's row with the recipe's changes. Raises `ValueError` listing the sizes for an unknown one."""
+    from dataclasses import replace
+
+    from modiste.models.mvlt import SIZES
+
+    if config.size not in SIZES:
+        raise ValueError(f"there is no size {config.size!r}; choose one of {', '.join(SIZES)}")
+    changes: dict[str, Any] = {"drop_path": config.drop_path, "pad_mask": config.pad_mask}
+    changes["activation_checkpointing"] = config.activation_checkpointing
+    if config.joint_from:
+        changes["joint_from"] = config.joint_from
+    if config.local:
+        changes["local"] = config.local == "yes"
+    if config.decoder:
+        changes["decoder"] = config.decoder
+    if config.embed_dim >= 0:
+        changes["embed_dim"] = config.embed_dim
+    return replace(SIZES[config.size], **changes, **more)
+
+
+def _start_from(model: Mvlt, state: dict[str, Any]) -> None:
+    """Another MVLT's weights; label heads that are missing there or have other classes stay fresh, all else must fit."""
+    own = model.state_dict()
+    for name, tensor in own.items():
+        if name in state and state[name].shape == tensor.shape:
+            continue
+        if not name.startswith("label_heads."):
+            raise ValueError(f"init_from: {name} is missing there or has another shape")
+        state[name] = tensor
+    model.load_state_dict({name: state[name] for name in own})
+
+
+def _validation(config: MvltRecipe, tokenizer: Tokenizer) -> dict[str, Eval]:
+    """1-of-101 on the validation split, by the contrastive head and by the matching head, as far as they are trained."""
+    from modiste.data.sources import has_split, load_items
+    from modiste.evaluation.retrieval import evaluate_scorers
+    from modiste.training.run import Eval
+
+    if not config.eval_every or not has_split(config.data, "valid"):
+        return {}
+    items = load_items(config.data, "valid")
+
+    def evaluate(model: Mvlt) -> dict[str, float]:
+        from modiste.models.mvlt_pairs import mvlt_scorers
+
+        found = {}
+        for way, scorers in mvlt_scorers(model, tokenizer, items, device=model.device).items():
+            report = evaluate_scorers("retrieval-1of101", items, scorers, num_queries=1000, resamples=0).as_dict()
+            values = {key: value for key, value in report.items() if key.startswith(("t2i_R", "i2t_R"))}
+            found |= {f"{way}_{key}": value for key, value in values.items() if key.count("_") == 1}
+            found[f"{way}_sum"] = sum(value for key, value in values.items() if key.count("_") == 1)
+        return found
+
+    return {"retrieval-1of101/valid": Eval(evaluate, every_epochs=config.eval_every)}
