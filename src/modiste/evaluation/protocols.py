@@ -29,6 +29,8 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
                 "retrieval",
             ),
             Protocol("retrieval-full", "words to photo and back among everything in the split", "retrieval"),
+            Protocol("recognition", "category, sub-category and other labels of an item", "recognition"),
+            Protocol("generation", "the hidden half of a photo, painted in", "generation"),
         )
     }
 )
