@@ -21,7 +21,7 @@ from modiste.evaluation.protocols import PROTOCOLS
 from modiste.evaluation.retrieval import evaluate_retrieval
 from modiste.types import Item
 
-BOTH = list(PROTOCOLS)
+BOTH = [protocol.name for protocol in PROTOCOLS.values() if protocol.kind == "retrieval"]
 COLOURS = [f"colour{number}" for number in range(30)]
 
 

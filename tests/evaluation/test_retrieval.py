@@ -24,7 +24,7 @@ from modiste.evaluation.retrieval import (
 from modiste.taxonomy import super_category
 from modiste.types import Embeddings, EncoderId, EncoderMismatch, FloatArray, ImageLike, Item
 
-BOTH = list(PROTOCOLS)
+BOTH = [protocol.name for protocol in PROTOCOLS.values() if protocol.kind == "retrieval"]
 
 
 def catalogue(count: int = 320, seed: int = 0) -> list[Item]:
@@ -365,9 +365,11 @@ def test_items_without_words_are_no_duplicates_of_each_other() -> None:
 def test_errors_say_what_is_wrong() -> None:
     items = numbered(102)
     with pytest.raises(
-        ValueError, match="no protocol 'retrieval-1000'; choose one of retrieval-1of101, retrieval-full"
+        ValueError, match=r"no retrieval protocol 'retrieval-1000'; choose one of retrieval-1of101, retrieval-full$"
     ):
         run(items, "retrieval-1000")
+    with pytest.raises(ValueError, match="no retrieval protocol 'recognition'"):
+        run(items, "recognition")
     with pytest.raises(ValueError, match="item '000', found 99; give more items, or use retrieval-full"):
         run(items[:100], "retrieval-1of101")
     assert run(items[:101], "retrieval-1of101").num_queries == 101

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from modiste.evaluation.protocols import PROTOCOLS, require_protocol
+from modiste.evaluation.protocols import PROTOCOLS
 
 _LIST = "; ".join(f"{name}: {protocol.summary}" for name, protocol in PROTOCOLS.items())
 
@@ -16,9 +16,12 @@ def evaluate(
     model: str = typer.Option("", help="A name of `modiste models`, a folder (a run's too), or a hub name."),
     data: str = typer.Option(..., "--data", "-d", help="A table, a folder with splits, or atelier:SIZE[:SEED]."),
     split: str = typer.Option("", help="train, valid or test.  [default: test where the data has splits, else all]"),
-    num_queries: int = typer.Option(0, help="Only so many queries, drawn by the seed; 0 for all."),
-    seed: int = typer.Option(0, help="Of negatives, queries and bootstrap."),
-    control: bool = typer.Option(True, help="Also report the metadata-only control."),
+    num_queries: int = typer.Option(0, help="Only so many queries (or items), drawn by the seed; 0 for all."),
+    inputs: str = typer.Option("both", help="Of recognition: both, image (text blanked), or text (image removed)."),
+    mask_ratio: float = typer.Option(0.5, help="Of generation: the share of each photo that is hidden."),
+    seed: int = typer.Option(0, help="Of negatives, queries, masks and bootstrap."),
+    control: bool = typer.Option(True, help="Also report what metadata or words alone get."),
+    device: str = typer.Option("cpu", help="Where the model runs: cpu, cuda, mps."),
     out: Path = typer.Option(None, "--out", "-o", help="Also write the JSON there."),
     json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
@@ -27,48 +30,46 @@ def evaluate(
     ```console
     modiste evaluate retrieval-1of101 --data data/fashion_products --split test
     modiste evaluate retrieval-full --model runs/dual_encoder_small --data atelier:2000:5 --json
+    modiste evaluate recognition --model runs/mvlt --data data/fashion_products --inputs image
+    modiste evaluate generation --model runs/mvlt --data data/fashion_products --mask-ratio 0.5
     ```
     """
     import json as jsonlib
     import time
 
     from modiste import __version__
-    from modiste.cli.console import errors, print_json, results
-    from modiste.data.sources import default_split, load_items
-    from modiste.evaluation.controls import add_metadata_control
-    from modiste.evaluation.retrieval import evaluate_encoder
+    from modiste.cli.console import print_json, results
+    from modiste.cli.protocols import RUNNERS, Request
+    from modiste.data.sources import default_split
+    from modiste.evaluation.protocols import require_protocol
     from modiste.files import write_atomically
-    from modiste.models.pretrained import load
 
-    require_protocol(protocol)
-    split = split or default_split(data) or ""
-    encoder = load(model or None)
-    with errors.status(f"reading {data}"):
-        items = load_items(data, split or None)
-    with errors.status(f"encoding {len(items):,} items with {encoder.id.name}"):
-        report = evaluate_encoder(protocol, items, encoder, seed=seed, num_queries=num_queries or None)
-    if control:
-        with errors.status("metadata-only control"):
-            report = add_metadata_control(report, items)
+    kind = require_protocol(protocol).kind
+    if inputs != "both" and kind != "recognition":
+        raise ValueError(f"--inputs is an option of recognition; {protocol} has none")
+    if mask_ratio != 0.5 and kind != "generation":
+        raise ValueError(f"--mask-ratio is an option of generation; {protocol} hides nothing")
+    if not 0 < mask_ratio < 1:
+        raise ValueError(f"--mask-ratio must lie between 0 and 1, not {mask_ratio}")
+    part = split or default_split(data)
+    request = Request(protocol, model, data, part, num_queries, seed, control, device, inputs, mask_ratio)
+    measured = RUNNERS[kind](request)
     made = {"date": time.strftime("%Y-%m-%d", time.gmtime()), "modiste": __version__}
-    model_id = {"model": encoder.id.name, "sha256": encoder.id.sha256}
-    result = {**model_id, "data": data, "split": split or "all", **report.as_dict(), **made}
+    model_id = {"model": measured.model, "sha256": measured.sha256}
+    result = {**model_id, "data": data, "split": part or "all", **measured.report.as_dict(), **made}
     if out is not None:
         write_atomically(out, (jsonlib.dumps(result, indent=2) + "\n").encode())
     if json:
         print_json(result)
     else:
-        results.print(report_table(report, encoder.id.name))
+        results.print(report_table(measured.report.table(), f"{protocol}: {measured.model}, {measured.caption}"))
 
 
-def report_table(report, name):  # type: ignore[no-untyped-def]
-    """The report as a rich table: metric, value with interval, control, chance."""
+def report_table(rows, title):  # type: ignore[no-untyped-def]
+    """A report's rows as a rich table: metric, value with interval, chance, control."""
     from rich.table import Table
 
-    rows = report.table()
-    table = Table(
-        title=f"{report.protocol}: {name}, {report.num_queries:,} queries (percent)", box=None, header_style="bold"
-    )
+    table = Table(title=title, box=None, header_style="bold")
     for column in rows[0]:
         table.add_column(str(column), justify="right")
     for row in rows[1:]:

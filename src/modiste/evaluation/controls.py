@@ -4,18 +4,23 @@ Titles of product data name gender, colour and type, and so does the metadata. A
 little until it is set beside the *metadata control*: the image is replaced by a sentence of its metadata, the text stays,
 and TF-IDF cosine ranks the very same candidates. What a model has above it, it has seen.
 The *constant control* scores everything the same and must land exactly at chance.
+
+Labels are told by titles too: beside recognition stands the *text control*, TF-IDF of the item's text and a linear
+classifier, which has seen no pixel whatever the model was given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.svm import LinearSVC
 
+from modiste.evaluation.recognition import RecognitionReport, evaluate_recognition, label_of
 from modiste.evaluation.retrieval import (
     CandidateScorer,
     Direction,
@@ -23,7 +28,7 @@ from modiste.evaluation.retrieval import (
     RetrievalReport,
     evaluate_scorers,
 )
-from modiste.types import Item
+from modiste.types import FloatArray, Item
 
 # Labels that a catalogue has without anyone looking at the picture; the category is added to them.
 METADATA = ("gender", "colour", "material", "pattern", "article_type", "sub_category", "season", "usage")
@@ -113,6 +118,72 @@ def add_metadata_control(
         resamples=report.resamples,
     )
     return replace(report, control={key: control.metrics[key] for key in report.metrics})
+
+
+class TextRecogniser:
+    """A recogniser that reads and never looks: TF-IDF of `Item.text`, one linear classifier (SVM) a label.
+
+    Parameters
+    ----------
+    train_items
+        What words, weights and classes are learned from.
+    labels
+        Names as `recognition.label_of` takes them. A label that no training item has is not offered.
+    """
+
+    def __init__(self, train_items: Sequence[Item], labels: Sequence[str], *, seed: int = 0) -> None:
+        self._vectorizer = TfidfVectorizer()
+        # Without one word to learn from there is nothing to tell classes by but how frequent they are.
+        self._reads = any(map(self._vectorizer.build_analyzer(), (item.text for item in train_items)))
+        texts = self._vectorizer.fit_transform([item.text for item in train_items]) if self._reads else None
+        self._models: dict[str, tuple[tuple[str, ...], Any]] = {}  # label -> classes, classifier or frequencies
+        for label in labels:
+            truth = np.array([label_of(item, label) for item in train_items])
+            rows = np.flatnonzero(truth != "")
+            classes, sizes = np.unique(truth[rows], return_counts=True)
+            if not len(rows):
+                continue
+            fitted: Any = sizes
+            if texts is not None and len(classes) > 1:
+                fitted = LinearSVC(random_state=seed).fit(texts[rows], truth[rows])
+            self._models[label] = tuple(map(str, classes)), fitted
+
+    def recognise(self, items: Sequence[Item]) -> Mapping[str, tuple[tuple[str, ...], FloatArray]]:
+        """Label -> classes (C,) and distances from the classifier's planes (N, C): no probabilities, but their order."""
+        texts = self._vectorizer.transform([item.text for item in items]) if self._reads else None
+        found: dict[str, tuple[tuple[str, ...], FloatArray]] = {}
+        for label, (classes, model) in self._models.items():
+            if isinstance(model, LinearSVC):
+                scores = model.decision_function(texts)
+                scores = scores if scores.ndim == 2 else np.stack([-scores, scores], axis=1)  # two classes, one plane
+            else:
+                scores = np.tile(model, (len(items), 1))
+            found[label] = classes, scores.astype(np.float32)
+        return found
+
+
+def add_text_control(
+    report: RecognitionReport, items: Sequence[Item], train_items: Sequence[Item]
+) -> RecognitionReport:
+    """The report with what `TextRecogniser`, given the text whatever the model's inputs were, gets on the same items.
+
+    Raises
+    ------
+    ValueError
+        If an item of the report is missing, or one of them is among those that the control would learn from.
+    """
+    known = {item.id: item for item in items}
+    if missing := [item_id for item_id in report.item_ids if item_id not in known]:
+        raise ValueError(f"item {missing[0]!r} of the report is not among the items given")
+    if seen := {item.id for item in train_items}.intersection(report.item_ids):
+        raise ValueError(f"item {min(seen)!r} is both measured and learned from; the control needs a split of its own")
+    control = evaluate_recognition(
+        [known[item_id] for item_id in report.item_ids],
+        TextRecogniser(train_items, report.labels, seed=report.seed),
+        seed=report.seed,
+        resamples=report.resamples,
+    )
+    return replace(report, control={key: control.metrics[key] for key in report.metrics if key in control.metrics})
 
 
 class _SparseCosine:

@@ -187,6 +187,10 @@ class Estimate:
         """The same estimate in another unit, e.g. `scaled(100)` for percent; `factor` is positive."""
         return Estimate(self.mean * factor, self.low * factor, self.high * factor, self.count)
 
+    def spelled(self, key: str) -> dict[str, float]:
+        """As reports write it in JSON: the mean under `key`, the interval under `key_low` and `key_high`."""
+        return {key: self.mean, f"{key}_low": self.low, f"{key}_high": self.high}
+
 
 def mean_with_interval(
     values: NDArray[Any],

@@ -106,9 +106,9 @@ class RetrievalReport:
         """JSON values. Keys: each metric with `_low`, `_high` and `_chance` beside it, `control_` before the control's."""
         found: dict[str, Any] = {"protocol": self.protocol, "units": "percent"}
         for key, estimate in self.metrics.items():
-            found |= _spelled(key, estimate) | {f"{key}_chance": self.chance[key]}
+            found |= estimate.spelled(key) | {f"{key}_chance": self.chance[key]}
         for key, estimate in self.control.items():
-            found |= _spelled(f"control_{key}", estimate)
+            found |= estimate.spelled(f"control_{key}")
         return found | {
             "num_queries": self.num_queries,
             "num_items": self.num_items,
@@ -152,7 +152,7 @@ def evaluate_encoder(
     EncoderMismatch
         If images and texts come from two encoders.
     """
-    require_protocol(protocol)
+    require_protocol(protocol, "retrieval")
     usable = with_image_and_text(items)
     if not usable:
         raise ValueError(
@@ -234,7 +234,7 @@ def evaluate_scorers(
         For an unknown protocol or direction, items that share an id, `num_queries` out of range, too few items for
         1-of-101, or a scorer whose answer has a wrong shape or NaN (the query is named).
     """
-    require_protocol(protocol)
+    require_protocol(protocol, "retrieval")
     if not scorers or (unknown := set(scorers) - set(DIRECTIONS)):
         raise ValueError(
             f"scorers are needed for {' or '.join(DIRECTIONS)}, not {sorted(unknown) if scorers else 'none'}"
@@ -287,7 +287,7 @@ def ranking_task(
     protocol: str, items: Sequence[Item], direction: Direction, *, seed: int = 0, num_queries: int | None = None
 ) -> RankingTask:
     """The queries of a protocol and the candidates of each; raises `ValueError` as `evaluate_scorers`."""
-    require_protocol(protocol)
+    require_protocol(protocol, "retrieval")
     if direction not in DIRECTIONS:
         raise ValueError(f"unknown direction {direction!r}; choose one of {', '.join(DIRECTIONS)}")
     if seed < 0:
@@ -385,10 +385,6 @@ def _values(tie: BestTie) -> dict[str, NDArray[np.float64]]:
     """Metric -> (Q,) values in [0, 1]."""
     found = {f"R@{k}": recall_from(tie, k) for k in KS}
     return {**found, "MRR": reciprocal_rank_from(tie)}
-
-
-def _spelled(key: str, estimate: Estimate) -> dict[str, float]:
-    return {key: estimate.mean, f"{key}_low": estimate.low, f"{key}_high": estimate.high}
 
 
 class _InnerProduct:

@@ -1,0 +1,143 @@
+"""What `modiste evaluate` runs, one small function per kind of protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from modiste.cli.console import errors
+from modiste.evaluation.protocols import Kind
+
+if TYPE_CHECKING:
+    from modiste.evaluation.recognition import Inputs
+    from modiste.types import Item
+
+
+class Report(Protocol):
+    """What every protocol's report offers."""
+
+    def as_dict(self) -> dict[str, Any]: ...
+
+    def table(self) -> list[list[str]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The options of the command, as given; empty strings and zeros mean "not said"."""
+
+    protocol: str
+    model: str
+    data: str
+    split: str | None
+    num_queries: int
+    seed: int
+    control: bool
+    device: str
+    inputs: str
+    mask_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A report, of which model, and what a table says above it."""
+
+    report: Report
+    model: str
+    sha256: str
+    caption: str  # how many of what, in which unit
+
+
+def run_retrieval(request: Request) -> Measured:
+    """A dual encoder, beside the metadata-only control."""
+    from modiste.data.sources import load_items
+    from modiste.evaluation.controls import add_metadata_control
+    from modiste.evaluation.retrieval import evaluate_encoder
+    from modiste.models.pretrained import load
+
+    encoder = load(request.model or None, device=request.device)
+    with errors.status(f"reading {request.data}"):
+        items = load_items(request.data, request.split)
+    with errors.status(f"encoding {len(items):,} items with {encoder.id.name}"):
+        report = evaluate_encoder(
+            request.protocol, items, encoder, seed=request.seed, num_queries=request.num_queries or None
+        )
+    if request.control:
+        with errors.status("metadata-only control"):
+            report = add_metadata_control(report, items)
+    return Measured(report, encoder.id.name, encoder.id.sha256, f"{report.num_queries:,} queries (percent)")
+
+
+def run_recognition(request: Request) -> Measured:
+    """A recogniser, beside the text-only control where there is a training split for that to learn from."""
+    from modiste.data.sources import load_items
+    from modiste.evaluation.controls import add_text_control
+    from modiste.evaluation.recognition import evaluate_recognition
+    from modiste.models.pretrained import load_recogniser
+
+    recogniser = load_recogniser(request.model or None, device=request.device)
+    name, sha256 = _identity(recogniser, request.model)
+    with errors.status(f"reading {request.data}"):
+        items = _drawn(load_items(request.data, request.split), request)
+    with errors.status(f"recognising {len(items):,} items with {name}"):
+        report = evaluate_recognition(items, recogniser, inputs=cast("Inputs", request.inputs), seed=request.seed)
+    if request.control and _has_training_split(request):
+        with errors.status("text-only control"):
+            report = add_text_control(report, items, load_items(request.data, "train"))
+    elif request.control:
+        errors.print("no control: it would learn from what is measured; give data with splits, or --split test")
+    caption = f"{report.num_items:,} items, inputs {report.inputs} (accuracy in percent, macro-F1 from 0 to 1)"
+    return Measured(report, name, sha256, caption)
+
+
+def run_generation(request: Request) -> Measured:
+    """A model that paints hidden parts of photos; its controls are part of the protocol."""
+    from modiste.data.sources import load_items
+    from modiste.evaluation.generation import evaluate_generation
+    from modiste.models.pretrained import load_inpainter
+
+    inpainter = load_inpainter(request.model or None, device=request.device)
+    name, sha256 = _identity(inpainter, request.model)
+    with errors.status(f"reading {request.data}"):
+        items = _drawn(load_items(request.data, request.split), request)
+
+    def reconstruct(batch: list[Item]) -> Any:
+        return inpainter.reconstruct(batch, mask_ratio=request.mask_ratio, seed=request.seed)
+
+    with errors.status(f"painting {len(items):,} photos with {name}"):
+        report = evaluate_generation(items, reconstruct, seed=request.seed)
+    caption = f"{report.num_items:,} photos, {100 * report.masked_share:.0f} % of the pixels hidden"
+    return Measured(report, name, sha256, caption)
+
+
+RUNNERS: Mapping[Kind, Callable[[Request], Measured]] = MappingProxyType(
+    {"retrieval": run_retrieval, "recognition": run_recognition, "generation": run_generation}
+)
+
+
+def _identity(model: Any, asked: str) -> tuple[str, str]:
+    """Name and sha256 of a loaded model: its `id` where it has one, else what it was asked for by."""
+    known = getattr(model, "id", None)
+    return str(getattr(known, "name", asked or "default")), str(getattr(known, "sha256", ""))
+
+
+def _drawn(items: Sequence[Item], request: Request) -> list[Item]:
+    """`num_queries` of the items, drawn by the seed from the order of ids; all when it is 0."""
+    import numpy as np
+
+    if not request.num_queries:
+        return list(items)
+    if not 1 <= request.num_queries <= len(items):
+        raise ValueError(f"--num-queries must lie between 1 and the {len(items)} items, not {request.num_queries}")
+    order = sorted(items, key=lambda item: item.id)
+    chosen = np.random.default_rng(request.seed).choice(len(order), request.num_queries, replace=False)
+    return [order[number] for number in sorted(chosen)]
+
+
+def _has_training_split(request: Request) -> bool:
+    """Whether what is measured is one split and there is another to learn from."""
+    from modiste.data.sources import has_split
+
+    generated = request.data.startswith("atelier")  # has no files, but is split by product like any table
+    return request.split in ("valid", "test") and (generated or has_split(request.data, "train"))
