@@ -15,6 +15,7 @@ from modiste.data.coco_captions import ORPHAN_WARNING, CocoCaptions
 from modiste.data.feed import FeedReport
 from modiste.data.feed.pictures import ESCAPES
 from modiste.data.images import encode_jpeg
+from modiste.data.sources import default_split, has_split, load_items
 
 JPEG = encode_jpeg(np.full((8, 6, 3), 90, np.uint8))
 CAPTIONS = ["A man rides  a bike.\n", "A cyclist.", "Somebody outdoors", "A red bike.", "A street."]
@@ -231,3 +232,34 @@ def test_any_json(tmp_path_factory: pytest.TempPathFactory, images: list[Any], a
     items = list(data.stream(report=report))
     assert report.rows_read == len(images)
     assert report.accepted == len(items)
+
+
+def test_the_front_door(tmp_path: Path) -> None:
+    entries = [karpathy_entry(number, split) for number, split in enumerate(("train", "restval", "test"))]
+    path = karpathy(tmp_path / "dataset_coco.json", *entries)
+    folder = tmp_path / "odd:name"
+    for number in range(3):
+        photo(folder, f"val2014/COCO_val2014_{number:012}.jpg")
+    source = f"coco:{path}:{folder}"
+    assert [item.id for item in load_items(source, "train")] == ["0", "1"]
+    assert [item.id for item in load_items(source)] == ["0", "1", "2"]
+    assert (default_split(source), has_split(source, "train"), has_split(source, "valid")) == ("test", True, False)
+    with pytest.raises(ValueError, match="no split 'valid'; there is train, test"):
+        load_items(source, "valid")
+    report = FeedReport()
+    with pytest.raises(ValueError, match="no item in split 'train'; 2 rows read, 0 accepted, 2 rejected"):
+        load_items(f"coco:{path}", "train", report=report)  # photos are not beside the file
+    with pytest.raises(ValueError, match="write coco:JSON or coco:JSON:IMAGE_FOLDER"):
+        load_items(f"coco:{tmp_path / 'absent.json'}")
+
+
+def test_a_file_that_names_no_split_is_split_by_photo(tmp_path: Path) -> None:
+    names = [f"{number}.jpg" for number in range(60)]
+    for name in names:
+        photo(tmp_path, name)
+    source = f"coco:{official(tmp_path / 'mine.json', *names)}"
+    assert default_split(source) is None
+    assert has_split(source, "valid")
+    parts = {split: {item.id for item in load_items(source, split)} for split in ("train", "valid", "test")}
+    assert set.union(*parts.values()) == {item.id for item in load_items(source)}
+    assert sum(map(len, parts.values())) == 60

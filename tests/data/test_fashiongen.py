@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from modiste.data.fashiongen import FILES, FashionGen
 from modiste.data.feed import FeedReport
 from modiste.data.images import decode
+from modiste.data.sources import default_split, has_split, load_items
 from modiste.types import Item
 
 h5py = pytest.importorskip("h5py")
@@ -267,6 +268,25 @@ def test_overlap(tmp_path: Path) -> None:
     assert FashionGen(tmp_path).overlap() == set()
     written(tmp_path, productID=np.array([[3], [4], [4]]))
     assert FashionGen(tmp_path).overlap() == {"3"}
+
+
+def test_the_front_door(tmp_path: Path) -> None:
+    written(tmp_path, "train", count=2, productID=np.array([[1], [2]]))
+    written(tmp_path)
+    source = f"fashiongen:{tmp_path}"
+    assert [item.group for item in load_items(source, "train")] == ["1", "2"]
+    assert [item.group for item in load_items(source)] == ["1", "2", "80627", "80627", "80627"]
+    assert (default_split(source), has_split(source, "valid"), has_split(source, "test")) == ("valid", True, False)
+    with pytest.raises(ValueError, match="no split 'test'; there is train, valid"):
+        load_items(source, "test")
+    with pytest.raises(ValueError, match="write fashiongen:FOLDER"):
+        load_items("fashiongen:")
+    with pytest.raises(ValueError, match=r"none of fashiongen_256_256_train\.h5, .*get Fashion-Gen"):
+        load_items(f"fashiongen:{tmp_path / 'absent'}")
+    report = FeedReport()
+    written(tmp_path, name=texts("a", "", "c"), description=texts("", "", ""))
+    assert len(load_items(source, "valid", report=report)) == 2
+    assert report.rejected == 1
 
 
 def test_default_folder_and_absence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
