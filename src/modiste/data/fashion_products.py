@@ -30,20 +30,20 @@ _WHERE_FROM = (
 )
 
 
-def default_root() -> Path:
+def default_root(where_from: str = _WHERE_FROM) -> Path:
     """The folder of the real data sets: `MODISTE_DATA`, else `shared/data` beside the checkout or the current folder.
 
-    Raises `FileNotFoundError` saying where to get the data when there is none.
+    Raises `FileNotFoundError` when there is none, ending with `where_from`: where to get the set that was asked for.
     """
     if named := os.environ.get("MODISTE_DATA"):
         if Path(named).is_dir():
             return Path(named)
-        raise FileNotFoundError(f"MODISTE_DATA is {named!r}, which is no folder; {_WHERE_FROM}")
+        raise FileNotFoundError(f"MODISTE_DATA is {named!r}, which is no folder; {where_from}")
     checkout = Path(__file__).resolve().parents[3]
     for base in (checkout, Path.cwd()):
         if (folder := base.parent / "shared" / "data").is_dir():
             return folder
-    raise FileNotFoundError(f"no real data found; {_WHERE_FROM}")
+    raise FileNotFoundError(f"no real data found; {where_from}")
 
 
 def is_fashion_products(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""One front door to items for training and evaluation: a table, a folder of splits, or the generated world."""
+"""One front door to items for training and evaluation: a table, a folder of splits, a named set, or the generated world."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from modiste.data.coco_captions import CocoCaptions
 from modiste.data.fashion_products import NAME, SPLITS, FashionProducts, is_fashion_products
+from modiste.data.fashiongen import FashionGen
 from modiste.data.feed import SUFFIXES, FeedReport, find_table, read_feed
 from modiste.types import Item
 
@@ -26,6 +28,10 @@ def load_items(source: str | Path, split: str | None = None, *, report: FeedRepo
     source
         - `atelier:SIZE` or `atelier:SIZE:SEED`: that many items of the generated world;
         - `fashion_products`: the real set where `MODISTE_DATA` says, or beside the checkout;
+        - `fashiongen:FOLDER`: the official HDF5 files in that folder, `train` and `valid`; all photos are held in memory,
+          see `FashionGen.split`;
+        - `coco:JSON` or `coco:JSON:IMAGE_FOLDER`: COCO's captions, or Karpathy's splits of them; photos are looked for
+          beside the JSON file unless their folder is named, see `CocoCaptions`;
         - a folder with `train`, `valid`, `test` files in any feed format, or with `fashion_products/` in it;
         - a table in any format that `modiste.data.feed` reads, or a folder with one.
     split
@@ -33,7 +39,7 @@ def load_items(source: str | Path, split: str | None = None, *, report: FeedRepo
         `split` of each item decides; where there is no such attribute either, a hash of the product does (80/10/10), so
         the rows of one product are never on both sides and adding rows moves none.
     report
-        Collects a feed's refused rows, which are skipped; their number is logged as a warning in any case.
+        Collects a feed's or data set's refused rows, which are skipped; their number is logged as a warning in any case.
 
     Raises
     ------
@@ -48,6 +54,8 @@ def load_items(source: str | Path, split: str | None = None, *, report: FeedRepo
         source = text = str(FashionProducts().root)
     if text.startswith("atelier"):
         items = _select(_atelier(text), split)
+    elif (named := _named(text)) is not None:
+        items = _of_named(named, split, report)
     else:
         path = Path(source)
         if not path.exists():
@@ -71,13 +79,20 @@ def load_items(source: str | Path, split: str | None = None, *, report: FeedRepo
 
 def has_split(source: str | Path, split: str) -> bool:
     """Whether `load_items(source, split)` has files or rows of that split to offer; reads no items."""
+    if (named := _named(str(source))) is not None:
+        return split in named.splits or not named.splits
     root = FashionProducts().root if str(source) == NAME else Path(source)
     files = _split_files(root) if root.is_dir() else {}
     return split in files if files else not str(source).startswith("atelier")
 
 
 def default_split(source: str | Path) -> str | None:
-    """What to evaluate when nothing is said: the test split of a source that has splits, else everything."""
+    """What to evaluate when nothing is said: the test split of a source that has splits, else everything.
+
+    Of a data set without a test split the validation split: what Fashion-Gen's published numbers are measured on.
+    """
+    if (named := _named(str(source))) is not None:
+        return next((split for split in ("test", "valid") if split in named.splits), None)
     return "test" if str(source) == NAME or (Path(source).is_dir() and _split_files(Path(source))) else None
 
 
@@ -88,6 +103,36 @@ def _atelier(text: str) -> list[Item]:
     from modiste.data.atelier import Atelier  # draws garments: only those who ask for it wait for its imports
 
     return list(Atelier(seed=int(match[2] or 0)).items(int(match[1])))
+
+
+def _named(text: str) -> FashionGen | CocoCaptions | None:
+    """The data set that `fashiongen:...` or `coco:...` means; None for any other source.
+
+    Raises `ValueError` when it is not where the text says.
+    """
+    kind, colon, place = text.partition(":")
+    if not colon or kind not in ("fashiongen", "coco"):
+        return None
+    if kind == "fashiongen":
+        if not place:
+            raise ValueError(f"{text!r}: write fashiongen:FOLDER")
+        try:
+            return FashionGen(place)
+        except FileNotFoundError as error:
+            raise ValueError(str(error)) from error
+    # A path may hold colons too (a drive, say): the first cut that leaves a file before it counts.
+    cuts = [at for at, sign in enumerate(place) if sign == ":"] + [len(place)]
+    for at in cuts:
+        if Path(place[:at]).is_file():
+            return CocoCaptions(place[:at], place[at + 1 :] or None)
+    raise ValueError(f"{text!r}: no such file; write coco:JSON or coco:JSON:IMAGE_FOLDER")
+
+
+def _of_named(named: FashionGen | CocoCaptions, split: str | None, report: FeedReport) -> list[Item]:
+    if not named.splits and isinstance(named, CocoCaptions):
+        return _select(named.stream(report=report), split)
+    wanted = named.splits if split is None else (split,)
+    return [item for name in wanted for item in named.split(name, report=report)]
 
 
 def _split_files(folder: Path) -> dict[str, Path]:
