@@ -17,6 +17,9 @@ def evaluate(
     data: str = typer.Option(..., "--data", "-d", help="A table, a folder with splits, or atelier:SIZE[:SEED]."),
     split: str = typer.Option("", help="train, valid or test.  [default: test where the data has splits, else all]"),
     num_queries: int = typer.Option(0, help="Only so many queries (or items), drawn by the seed; 0 for all."),
+    by: str = typer.Option(
+        "vectors", help="Of retrieval: vectors, or with an MVLT itm (every pair judged) or rerank (itm on the best 25)."
+    ),
     inputs: str = typer.Option("both", help="Of recognition: both, image (text blanked), or text (image removed)."),
     mask_ratio: float = typer.Option(0.5, help="Of generation: the share of each photo that is hidden."),
     seed: int = typer.Option(0, help="Of negatives, queries, masks and bootstrap."),
@@ -30,8 +33,9 @@ def evaluate(
     ```console
     modiste evaluate retrieval-1of101 --data data/fashion_products --split test
     modiste evaluate retrieval-full --model runs/dual_encoder_small --data atelier:2000:5 --json
-    modiste evaluate recognition --model runs/mvlt --data data/fashion_products --inputs image
-    modiste evaluate generation --model runs/mvlt --data data/fashion_products --mask-ratio 0.5
+    modiste evaluate retrieval-1of101 --by rerank --data data/fashion_products
+    modiste evaluate recognition --model runs/mvlt_small --data data/fashion_products --inputs image
+    modiste evaluate generation --model runs/mvlt_small --data data/fashion_products --mask-ratio 0.5
     ```
     """
     import json as jsonlib
@@ -45,6 +49,8 @@ def evaluate(
     from modiste.files import write_atomically
 
     kind = require_protocol(protocol).kind
+    if by != "vectors" and kind != "retrieval":
+        raise ValueError(f"--by is an option of retrieval; {protocol} has none")
     if inputs != "both" and kind != "recognition":
         raise ValueError(f"--inputs is an option of recognition; {protocol} has none")
     if mask_ratio != 0.5 and kind != "generation":
@@ -52,7 +58,7 @@ def evaluate(
     if not 0 < mask_ratio < 1:
         raise ValueError(f"--mask-ratio must lie between 0 and 1, not {mask_ratio}")
     part = split or default_split(data)
-    request = Request(protocol, model, data, part, num_queries, seed, control, device, inputs, mask_ratio)
+    request = Request(protocol, model, data, part, num_queries, seed, control, device, inputs, mask_ratio, by)
     measured = RUNNERS[kind](request)
     made = {"date": time.strftime("%Y-%m-%d", time.gmtime()), "modiste": __version__}
     model_id = {"model": measured.model, "sha256": measured.sha256}

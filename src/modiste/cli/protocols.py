@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -37,6 +37,7 @@ class Request:
     device: str
     inputs: str
     mask_ratio: float
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,11 @@ def run_retrieval(request: Request) -> Measured:
     from modiste.evaluation.retrieval import evaluate_encoder
     from modiste.models.pretrained import load
 
-    encoder = load(request.model or None, device=request.device)
     with errors.status(f"reading {request.data}"):
         items = load_items(request.data, request.split)
+    if request.by != "vectors":
+        return _pairwise_retrieval(request, items)
+    encoder = load(request.model or None, device=request.device)
     with errors.status(f"encoding {len(items):,} items with {encoder.id.name}"):
         report = evaluate_encoder(
             request.protocol, items, encoder, seed=request.seed, num_queries=request.num_queries or None
@@ -69,6 +72,33 @@ def run_retrieval(request: Request) -> Measured:
     return Measured(report, encoder.id.name, encoder.id.sha256, f"{report.num_queries:,} queries (percent)")
 
 
+def _pairwise_retrieval(request: Request, items: Sequence[Item]) -> Measured:
+    """The same protocol with a matching head: all candidates judged, or the best by vectors judged again."""
+    from modiste.evaluation.controls import add_metadata_control
+    from modiste.evaluation.retrieval import evaluate_scorers, with_image_and_text
+    from modiste.models.mvlt_pairs import mvlt_scorers
+    from modiste.models.pretrained import load_reranker
+
+    reranker = load_reranker(request.model or None, device=request.device)
+    usable = with_image_and_text(items)
+    with errors.status(f"encoding {len(usable):,} items with {reranker.name}"):
+        ways = mvlt_scorers(reranker.pairs.model, reranker.pairs.tokenizer, usable, device=request.device)
+    if request.by not in ways:
+        raise ValueError(
+            f"--by {request.by!r}: {reranker.name} offers vectors, {', '.join(way for way in ways if way != 'itc')}"
+        )
+    with errors.status(f"judging pairs with {reranker.name}"):
+        report = evaluate_scorers(
+            request.protocol, usable, ways[request.by], seed=request.seed, num_queries=request.num_queries or None
+        )  # fmt: skip
+    report = replace(report, left_out=len(items) - len(usable))
+    if request.control:
+        with errors.status("metadata-only control"):
+            report = add_metadata_control(report, items)
+    caption = f"by {request.by}, {report.num_queries:,} queries (percent)"
+    return Measured(report, reranker.name, reranker.sha256, caption)
+
+
 def run_recognition(request: Request) -> Measured:
     """A recogniser, beside the text-only control where there is a training split for that to learn from."""
     from modiste.data.sources import load_items
@@ -77,7 +107,7 @@ def run_recognition(request: Request) -> Measured:
     from modiste.models.pretrained import load_recogniser
 
     recogniser = load_recogniser(request.model or None, device=request.device)
-    name, sha256 = _identity(recogniser, request.model)
+    name, sha256 = recogniser.name, recogniser.sha256
     with errors.status(f"reading {request.data}"):
         items = _drawn(load_items(request.data, request.split), request)
     with errors.status(f"recognising {len(items):,} items with {name}"):
@@ -98,7 +128,7 @@ def run_generation(request: Request) -> Measured:
     from modiste.models.pretrained import load_inpainter
 
     inpainter = load_inpainter(request.model or None, device=request.device)
-    name, sha256 = _identity(inpainter, request.model)
+    name, sha256 = inpainter.name, inpainter.sha256
     with errors.status(f"reading {request.data}"):
         items = _drawn(load_items(request.data, request.split), request)
 
@@ -114,12 +144,6 @@ def run_generation(request: Request) -> Measured:
 RUNNERS: Mapping[Kind, Callable[[Request], Measured]] = MappingProxyType(
     {"retrieval": run_retrieval, "recognition": run_recognition, "generation": run_generation}
 )
-
-
-def _identity(model: Any, asked: str) -> tuple[str, str]:
-    """Name and sha256 of a loaded model: its `id` where it has one, else what it was asked for by."""
-    known = getattr(model, "id", None)
-    return str(getattr(known, "name", asked or "default")), str(getattr(known, "sha256", ""))
 
 
 def _drawn(items: Sequence[Item], request: Request) -> list[Item]:

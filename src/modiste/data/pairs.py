@@ -8,7 +8,9 @@ Shapes: N items, V further photos, C captions of an item, L text length, B batch
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -116,17 +118,22 @@ def build_pairs(
     """
     if not examples:
         raise ValueError("there are no items with photo and text to train on")
+
+    def decoded(example: PhotoTextExample) -> list[torch.Tensor]:
+        if example.item.image is None or not example.captions:
+            raise ValueError(f"item {example.item.id!r} has no photo or no caption; leave it out of the training data")
+        return [transform(decode(photo)) for photo in (example.item.image, *example.more_photos)]
+
     images: list[torch.Tensor] = []
     more: list[torch.Tensor] = []
     more_of: list[NDArray[np.int64]] = []
-    for example in examples:
-        if example.item.image is None or not example.captions:
-            raise ValueError(f"item {example.item.id!r} has no photo or no caption; leave it out of the training data")
-        images.append(transform(decode(example.item.image)))
-        more_of.append(np.arange(len(more), len(more) + len(example.more_photos), dtype=np.int64))
-        more.extend(transform(decode(photo)) for photo in example.more_photos)
-        if progress:
-            progress(1)
+    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode") as pool:  # decoding lets other threads run
+        for first, *others in pool.map(decoded, examples):
+            images.append(first)
+            more_of.append(np.arange(len(more), len(more) + len(others), dtype=np.int64))
+            more += others
+            if progress:
+                progress(1)
     num_captions = max(len(example.captions) for example in examples)
     token_ids = np.zeros((len(examples), num_captions, context_length), dtype=np.int32)
     weights = np.zeros((len(examples), num_captions))

@@ -40,7 +40,7 @@ class DualEncoderConfig:
     draft_factor: int = 4  # JPEGs are decoded at no more than this many times the size, where their blocks allow
     mirror_average: bool = True  # inference: mean of a photo's and its mirror image's embedding; twice the image time
     text_dim: int = 192
-    text_depth: int = 2
+    text_depth: int = 2  # layers of the Transformer over words; 0: a title is its bag of words
     num_heads: int = 4
     embed_dim: int = 192
     dropout: float = 0.1
@@ -127,33 +127,36 @@ class TextTower(nn.Module):
     def __init__(self, config: DualEncoderConfig) -> None:
         super().__init__()
         self.tokens = nn.Embedding(config.vocab_size, config.text_dim, padding_idx=0)
-        self.positions = nn.Parameter(torch.zeros(config.context_length, config.text_dim))
         nn.init.normal_(self.tokens.weight, std=0.02)
-        nn.init.normal_(self.positions, std=0.01)
-        layer = nn.TransformerEncoderLayer(
-            config.text_dim,
-            config.num_heads,
-            2 * config.text_dim,
-            config.dropout,
-            F.gelu,
-            batch_first=True,
-            norm_first=True,
-        )
-        self.encoder = nn.TransformerEncoder(
-            layer, config.text_depth, norm=nn.LayerNorm(config.text_dim), enable_nested_tensor=False
-        )
+        self.depth = config.text_depth
+        if self.depth:
+            self.positions = nn.Parameter(torch.zeros(config.context_length, config.text_dim))
+            nn.init.normal_(self.positions, std=0.01)
+            layer = nn.TransformerEncoderLayer(
+                config.text_dim,
+                config.num_heads,
+                2 * config.text_dim,
+                config.dropout,
+                F.gelu,
+                batch_first=True,
+                norm_first=True,
+            )
+            self.encoder = nn.TransformerEncoder(
+                layer, config.text_depth, norm=nn.LayerNorm(config.text_dim), enable_nested_tensor=False
+            )
         self.bag_norm = nn.LayerNorm(config.text_dim)
         self.dropout = nn.Dropout(config.dropout)
-        self.project = nn.Linear(2 * config.text_dim, config.embed_dim)
+        self.project = nn.Linear((2 if self.depth else 1) * config.text_dim, config.embed_dim)
 
     def forward(self, token_ids: Tensor, attention_mask: Tensor) -> Tensor:
         words = self.tokens(token_ids)  # (B, L, D)
-        x = self.encoder(words + self.positions[: token_ids.shape[1]], src_key_padding_mask=~attention_mask)
-        weights = attention_mask[:, :, None].to(x.dtype)
+        weights = attention_mask[:, :, None].to(words.dtype)
         count = weights.sum(dim=1).clamp(min=1)
-        contextual = (x * weights).sum(dim=1) / count  # (B, D)
-        bag = self.bag_norm((words * weights).sum(dim=1) / count.sqrt())  # (B, D)
-        return self.project(self.dropout(torch.cat([contextual, bag], dim=1)))
+        features = [self.bag_norm((words * weights).sum(dim=1) / count.sqrt())]  # (B, D)
+        if self.depth:
+            x = self.encoder(words + self.positions[: token_ids.shape[1]], src_key_padding_mask=~attention_mask)
+            features.insert(0, (x * weights).sum(dim=1) / count)
+        return self.project(self.dropout(torch.cat(features, dim=1)))
 
 
 class DualEncoder(nn.Module):

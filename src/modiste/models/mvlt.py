@@ -7,10 +7,10 @@ whose published weights `mvlt_pvt.py` loads. Written from the papers' equations;
 regression tests.
 
 What is ours, each off in the paper's own sizes: `joint_from` (photo and words first go their own ways, so catalogue photos
-are encoded once and a pair costs only the last stages), `local` (overlapping patches and a depth-wise convolution in the
-feed-forward, PVT v2, arXiv 2106.13797: a pyramid trained from scratch on 30,000 photos needs it), the contrastive head
-(ITC, arXiv 2103.00020) with hard ITM negatives drawn by it (ALBEF, arXiv 2107.07651), the ranking term of ITM, and label
-heads trained along.
+are encoded once and a pair costs only the last stages), `local` (a convolutional stem, arXiv 2106.14881, overlapping patches
+and a depth-wise convolution in the feed-forward, PVT v2, arXiv 2106.13797: a pyramid trained from scratch on 30,000 photos
+needs them), the contrastive head (ITC, arXiv 2103.00020) with hard ITM negatives drawn by it (ALBEF, arXiv 2107.07651), its
+embeddings' product beside [CLS] in the matching head (`match_product`), the ranking term of ITM, and label heads.
 
 Shapes: B batch, L text length, N image tokens of a stage (h x w), D width of a stage, V vocabulary, E embedding width,
 K negatives of a pair.
@@ -57,9 +57,10 @@ class MvltConfig:
     dropout: float = 0.0  # of the word embeddings
     pad_mask: bool = True  # False: padding is attended to, as in the released code
     joint_from: int = 1  # first stage in which photo and words attend to each other; the paper's is 1
-    local: bool = False  # overlapping patches and convolutional feed-forward (PVT v2)
+    local: bool = False  # convolutional stem, overlapping patches, convolutional feed-forward
     decoder: Literal["unet4", "cpd3"] = "unet4"  # the paper's, or the released one
     embed_dim: int = 0  # E of the contrastive head; 0: there is none, as in the paper
+    match_product: bool = False  # the matching head sees the two embeddings' product too: it starts as good as ITC
     initial_temperature: float = 0.07
     max_logit_scale: float = 100.0
     draft_factor: int = 4  # JPEGs are decoded at no more than this many times the size, where their blocks allow
@@ -69,6 +70,8 @@ class MvltConfig:
         lengths = {len(one) for one in (self.dims, self.depths, self.num_heads, self.mlp_ratios, self.sr_ratios)}
         if lengths != {len(self.strides)}:
             raise ValueError("dims, depths, num_heads, mlp_ratios, sr_ratios and strides must have one entry per stage")
+        if self.match_product and not self.embed_dim:
+            raise ValueError("match_product needs the contrastive head: set embed_dim")
         if not 1 <= self.joint_from <= len(self.dims):
             raise ValueError(f"joint_from must name one of the {len(self.dims)} stages, not {self.joint_from}")
         for dim, heads in zip(self.dims, self.num_heads, strict=True):
@@ -85,7 +88,7 @@ class MvltConfig:
 
 _SMALL = MvltConfig(
     vocab_size=8192, context_length=32, image_size=(64, 80), word_dim=256, dims=(64, 128, 256, 320), num_heads=(1, 2, 4, 5),
-    mlp_ratios=(4, 4, 4, 4), sr_ratios=(4, 2, 1, 1), dropout=0.1, joint_from=3, local=True, embed_dim=256,
+    mlp_ratios=(4, 4, 4, 4), sr_ratios=(4, 2, 1, 1), dropout=0.1, joint_from=3, local=True, embed_dim=256, match_product=True,
 )  # fmt: skip
 SIZES: dict[str, MvltConfig] = {
     "debug": MvltConfig(
@@ -133,11 +136,7 @@ class Pyramid:
     image: list[Tensor] = field(default_factory=list)
     text: list[Tensor] = field(default_factory=list)
     attention_mask: Tensor | None = None  # (B, L) True = attend; None: every position is attended to
-
-    def rows(self, chosen: Tensor) -> Pyramid:
-        """The same of some rows: (B,) positions -> a pyramid of as many."""
-        mask = None if self.attention_mask is None else self.attention_mask[chosen]
-        return Pyramid([one[chosen] for one in self.image], [one[chosen] for one in self.text], mask)
+    product: Tensor | None = None  # (B, E) of the two unit embeddings, where the matching head asks for it
 
 
 class DropPath(nn.Module):
@@ -229,9 +228,11 @@ class Stage(nn.Module):
         image_dim = config.dims[number - 1] if number else 3
         text_dim = config.dims[number - 1] if number else config.word_dim
         self.stride = stride
-        self.overlap = config.local
-        kernel = 2 * stride - 1 if config.local else stride
-        self.patches = nn.Conv2d(image_dim, dim, kernel, stride, kernel // 2 if config.local else 0)
+        self.patches: nn.Module = nn.Conv2d(image_dim, dim, stride, stride)
+        if config.local:
+            self.patches = (
+                _stem(dim, stride) if number == 0 else nn.Conv2d(image_dim, dim, 2 * stride - 1, stride, stride - 1)
+            )
         self.patches_norm = nn.LayerNorm(dim, eps=EPS)
         self.words = nn.Linear(text_dim, dim)
         self.words_norm = nn.LayerNorm(dim, eps=EPS)
@@ -273,6 +274,35 @@ class Stage(nn.Module):
             return self.image_positions
         table = rearrange(self.image_positions, "1 (h w) d -> 1 d h w", h=self.grid[0])
         return F.interpolate(table, grid, mode="bilinear", align_corners=False).flatten(2).transpose(1, 2)
+
+
+def _stem(dim: int, stride: int) -> nn.Sequential:
+    """Pixels -> patches of `stride` pixels by 3x3 convolutions that halve the grid: stride 4 takes two, 8 three."""
+    halvings = int(math.log2(stride))
+    if 2**halvings != stride:
+        raise ValueError(f"a convolutional stem needs a first stride that is a power of 2, not {stride}")
+    layers: list[nn.Module] = []
+    channels = 3
+    for left in range(halvings - 1, -1, -1):
+        layers.append(nn.Conv2d(channels, dim >> left, 3, 2, 1, bias=False))
+        channels = dim >> left
+        layers += [nn.BatchNorm2d(channels), nn.GELU()]
+    return nn.Sequential(*layers, nn.Conv2d(channels, dim, 1))
+
+
+class Pool(nn.Module):
+    """Features (B, F) -> unit embedding (B, E) of the contrastive head.
+
+    Batch norm takes away what all rows share: without it all embeddings start alike, and early training can stay there.
+    """
+
+    def __init__(self, features: int, embed_dim: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(features)
+        self.project = nn.Linear(features, embed_dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.normalize(self.project(self.norm(x)).float(), dim=1)
 
 
 class Projection(nn.Module):
@@ -339,8 +369,10 @@ class Mvlt(nn.Module):
         self.mlm_norm = nn.LayerNorm(config.word_dim, eps=1e-12)
         self.mlm_bias = nn.Parameter(torch.zeros(config.vocab_size))
         if config.embed_dim:
-            self.itc_image = nn.Linear(2 * config.dims[-1], config.embed_dim)
-            self.itc_text = nn.Linear(2 * config.dims[-1], config.embed_dim)
+            self.itc_image = Pool(2 * config.dims[-1], config.embed_dim)
+            self.itc_text = Pool(2 * config.dims[-1] + config.word_dim, config.embed_dim)
+            if config.match_product:
+                self.itm_product = nn.Linear(config.embed_dim, config.word_dim, bias=False)
             self.log_logit_scale = nn.Parameter(torch.tensor(math.log(1 / config.initial_temperature)))
         self.labels = {name: tuple(classes) for name, classes in (labels or {}).items()}
         self.label_heads = nn.ModuleDict({name: LabelHead(config, len(of)) for name, of in self.labels.items()})
@@ -385,7 +417,7 @@ class Mvlt(nn.Module):
         """The stages from `joint_from`: over both where the pyramid has both, else over the one it has."""
         image = begun.image[-1] if begun.image else None
         text = begun.text[-1] if begun.text else None
-        found = Pyramid(list(begun.image), list(begun.text), begun.attention_mask)
+        found = Pyramid(list(begun.image), list(begun.text), begun.attention_mask, begun.product)
         for stage in self._stages(self.config.joint_from, len(self.stages) + 1):
             image, text = stage(image, text, begun.attention_mask)
             found.image += [image] if image is not None else []
@@ -398,11 +430,33 @@ class Mvlt(nn.Module):
         """`finish(begin(...))`: {V^k} and {T^k}; index 0 is what went in, index k stage k."""
         return self.finish(self.begin(images, token_ids, attention_mask))
 
+    def pair(
+        self,
+        begun: Pyramid,
+        photo_rows: Tensor,
+        text_rows: Tensor,
+        vectors: tuple[Tensor, Tensor] | None = None,
+    ) -> Pyramid:
+        """Pairs (P,) of photos and texts that were begun apart, ready for `finish` and `match_logits`.
+
+        `vectors`: unit embeddings (B, E) of the photos and of the texts, which `match_product` needs.
+        """
+        mask = None if begun.attention_mask is None else begun.attention_mask[text_rows]
+        product = None
+        if self.config.match_product and vectors is not None:
+            product = vectors[0][photo_rows] * vectors[1][text_rows]
+        return Pyramid([begun.image[-1][photo_rows]], [begun.text[-1][text_rows]], mask, product)
+
     # ---- Heads --------------------------------------------------------------------------------------------------------
 
     def match_logits(self, encoded: Pyramid) -> Tensor:
-        """(B, 2): no match, match, from [CLS] of T^4."""
-        return self.itm_classify(self.itm_project(encoded.text[-1][:, 0])).float()
+        """(B, 2): no match, match, from [CLS] of T^4, and the embeddings' product where the model asks for it."""
+        x = self.itm_project(encoded.text[-1][:, 0])
+        if self.config.match_product:
+            if encoded.product is None:
+                raise ValueError("this model's matching head needs the embeddings' product beside the pair")
+            x = x + self.itm_product(encoded.product * self.config.embed_dim)  # of the order of 1 each
+        return self.itm_classify(x).float()
 
     def match_score(self, encoded: Pyramid) -> Tensor:
         """(B,) log-odds of a match; softmax P(match) is its sigmoid, which ranks alike but rounds ties into existence."""
@@ -422,17 +476,20 @@ class Mvlt(nn.Module):
     def image_embedding(self, encoded: Pyramid) -> Tensor:
         """Unit vectors (B, E) of the contrastive head, from a pyramid of photos alone."""
         tokens = encoded.image[-1].flatten(2)  # (B, D, N)
-        pooled = torch.cat([tokens.mean(dim=2), tokens.amax(dim=2)], dim=1)
-        return F.normalize(self.itc_image(pooled).float(), dim=1)
+        return self.itc_image(torch.cat([tokens.mean(dim=2), tokens.amax(dim=2)], dim=1))
 
     def text_embedding(self, encoded: Pyramid) -> Tensor:
-        """Unit vectors (B, E) of the contrastive head, from a pyramid of texts alone."""
-        text = encoded.text[-1]
-        weights = torch.ones_like(text[..., :1])
+        """Unit vectors (B, E) of the contrastive head, from a pyramid of texts alone: of [CLS], the mean, and the bag of words.
+
+        A title is mostly a bag of words, and the bag (T^0) generalises where the pyramid learns titles by heart.
+        """
+        first, last = encoded.text[0], encoded.text[-1]
+        weights = torch.ones_like(last[..., :1])
         if encoded.attention_mask is not None:
-            weights = encoded.attention_mask[..., None].to(text.dtype)
-        mean = (text * weights).sum(dim=1) / weights.sum(dim=1)
-        return F.normalize(self.itc_text(torch.cat([text[:, 0], mean], dim=1)).float(), dim=1)
+            weights = encoded.attention_mask[..., None].to(last.dtype)
+        count = weights.sum(dim=1)
+        mean, bag = (last * weights).sum(dim=1) / count, (first * weights).sum(dim=1) / count.sqrt()
+        return self.itc_text(torch.cat([last[:, 0], mean, bag], dim=1))
 
     def label_logits(self, encoded: Pyramid) -> dict[str, Tensor]:
         """Label -> (B, classes), from [CLS] of T^4."""
@@ -453,17 +510,18 @@ class Mvlt(nn.Module):
             if "itc" not in asked and "tag" not in asked:
                 return found
         clean = self.begin(images, batch.token_ids, batch.attention_mask)
-        similarity = None
-        if "itc" in asked or self.objective.hard_negatives:
+        vectors, similarity = None, None
+        if "itc" in asked or self.objective.hard_negatives or self.config.match_product:
             image = self.image_embedding(self.finish(Pyramid(clean.image)))
             text = self.text_embedding(self.finish(Pyramid([], clean.text, clean.attention_mask)))
+            vectors = (image.detach(), text.detach())  # the matching head reads them; they are the contrastive loss's
             if "itc" in asked:
                 found["itc_loss"] = itc_loss(image, text, self.logit_scale, product_ids=batch.item_ids)
                 found["logit_scale"] = self.logit_scale.detach()
             similarity = (self.logit_scale * image @ text.T).detach()  # (B, B) photo x text
         if not self.objective.one_pass:
             if "itm" in asked:
-                found |= self._itm(clean, batch, similarity)
+                found |= self._itm(clean, batch, similarity, vectors)
             if "mir" in asked or "mlm" in asked:
                 found |= self._masked(images, batch.token_ids, batch.attention_mask, set(asked))
         if "tag" in asked:
@@ -520,7 +578,13 @@ class Mvlt(nn.Module):
             )
         return found
 
-    def _itm(self, clean: Pyramid, batch: ImageTextBatch, similarity: Tensor | None) -> dict[str, Tensor]:
+    def _itm(
+        self,
+        clean: Pyramid,
+        batch: ImageTextBatch,
+        similarity: Tensor | None,
+        vectors: tuple[Tensor, Tensor] | None,
+    ) -> dict[str, Tensor]:
         """ITM on unmasked pairs: each pair, its photo with K other texts, its text with K other photos.
 
         Positives weigh as much as all negatives together. With `rank_term`, each pair must also score above its 2K
@@ -539,9 +603,7 @@ class Mvlt(nn.Module):
         again = rows.repeat_interleave(k)
         photo_rows = torch.cat([rows, again, photos.reshape(-1)])
         text_rows = torch.cat([rows, texts.reshape(-1), again])
-        chosen_text = Pyramid([], clean.text[-1:], clean.attention_mask).rows(text_rows)
-        pairs = Pyramid([clean.image[-1][photo_rows]], chosen_text.text, chosen_text.attention_mask)
-        logits = self.match_logits(self.finish(pairs))  # (B + 2BK, 2)
+        logits = self.match_logits(self.finish(self.pair(clean, photo_rows, text_rows, vectors)))  # (B + 2BK, 2)
         matches = torch.arange(len(logits), device=logits.device) < len(batch)
         negatives = itm_loss(logits[len(batch) :], matches[len(batch) :])
         found = {
@@ -591,7 +653,8 @@ class Mvlt(nn.Module):
                 continue
             if isinstance(module, nn.Linear):
                 nn.init.trunc_normal_(module.weight, std=0.02)
-                nn.init.zeros_(module.bias)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
             elif isinstance(module, nn.Conv2d):
                 fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels // module.groups
                 nn.init.normal_(module.weight, std=math.sqrt(2 / fan_out))

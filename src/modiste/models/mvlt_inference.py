@@ -5,7 +5,9 @@ Shapes: N items, E embedding width, Q queries, C candidates of a query, H and W 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -69,6 +71,23 @@ def token_tensors(
     return torch.from_numpy(token_ids[:, :longest]).to(device), torch.from_numpy(mask[:, :longest]).to(device)
 
 
+@dataclass(frozen=True)
+class BegunImages:
+    """Photos as far as they go alone: the maps before the joint stages (N, D, h, w), and unit vectors (N, E) if needed."""
+
+    maps: Tensor
+    vectors: Tensor | None
+
+
+@dataclass(frozen=True)
+class BegunTexts:
+    """Texts as far as they go alone, padded to the longest: (N, L, D), mask (N, L), and unit vectors (N, E) if needed."""
+
+    words: Tensor
+    mask: Tensor | None
+    vectors: Tensor | None
+
+
 class PairModel:
     """Photos and texts as far as they go alone (`Mvlt.begin`), and any pair of them scored by the ITM head.
 
@@ -85,33 +104,48 @@ class PairModel:
         self.batch_size = batch_size
 
     @torch.inference_mode()
-    def begin_images(self, prepared: Tensor) -> Tensor:
-        """(N, 3, H, W) uint8 -> the maps that `score` takes, (N, D, h, w), kept on the device."""
-        parts = prepared.split(self.batch_size)
-        return torch.cat([self.model.begin(part.to(self.device)).image[-1] for part in parts])
+    def begin_images(self, prepared: Tensor) -> BegunImages:
+        """Prepared photos (N, 3, H, W) uint8, begun and kept on the device."""
+        maps, vectors = [], []
+        for part in prepared.split(self.batch_size):
+            begun = self.model.begin(part.to(self.device))
+            maps.append(begun.image[-1])
+            if self.model.config.match_product:
+                vectors.append(self.model.image_embedding(self.model.finish(begun)))
+        return BegunImages(torch.cat(maps), torch.cat(vectors) if vectors else None)
 
     @torch.inference_mode()
-    def begin_texts(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Texts -> (N, L, D) and mask (N, L), all padded to the longest."""
+    def begin_texts(self, texts: Sequence[str]) -> BegunTexts:
+        """Texts, begun and kept on the device."""
         token_ids, mask = token_tensors(self.tokenizer, texts, self.model.config, self.device)
-        parts = zip(token_ids.split(self.batch_size), mask.split(self.batch_size), strict=True)
-        begun = [self.model.begin(None, ids, attend) for ids, attend in parts]
-        masks = [mask if one.attention_mask is None else one.attention_mask for one in begun]
-        return torch.cat([one.text[-1] for one in begun]), torch.cat(masks)
+        words, masks, vectors = [], [], []
+        for ids, attend in zip(token_ids.split(self.batch_size), mask.split(self.batch_size), strict=True):
+            begun = self.model.begin(None, ids, attend)
+            words.append(begun.text[-1])
+            masks += [begun.attention_mask] if begun.attention_mask is not None else []
+            if self.model.config.match_product:
+                vectors.append(self.model.text_embedding(self.model.finish(begun)))
+        return BegunTexts(
+            torch.cat(words), torch.cat(masks) if masks else None, torch.cat(vectors) if vectors else None
+        )
 
     @torch.inference_mode()
-    def score(self, images: Tensor, texts: tuple[Tensor, Tensor], image_rows: Tensor, text_rows: Tensor) -> Tensor:
+    def score(self, images: BegunImages, texts: BegunTexts, image_rows: Tensor, text_rows: Tensor) -> Tensor:
         """Log-odds of a match (P,) of the pairs (image_rows[p], text_rows[p]), each (P,) rows of what was begun."""
-        words, mask = texts
         found = []
-        rows = zip(image_rows.split(self.batch_size), text_rows.split(self.batch_size), strict=True)
-        for image_row, text_row in rows:
-            attend = mask[text_row] if self.model.config.pad_mask else None
-            chosen = words[text_row]
-            if attend is not None:  # texts of this batch may all be shorter than the longest of all
-                longest = int(attend.sum(dim=1).max())
-                chosen, attend = chosen[:, :longest], attend[:, :longest]
-            found.append(self.model.match_score(self.model.finish(Pyramid([images[image_row]], [chosen], attend))))
+        for image_row, text_row in zip(
+            image_rows.split(self.batch_size), text_rows.split(self.batch_size), strict=True
+        ):
+            words = texts.words[text_row]
+            mask = texts.mask[text_row] if texts.mask is not None else None
+            if mask is not None:  # texts of this batch may all be shorter than the longest of all
+                longest = int(mask.sum(dim=1).max())
+                words, mask = words[:, :longest], mask[:, :longest]
+            product = None
+            if images.vectors is not None and texts.vectors is not None:
+                product = images.vectors[image_row] * texts.vectors[text_row]
+            pairs = Pyramid([images.maps[image_row]], [words], mask, product)
+            found.append(self.model.match_score(self.model.finish(pairs)))
         return torch.cat(found) if found else torch.zeros(0)
 
 
@@ -122,9 +156,11 @@ class Reranker:
     item that lacks the counterpart is scored `-inf`: it keeps its place behind the others.
     """
 
-    def __init__(self, model: Mvlt, tokenizer: Tokenizer, *, name: str = "", device: str | torch.device = "cpu") -> None:
+    def __init__(
+        self, model: Mvlt, tokenizer: Tokenizer, *, name: str = "", sha256: str = "", device: str | torch.device = "cpu"
+    ) -> None:
         self.pairs = PairModel(model, tokenizer, device=device)
-        self.name = name
+        self.name, self.sha256 = name, sha256
 
     def score(self, query: Item, items: Sequence[Item]) -> FloatArray:
         """(N,) log-odds of a match. Raises `ValueError` for a query with neither words nor photo."""
@@ -182,12 +218,14 @@ class Recogniser:
     Raises `ValueError` for a model without label heads.
     """
 
-    def __init__(self, model: Mvlt, tokenizer: Tokenizer, *, name: str = "", device: str | torch.device = "cpu") -> None:
+    def __init__(
+        self, model: Mvlt, tokenizer: Tokenizer, *, name: str = "", sha256: str = "", device: str | torch.device = "cpu"
+    ) -> None:
         if not model.labels:
             raise ValueError("this MVLT has no label heads; train one with the tag objective")
         self.model = model.eval().to(device)
         self.tokenizer = tokenizer
-        self.name = name
+        self.name, self.sha256 = name, sha256
         self.device = torch.device(device)
 
     def recognise(
@@ -236,10 +274,12 @@ class Recogniser:
 class Inpainter:
     """The image decoder: what was hidden, from the rest of the photo and the words."""
 
-    def __init__(self, model: Mvlt, tokenizer: Tokenizer, *, name: str = "", device: str | torch.device = "cpu") -> None:
+    def __init__(
+        self, model: Mvlt, tokenizer: Tokenizer, *, name: str = "", sha256: str = "", device: str | torch.device = "cpu"
+    ) -> None:
         self.model = model.eval().to(device)
         self.tokenizer = tokenizer
-        self.name = name
+        self.name, self.sha256 = name, sha256
         self.device = torch.device(device)
 
     @torch.inference_mode()
@@ -251,23 +291,23 @@ class Inpainter:
         style: MaskStyle = "random_grid",
         unit: int = 16,
         seed: int = 0,
-        batch_size: int = 64,
-    ) -> Iterator[tuple[FloatArray, FloatArray, FloatArray, NDArray[np.bool_]]]:
-        """Batches of (original, masked, reconstruction), each (B, H, W, 3) in [0, 1], and the mask (B, H, W), True = hidden.
+    ) -> tuple[FloatArray, FloatArray, FloatArray, NDArray[np.bool_]]:
+        """(original, masked, reconstruction), each (B, H, W, 3) in [0, 1], and the mask (B, H, W), True = hidden.
 
-        Text is given to the model as it is. The masks are a function of the seed and of the items' order. Raises
-        `ImageError` naming an item without a readable photo.
+        The text is given to the model as it is. An item's mask is a function of the seed and its id, whatever the items
+        beside it. Raises `ImageError` naming an item without a readable photo.
         """
         config = self.model.config
-        for start in range(0, len(items), batch_size):
-            part = items[start : start + batch_size]
-            images = prepared_photos(part, config).to(self.device).float() / 255
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seed * 1_000_003 + start)
-                hidden = pixel_mask(len(part), *images.shape[-2:], style=style, ratio=mask_ratio, unit=unit)
-            hidden = hidden.to(self.device)
-            shown = hide_pixels(images, hidden)
-            ids, mask = token_tensors(self.tokenizer, [item.text for item in part], config, self.device)
-            filled = self.model.reconstruct(self.model.encode(shown, ids, mask)).clamp(0, 1)
-            original, masked, made = (one.permute(0, 2, 3, 1).float().cpu().numpy() for one in (images, shown, filled))
-            yield original, masked, made, hidden.cpu().numpy()
+        images = prepared_photos(items, config).to(self.device).float() / 255
+        masks = []
+        with torch.random.fork_rng(devices=[]):
+            for item in items:
+                digest = hashlib.sha256(f"{seed} {item.id}".encode()).digest()
+                torch.manual_seed(int.from_bytes(digest[:7], "big"))
+                masks.append(pixel_mask(1, *images.shape[-2:], style=style, ratio=mask_ratio, unit=unit))
+        hidden = torch.cat(masks).to(self.device)
+        shown = hide_pixels(images, hidden)
+        ids, mask = token_tensors(self.tokenizer, [item.text for item in items], config, self.device)
+        filled = self.model.reconstruct(self.model.encode(shown, ids, mask)).clamp(0, 1)
+        original, masked, made = (one.permute(0, 2, 3, 1).float().cpu().numpy() for one in (images, shown, filled))
+        return original, masked, made, hidden.cpu().numpy()

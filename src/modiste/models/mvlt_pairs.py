@@ -34,7 +34,7 @@ def mvlt_scorers(
     shortlist: int = 25,
     itm_share: float = 0.5,
 ) -> dict[str, Mapping[Direction, Scorer]]:
-    """Way -> direction -> scorer over `items`, each with photo and text; only the ways whose heads were trained.
+    """Way -> direction -> scorer over `items`, each with photo and text: "itm", and with a contrastive head the others.
 
     `itm_share`: weight of ITM's log-odds in "rerank"; the rest is on ITC's logits (cosine times the learned scale), both
     in units of log-odds.
@@ -43,12 +43,11 @@ def mvlt_scorers(
     texts = [item.text for item in items]
     pairs = _PairScores(PairModel(model, tokenizer, device=device, batch_size=batch_size), photos, texts)
     ways: dict[str, Mapping[Direction, Scorer]] = {}
-    if "itc" in model.objective.losses and model.config.embed_dim:
+    if model.config.embed_dim:
         vectors = _vectors(MvltTowers(model, tokenizer, device=device), photos, texts, batch_size)
         ways["itc"] = {"t2i": _Cosine(vectors[1], vectors[0]), "i2t": _Cosine(vectors[0], vectors[1])}
-    if "itm" in model.objective.losses:
-        ways["itm"] = {"t2i": pairs.for_direction("t2i"), "i2t": pairs.for_direction("i2t")}
-    if len(ways) == 2:
+    ways["itm"] = {"t2i": pairs.for_direction("t2i"), "i2t": pairs.for_direction("i2t")}
+    if "itc" in ways:
         scale = float(model.logit_scale.detach())
         ways["rerank"] = {
             direction: _Reranked(ways["itc"][direction], ways["itm"][direction], scale, shortlist, itm_share)
@@ -69,7 +68,8 @@ class _PairScores:
             offered = torch.from_numpy(np.ascontiguousarray(candidates).reshape(-1)).to(self._pairs.device)
             image_rows, text_rows = (offered, asked) if direction == "t2i" else (asked, offered)
             scores = self._pairs.score(self._images, self._texts, image_rows, text_rows)
-            return scores.float().cpu().numpy().reshape(candidates.shape)
+            # A pair's last digits depend on the batch it is in: rounded, equal pairs tie again.
+            return scores.float().cpu().numpy().reshape(candidates.shape).round(4)
 
         return score
 

@@ -158,7 +158,7 @@ def _load_mvlt(name: str | Path | None, device: str, use: Callable[..., UseT]) -
         raise PretrainedError(f"{name} is a {found.config['architecture']}, which only encodes; give an MVLT model")
     _check_registered(name, found.sha256)
     try:
-        return use(found.model, found.tokenizer, name=found.name, device=device)
+        return use(found.model, found.tokenizer, name=found.name, sha256=found.sha256, device=device)
     except ValueError as error:
         raise PretrainedError(f"{name}: {error}") from error
 
@@ -291,6 +291,4 @@ def _load_published(source: str, *, name: str, device: str, revision: str | None
 
 
 def _minimal_card(name: str) -> str:
-    return (
-        f"---\nlibrary_name: modiste\ntags: [fashion, image-text-retrieval]\n---\n# {name}\n\nA Modiste model.\n"
-    )
+    return f"---\nlibrary_name: modiste\ntags: [fashion, image-text-retrieval]\n---\n# {name}\n\nA Modiste model.\n"

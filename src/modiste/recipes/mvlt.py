@@ -1,8 +1,8 @@
 """MVLT pre-training and fine-tuning (models/mvlt.py). Lab notes: docs/results/mvlt.md has every run's command and scores.
 
-    modiste train mvlt_small                 # ours, for 60x80 photos: ITC + ITM with hard negatives, MLM, MIR, labels
-    modiste train mvlt_micro                 # the paper's equations and objectives at a size for ablations
-    modiste train mvlt_tiny data=FASHIONGEN  # the paper's Table 1 at 256 px and the released hyper-parameters, on a GPU
+modiste train mvlt_small                 # ours, for 60x80 photos: ITC + ITM with hard negatives, MLM, MIR, labels
+modiste train mvlt_micro                 # the paper's equations and objectives at a size for ablations
+modiste train mvlt_tiny data=FASHIONGEN  # the paper's Table 1 at 256 px and the released hyper-parameters, on a GPU
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ class MvltRecipe:
     """Image decoder: the paper's or the released one; empty: the size's own."""
     embed_dim: int = -1
     """Width of the contrastive head, 0 for none; -1: the size's own."""
+    match_product: Literal["", "yes", "no"] = ""
+    """The matching head sees the contrastive embeddings' product; empty: the size's own."""
     drop_path: float = 0.1
     """Stochastic depth, linear over the blocks."""
     pad_mask: bool = True
@@ -208,7 +210,8 @@ def build(config: MvltRecipe) -> Run:
 def class_names(items: Sequence[Item], names: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Attribute -> its values among the items, in order; attributes that no item has are left out."""
     found = {
-        name: tuple(sorted({str(item.attributes[name]) for item in items if item.attributes.get(name)})) for name in names
+        name: tuple(sorted({str(item.attributes[name]) for item in items if item.attributes.get(name)}))
+        for name in names
     }
     return {name: values for name, values in found.items() if len(values) > 1}
 
@@ -231,6 +234,8 @@ def _sizes(config: MvltRecipe, **more: Any) -> MvltConfig:
         changes["decoder"] = config.decoder
     if config.embed_dim >= 0:
         changes["embed_dim"] = config.embed_dim
+    if config.match_product:
+        changes["match_product"] = config.match_product == "yes"
     return replace(SIZES[config.size], **changes, **more)
 
 
@@ -259,7 +264,7 @@ def _validation(config: MvltRecipe, tokenizer: Tokenizer) -> dict[str, Eval]:
     def evaluate(model: Mvlt) -> dict[str, float]:
         from modiste.models.mvlt_pairs import mvlt_scorers
 
-        found = {}
+        found: dict[str, float] = {}
         for way, scorers in mvlt_scorers(model, tokenizer, items, device=model.device).items():
             report = evaluate_scorers("retrieval-1of101", items, scorers, num_queries=1000, resamples=0).as_dict()
             values = {key: value for key, value in report.items() if key.startswith(("t2i_R", "i2t_R"))}

@@ -48,8 +48,6 @@ class Recipe:
     defaults: Mapping[str, Any] = field(default_factory=dict)  # a variant: fields that differ from the config's own
 
 
-_MVLT = {"config": "modiste.recipes.mvlt:MvltRecipe", "build": "modiste.recipes.mvlt:build"}
-
 # What the paper trains with: three losses on one masked encoding, uniform negatives, no contrastive head.
 _PAPER: dict[str, Any] = {
     "objectives": ("mir", "itm", "mlm"),
@@ -107,16 +105,19 @@ RECIPES: dict[str, Recipe] = {
     ),
     "mvlt_small": Recipe(
         summary="MVLT for 60x80 photos: contrastive head, matching with hard negatives, words, pixels, labels; made for a GPU",
-        **_MVLT,
+        config="modiste.recipes.mvlt:MvltRecipe",
+        build="modiste.recipes.mvlt:build",
     ),
     "mvlt_micro": Recipe(
         summary="the paper's MVLT in small: joint from the first stage, MIR + ITM + MLM on one masked pass; for ablations",
-        **_MVLT,
+        config="modiste.recipes.mvlt:MvltRecipe",
+        build="modiste.recipes.mvlt:build",
         defaults=_PAPER | {"size": "micro", "epochs": 12, "drop_token_rate": 0.0, "attribute_captions": 0.0},
     ),
     "mvlt_tiny": Recipe(
         summary="the paper's MVLT: PVT-tiny at 256 px, released hyper-parameters; Fashion-Gen on GPUs",
-        **_MVLT,
+        config="modiste.recipes.mvlt:MvltRecipe",
+        build="modiste.recipes.mvlt:build",
         defaults=_PAPER
         | {
             "size": "tiny",
@@ -137,7 +138,8 @@ RECIPES: dict[str, Recipe] = {
     ),
     "mvlt_debug": Recipe(
         summary="MVLT at toy size on 256 generated items: seconds, for tests and for trying the loop",
-        **_MVLT,
+        config="modiste.recipes.mvlt:MvltRecipe",
+        build="modiste.recipes.mvlt:build",
         defaults={
             "size": "debug",
             "data": "atelier:256",
