@@ -6,11 +6,11 @@ Table 3 = `data/masking.py`, decoders = `mvlt_decoders.py`. The pyramid is PVT's
 whose published weights `mvlt_pvt.py` loads. Written from the papers' equations; the released code's known mistakes are
 regression tests.
 
-What is ours, each off in the paper's own sizes: `joint_from` (photo and words first go their own ways, so catalogue photos
-are encoded once and a pair costs only the last stages), `local` (a convolutional stem, arXiv 2106.14881, overlapping patches
-and a depth-wise convolution in the feed-forward, PVT v2, arXiv 2106.13797: a pyramid trained from scratch on 30,000 photos
-needs them), the contrastive head (ITC, arXiv 2103.00020) with hard ITM negatives drawn by it (ALBEF, arXiv 2107.07651), its
-embeddings' product beside [CLS] in the matching head (`match_product`), the ranking term of ITM, and label heads.
+What is ours, each off in the paper's own sizes: `conv_stages` (a convolutional start, mvlt_trunk.py: what a pyramid needs
+that learns from 30,000 photos alone), `joint_from` (photo and words first go their own ways, so catalogue photos are encoded
+once and a pair costs only the last stages), the contrastive head (ITC, arXiv 2103.00020) and ITM negatives drawn by it
+(ALBEF, arXiv 2107.07651), its embeddings' product beside [CLS] in the matching head (`match_product`), the ranking term of
+ITM, and label heads.
 
 Shapes: B batch, L text length, N image tokens of a stage (h x w), D width of a stage, V vocabulary, E embedding width,
 K negatives of a pair.
@@ -33,6 +33,7 @@ from modiste.data.batches import ImageTextBatch, LabelledBatch
 from modiste.data.masking import IGNORED, MaskStyle, hide_pixels, hide_words, pixel_mask
 from modiste.losses import itc_loss, itm_loss, masked_cross_entropy, mir_loss, ranking_loss
 from modiste.models.mvlt_decoders import Decoder, build_decoder
+from modiste.models.mvlt_trunk import ConvStage
 
 EPS = 1e-6  # of every layer norm in PVT
 
@@ -57,7 +58,7 @@ class MvltConfig:
     dropout: float = 0.0  # of the word embeddings
     pad_mask: bool = True  # False: padding is attended to, as in the released code
     joint_from: int = 1  # first stage in which photo and words attend to each other; the paper's is 1
-    local: bool = False  # convolutional stem, overlapping patches, convolutional feed-forward
+    conv_stages: int = 0  # so many first stages see the photo by convolutions and words by a linear layer alone
     decoder: Literal["unet4", "cpd3"] = "unet4"  # the paper's, or the released one
     embed_dim: int = 0  # E of the contrastive head; 0: there is none, as in the paper
     match_product: bool = False  # the matching head sees the two embeddings' product too: it starts as good as ITC
@@ -74,6 +75,8 @@ class MvltConfig:
             raise ValueError("match_product needs the contrastive head: set embed_dim")
         if not 1 <= self.joint_from <= len(self.dims):
             raise ValueError(f"joint_from must name one of the {len(self.dims)} stages, not {self.joint_from}")
+        if not 0 <= self.conv_stages < self.joint_from:
+            raise ValueError("convolutional stages come before the joint ones: conv_stages < joint_from")
         for dim, heads in zip(self.dims, self.num_heads, strict=True):
             if dim % heads:
                 raise ValueError(f"a stage of width {dim} cannot have {heads} heads")
@@ -87,8 +90,9 @@ class MvltConfig:
 
 
 _SMALL = MvltConfig(
-    vocab_size=8192, context_length=32, image_size=(64, 80), word_dim=256, dims=(64, 128, 256, 320), num_heads=(1, 2, 4, 5),
-    mlp_ratios=(4, 4, 4, 4), sr_ratios=(4, 2, 1, 1), dropout=0.1, joint_from=3, local=True, embed_dim=256, match_product=True,
+    vocab_size=8192, context_length=32, image_size=(64, 80), word_dim=256, dims=(64, 128, 256, 256), depths=(1, 2, 2, 3),
+    num_heads=(1, 2, 4, 4), mlp_ratios=(4, 4, 4, 4), sr_ratios=(1, 1, 1, 1), strides=(4, 2, 2, 1), dropout=0.1, conv_stages=3,
+    joint_from=4, embed_dim=256, match_product=True,
 )  # fmt: skip
 SIZES: dict[str, MvltConfig] = {
     "debug": MvltConfig(
@@ -100,7 +104,7 @@ SIZES: dict[str, MvltConfig] = {
         vocab_size=8192, context_length=32, image_size=(64, 80), word_dim=192, dims=(32, 64, 160, 256), num_heads=(1, 2, 5, 8),
     ),
     "small": _SMALL,
-    "small_224": replace(_SMALL, image_size=(192, 256), strides=(8, 2, 2, 2), sr_ratios=(8, 4, 2, 1)),
+    "small_224": replace(_SMALL, image_size=(192, 256), strides=(8, 2, 2, 1)),
     "tiny": MvltConfig(decoder="cpd3"),  # Table 1 as released; decoder="unet4" is the paper's text
 }  # fmt: skip
 
@@ -116,7 +120,9 @@ class MvltObjective:
     word_rate: float = 0.15  # r_l
     alternate: bool = False  # every other row sees the clean photo, the released code's batches by turns
     one_pass: bool = True  # the paper's: all losses on one masked pass; False: ITM gets a pass of its own, unmasked
-    hard_negatives: bool = False  # ITM negatives drawn by in-batch similarity (needs the contrastive head)
+    negative_hardness: float = (
+        0.0  # ITM negatives: 0 uniform, 1 as often as the contrastive head takes them for the match
+    )
     num_negatives: int = 1  # K, per direction, of ITM's own pass
     rank_term: bool = False  # ITM's own pass also ranks each pair before its negatives
 
@@ -125,8 +131,8 @@ class MvltObjective:
             raise ValueError(f"unknown objective {', '.join(sorted(unknown))}; there are mir, itm, mlm, itc, tag")
         if not self.losses:
             raise ValueError("at least one objective is needed: mir, itm, mlm, itc, tag")
-        if self.one_pass and (self.hard_negatives or self.num_negatives > 1 or self.rank_term):
-            raise ValueError("hard_negatives, num_negatives and rank_term need one_pass=False")
+        if self.one_pass and (self.negative_hardness or self.num_negatives > 1 or self.rank_term):
+            raise ValueError("negative_hardness, num_negatives and rank_term need one_pass=False")
 
 
 @dataclass
@@ -185,38 +191,31 @@ class Attention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Two linear layers; with `local`, a depth-wise 3x3 convolution between them on the image tokens (PVT v2)."""
+    """Two linear layers with GELU between them."""
 
-    def __init__(self, dim: int, hidden_dim: int, local: bool) -> None:
+    def __init__(self, dim: int, hidden_dim: int) -> None:
         super().__init__()
         self.expand = nn.Linear(dim, hidden_dim)
         self.contract = nn.Linear(hidden_dim, dim)
-        self.mix = nn.Conv2d(hidden_dim, hidden_dim, 3, 1, 1, groups=hidden_dim) if local else None
 
-    def forward(self, x: Tensor, grid: tuple[int, int]) -> Tensor:
-        x = self.expand(x)
-        num_image = grid[0] * grid[1]
-        if self.mix is not None and num_image:
-            image = rearrange(x[:, :num_image], "b (h w) d -> b d h w", h=grid[0])
-            image = rearrange(self.mix(image), "b d h w -> b (h w) d")
-            x = torch.cat([image, x[:, num_image:]], dim=1) if x.shape[1] > num_image else image
-        return self.contract(F.gelu(x))
+    def forward(self, x: Tensor) -> Tensor:
+        return self.contract(F.gelu(self.expand(x)))
 
 
 class Block(nn.Module):
     """z <- z + DropPath(SRA(LN(z))); z <- z + DropPath(MLP(LN(z))), z = [image ; text] (B, N + L, D)."""
 
-    def __init__(self, dim: int, num_heads: int, mlp_ratio: int, sr_ratio: int, drop_path: float, local: bool) -> None:
+    def __init__(self, dim: int, num_heads: int, mlp_ratio: int, sr_ratio: int, drop_path: float) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(dim, eps=EPS)
         self.attention = Attention(dim, num_heads, sr_ratio)
         self.norm2 = nn.LayerNorm(dim, eps=EPS)
-        self.feed_forward = FeedForward(dim, mlp_ratio * dim, local)
+        self.feed_forward = FeedForward(dim, mlp_ratio * dim)
         self.drop_path = DropPath(drop_path)
 
     def forward(self, z: Tensor, grid: tuple[int, int], text_mask: Tensor | None) -> Tensor:
         z = z + self.drop_path(self.attention(self.norm1(z), grid, text_mask))
-        return z + self.drop_path(self.feed_forward(self.norm2(z), grid))
+        return z + self.drop_path(self.feed_forward(self.norm2(z)))
 
 
 class Stage(nn.Module):
@@ -228,11 +227,7 @@ class Stage(nn.Module):
         image_dim = config.dims[number - 1] if number else 3
         text_dim = config.dims[number - 1] if number else config.word_dim
         self.stride = stride
-        self.patches: nn.Module = nn.Conv2d(image_dim, dim, stride, stride)
-        if config.local:
-            self.patches = (
-                _stem(dim, stride) if number == 0 else nn.Conv2d(image_dim, dim, 2 * stride - 1, stride, stride - 1)
-            )
+        self.patches = nn.Conv2d(image_dim, dim, stride, stride)
         self.patches_norm = nn.LayerNorm(dim, eps=EPS)
         self.words = nn.Linear(text_dim, dim)
         self.words_norm = nn.LayerNorm(dim, eps=EPS)
@@ -240,15 +235,13 @@ class Stage(nn.Module):
         self.image_positions = nn.Parameter(torch.empty(1, self.grid[0] * self.grid[1], dim))
         self.text_positions = nn.Parameter(torch.empty(1, config.context_length, dim))
         self.blocks = nn.ModuleList(
-            Block(
-                dim, config.num_heads[number], config.mlp_ratios[number], config.sr_ratios[number], rate, config.local
-            )
+            Block(dim, config.num_heads[number], config.mlp_ratios[number], config.sr_ratios[number], rate)
             for rate in drop_paths
         )
         self.checkpointing = config.activation_checkpointing
 
     def forward(
-        self, image: Tensor | None, text: Tensor | None, text_mask: Tensor | None
+        self, image: Tensor | None, text: Tensor | None, text_mask: Tensor | None, hidden: bool = False
     ) -> tuple[Tensor | None, Tensor | None]:
         """V^{k-1} (B, C, H, W) and T^{k-1} (B, L, C'), one of them or both -> V^k (B, D, h, w) and T^k (B, L, D)."""
         parts, grid = [], (0, 0)
@@ -276,18 +269,23 @@ class Stage(nn.Module):
         return F.interpolate(table, grid, mode="bilinear", align_corners=False).flatten(2).transpose(1, 2)
 
 
-def _stem(dim: int, stride: int) -> nn.Sequential:
-    """Pixels -> patches of `stride` pixels by 3x3 convolutions that halve the grid: stride 4 takes two, 8 three."""
-    halvings = int(math.log2(stride))
-    if 2**halvings != stride:
-        raise ValueError(f"a convolutional stem needs a first stride that is a power of 2, not {stride}")
-    layers: list[nn.Module] = []
-    channels = 3
-    for left in range(halvings - 1, -1, -1):
-        layers.append(nn.Conv2d(channels, dim >> left, 3, 2, 1, bias=False))
-        channels = dim >> left
-        layers += [nn.BatchNorm2d(channels), nn.GELU()]
-    return nn.Sequential(*layers, nn.Conv2d(channels, dim, 1))
+class EarlyStage(nn.Module):
+    """A stage before `joint_from` that sees the photo by convolutions; words get their linear layer and norm."""
+
+    def __init__(self, config: MvltConfig, number: int) -> None:
+        super().__init__()
+        dim = config.dims[number]
+        image_dim, text_dim = (config.dims[number - 1],) * 2 if number else (3, config.word_dim)
+        self.image = ConvStage(image_dim, dim, config.strides[number], config.depths[number])
+        self.words = nn.Linear(text_dim, dim)
+        self.words_norm = nn.LayerNorm(dim, eps=EPS)
+
+    def forward(
+        self, image: Tensor | None, text: Tensor | None, text_mask: Tensor | None, hidden: bool = False
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """As `Stage`; `hidden` says that the photos have hidden pixels."""
+        new_image = self.image(image, hidden) if image is not None else None
+        return new_image, self.words_norm(self.words(text)) if text is not None else None
 
 
 class Pool(nn.Module):
@@ -345,7 +343,7 @@ class Mvlt(nn.Module):
         super().__init__()
         self.config = config
         self.objective = objective or MvltObjective()
-        needs_itc = "itc" in self.objective.losses or self.objective.hard_negatives
+        needs_itc = "itc" in self.objective.losses or self.objective.negative_hardness > 0
         if needs_itc and not config.embed_dim:
             raise ValueError("the contrastive objective and hard negatives need embed_dim, the width of the ITC head")
         self.words = nn.Embedding(config.vocab_size, config.word_dim, padding_idx=0)
@@ -358,7 +356,9 @@ class Mvlt(nn.Module):
         rates = torch.linspace(0, config.drop_path, sum(config.depths)).tolist()
         starts = [sum(config.depths[:number]) for number in range(len(config.depths))]
         self.stages = nn.ModuleList(
-            Stage(config, number, rates[start : start + depth])
+            EarlyStage(config, number)
+            if number < config.conv_stages
+            else Stage(config, number, rates[start : start + depth])
             for number, (start, depth) in enumerate(zip(starts, config.depths, strict=True))
         )
         self.decoder: Decoder = build_decoder(config.decoder, config.dims)
@@ -369,8 +369,10 @@ class Mvlt(nn.Module):
         self.mlm_norm = nn.LayerNorm(config.word_dim, eps=1e-12)
         self.mlm_bias = nn.Parameter(torch.zeros(config.vocab_size))
         if config.embed_dim:
-            self.itc_image = Pool(2 * config.dims[-1], config.embed_dim)
-            self.itc_text = Pool(2 * config.dims[-1] + config.word_dim, config.embed_dim)
+            # Aligned before they are fused (ALBEF): the heads read what each side knows alone.
+            dim = config.dims[config.joint_from - 2] if config.joint_from > 1 else config.dims[-1]
+            self.itc_image = Pool(2 * dim, config.embed_dim)
+            self.itc_text = Pool(2 * dim + config.word_dim, config.embed_dim)
             if config.match_product:
                 self.itm_product = nn.Linear(config.embed_dim, config.word_dim, bias=False)
             self.log_logit_scale = nn.Parameter(torch.tensor(math.log(1 / config.initial_temperature)))
@@ -389,19 +391,25 @@ class Mvlt(nn.Module):
     # ---- Encoding -----------------------------------------------------------------------------------------------------
 
     def begin(
-        self, images: Tensor | None = None, token_ids: Tensor | None = None, attention_mask: Tensor | None = None
+        self,
+        images: Tensor | None = None,
+        token_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        *,
+        hidden: bool = False,
     ) -> Pyramid:
         """The stages before `joint_from`, in which photo and words do not meet: cache this per photo and per text.
 
         `images` (B, 3, H, W), uint8 or float in [0, 1]; `token_ids` (B, L) with `attention_mask` (B, L), True = attend.
-        With joint_from=1 this is the photo itself and the word embeddings. The pyramid's last entries go into `finish`.
+        `hidden`: the photos have hidden pixels. With joint_from=1 the result is the photo itself and the word embeddings. The
+        pyramid's last entries go into `finish`.
         """
         found = Pyramid()
         if images is not None:
             image = images.float() / 255 if images.dtype == torch.uint8 else images
             found.image.append(image)
             for stage in self._stages(1, self.config.joint_from):
-                image = stage(image, None, None)[0]
+                image = stage(image, None, None, hidden)[0]
                 found.image.append(image)
         if token_ids is not None:
             token_ids, found.attention_mask = self._padded(token_ids, attention_mask)
@@ -425,10 +433,40 @@ class Mvlt(nn.Module):
         return found
 
     def encode(
-        self, images: Tensor | None = None, token_ids: Tensor | None = None, attention_mask: Tensor | None = None
+        self,
+        images: Tensor | None = None,
+        token_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        *,
+        hidden: bool = False,
     ) -> Pyramid:
         """`finish(begin(...))`: {V^k} and {T^k}; index 0 is what went in, index k stage k."""
-        return self.finish(self.begin(images, token_ids, attention_mask))
+        return self.finish(self.begin(images, token_ids, attention_mask, hidden=hidden))
+
+    def embed_photos(self, begun: Pyramid) -> Tensor:
+        """Unit embeddings (B, E) of the contrastive head for the photos of `begin`.
+
+        Read before the joint stages; where all stages are joint, after a pass of the photos alone.
+        """
+        alone = Pyramid(begun.image)
+        image = (self.finish(alone) if self.config.joint_from == 1 else alone).image[-1]
+        tokens = image.flatten(2)  # (B, D, N): what they have on the whole, and what they have anywhere
+        return self.itc_image(torch.cat([tokens.mean(dim=2), tokens.amax(dim=2)], dim=1))
+
+    def embed_texts(self, begun: Pyramid) -> Tensor:
+        """Unit embeddings (B, E) for the texts of `begin`: of [CLS], the mean, and the bag of words.
+
+        A title is mostly a bag of words, and the bag (T^0) generalises where a pyramid learns titles by heart.
+        """
+        alone = Pyramid([], begun.text, begun.attention_mask)
+        text = (self.finish(alone) if self.config.joint_from == 1 else alone).text
+        first, last = text[0], text[-1]
+        weights = torch.ones_like(last[..., :1])
+        if begun.attention_mask is not None:
+            weights = begun.attention_mask[..., None].to(last.dtype)
+        count = weights.sum(dim=1)
+        mean, bag = (last * weights).sum(dim=1) / count, (first * weights).sum(dim=1) / count.sqrt()
+        return self.itc_text(torch.cat([last[:, 0], mean, bag], dim=1))
 
     def pair(
         self,
@@ -473,24 +511,6 @@ class Mvlt(nn.Module):
         height, width = encoded.image[0].shape[-2:]
         return self.decoder(encoded.image[1:], (height, width)).float()
 
-    def image_embedding(self, encoded: Pyramid) -> Tensor:
-        """Unit vectors (B, E) of the contrastive head, from a pyramid of photos alone."""
-        tokens = encoded.image[-1].flatten(2)  # (B, D, N)
-        return self.itc_image(torch.cat([tokens.mean(dim=2), tokens.amax(dim=2)], dim=1))
-
-    def text_embedding(self, encoded: Pyramid) -> Tensor:
-        """Unit vectors (B, E) of the contrastive head, from a pyramid of texts alone: of [CLS], the mean, and the bag of words.
-
-        A title is mostly a bag of words, and the bag (T^0) generalises where the pyramid learns titles by heart.
-        """
-        first, last = encoded.text[0], encoded.text[-1]
-        weights = torch.ones_like(last[..., :1])
-        if encoded.attention_mask is not None:
-            weights = encoded.attention_mask[..., None].to(last.dtype)
-        count = weights.sum(dim=1)
-        mean, bag = (last * weights).sum(dim=1) / count, (first * weights).sum(dim=1) / count.sqrt()
-        return self.itc_text(torch.cat([last[:, 0], mean, bag], dim=1))
-
     def label_logits(self, encoded: Pyramid) -> dict[str, Tensor]:
         """Label -> (B, classes), from [CLS] of T^4."""
         return {name: head(encoded.text[-1][:, 0]).float() for name, head in self.label_heads.items()}
@@ -511,14 +531,13 @@ class Mvlt(nn.Module):
                 return found
         clean = self.begin(images, batch.token_ids, batch.attention_mask)
         vectors, similarity = None, None
-        if "itc" in asked or self.objective.hard_negatives or self.config.match_product:
-            image = self.image_embedding(self.finish(Pyramid(clean.image)))
-            text = self.text_embedding(self.finish(Pyramid([], clean.text, clean.attention_mask)))
+        if "itc" in asked or self.objective.negative_hardness or self.config.match_product:
+            image, text = self.embed_photos(clean), self.embed_texts(clean)
             vectors = (image.detach(), text.detach())  # the matching head reads them; they are the contrastive loss's
             if "itc" in asked:
                 found["itc_loss"] = itc_loss(image, text, self.logit_scale, product_ids=batch.item_ids)
                 found["logit_scale"] = self.logit_scale.detach()
-            similarity = (self.logit_scale * image @ text.T).detach()  # (B, B) photo x text
+            similarity = self.objective.negative_hardness * (self.logit_scale * image @ text.T).detach()  # (B, B)
         if not self.objective.one_pass:
             if "itm" in asked:
                 found |= self._itm(clean, batch, similarity, vectors)
@@ -563,7 +582,7 @@ class Mvlt(nn.Module):
                 token_ids, mask, rate=objective.word_rate, mask_id=config.mask_id, vocab_size=config.vocab_size,
                 num_special=config.num_special,
             )  # fmt: skip
-        encoded = self.encode(shown, corrupted, mask)
+        encoded = self.encode(shown, corrupted, mask, hidden="mir" in asked)
         found: dict[str, Tensor] = {}
         if "mir" in asked:
             found["mir_loss"] = mir_loss(self.reconstruct(encoded), images)
@@ -591,11 +610,8 @@ class Mvlt(nn.Module):
         negatives: cross-entropy over the K + 1 candidates of each direction.
         """
         k = self.objective.num_negatives
-        weights = (
-            torch.zeros_like(similarity) if similarity is not None else batch.images.new_zeros(len(batch), len(batch))
-        )
-        if similarity is not None and self.objective.hard_negatives:
-            weights = similarity.float()
+        size = len(batch)
+        weights = torch.zeros(size, size, device=batch.item_ids.device) if similarity is None else similarity.float()
         same = batch.item_ids[:, None] == batch.item_ids[None, :]
         texts = _draw_others(weights, same, k)  # (B, K) texts for each photo
         photos = _draw_others(weights.T, same, k)  # (B, K) photos for each text

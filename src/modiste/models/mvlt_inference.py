@@ -48,12 +48,12 @@ class MvltTowers:
     def embed_images(self, prepared: Sequence[Tensor]) -> Tensor:
         """The mean of a photo's and its mirror image's embedding: (B, E)."""
         images = torch.stack(list(prepared)).to(self.device)
-        both = self.model.image_embedding(self.model.encode(torch.cat([images, images.flip(3)])))
+        both = self.model.embed_photos(self.model.begin(torch.cat([images, images.flip(3)])))
         return torch.nn.functional.normalize(both.unflatten(0, (2, -1)).mean(dim=0), dim=1)
 
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
         token_ids, mask = token_tensors(self.tokenizer, texts, self.model.config, self.device)
-        return self.model.text_embedding(self.model.encode(None, token_ids, mask))
+        return self.model.embed_texts(self.model.begin(None, token_ids, mask))
 
 
 def draft_size(config: MvltConfig) -> tuple[int, int]:
@@ -111,7 +111,7 @@ class PairModel:
             begun = self.model.begin(part.to(self.device))
             maps.append(begun.image[-1])
             if self.model.config.match_product:
-                vectors.append(self.model.image_embedding(self.model.finish(begun)))
+                vectors.append(self.model.embed_photos(begun))
         return BegunImages(torch.cat(maps), torch.cat(vectors) if vectors else None)
 
     @torch.inference_mode()
@@ -124,7 +124,7 @@ class PairModel:
             words.append(begun.text[-1])
             masks += [begun.attention_mask] if begun.attention_mask is not None else []
             if self.model.config.match_product:
-                vectors.append(self.model.text_embedding(self.model.finish(begun)))
+                vectors.append(self.model.embed_texts(begun))
         return BegunTexts(
             torch.cat(words), torch.cat(masks) if masks else None, torch.cat(vectors) if vectors else None
         )
@@ -308,6 +308,6 @@ class Inpainter:
         hidden = torch.cat(masks).to(self.device)
         shown = hide_pixels(images, hidden)
         ids, mask = token_tensors(self.tokenizer, [item.text for item in items], config, self.device)
-        filled = self.model.reconstruct(self.model.encode(shown, ids, mask)).clamp(0, 1)
+        filled = self.model.reconstruct(self.model.encode(shown, ids, mask, hidden=True)).clamp(0, 1)
         original, masked, made = (one.permute(0, 2, 3, 1).float().cpu().numpy() for one in (images, shown, filled))
         return original, masked, made, hidden.cpu().numpy()

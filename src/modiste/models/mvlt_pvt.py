@@ -2,7 +2,7 @@
 
 Wang et al., "Pyramid Vision Transformer", ICCV 2021 (arXiv 2102.12122). MVLT starts from PVT-tiny (its section 4.1); the
 text side and the heads start fresh. Works for any `MvltConfig` whose widths and depths are the checkpoint's and whose
-patches do not overlap (local=False).
+first stages are not convolutional (conv_stages=0).
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def load_pvt(model: Mvlt, source: str | Path) -> LoadedKeys:
     Raises `ValueError` when a key fits nowhere, a shape differs, the pyramid is not PVT v1's, or there is no
     model.safetensors.
     """
-    if model.config.local:
-        raise ValueError("PVT v1 weights need a pyramid of separate patches: set local=no")
+    if model.config.conv_stages:
+        raise ValueError("PVT v1 weights need a pyramid without convolutional stages: set conv_stages=0")
     return copy_pvt(model, load_file(_weights(source)))
 
 

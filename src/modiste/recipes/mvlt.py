@@ -41,8 +41,8 @@ class MvltRecipe:
     """WordPieces learned from the training texts (fewer when the texts hold fewer)."""
     joint_from: int = 0
     """First stage in which photo and words attend to each other; 0: the size's own."""
-    local: Literal["", "yes", "no"] = ""
-    """Overlapping patches and convolutional feed-forward (PVT v2); empty: the size's own."""
+    conv_stages: int = -1
+    """So many first stages see the photo by convolutions; -1: the size's own."""
     decoder: Literal["", "unet4", "cpd3"] = ""
     """Image decoder: the paper's or the released one; empty: the size's own."""
     embed_dim: int = -1
@@ -81,8 +81,8 @@ class MvltRecipe:
     """Every other row sees the clean photo (the released code's alternation of batches)."""
     one_pass: bool = False
     """All losses on one masked pass, as in the paper; False: ITM has an unmasked pass of its own."""
-    hard_negatives: bool = True
-    """ITM negatives drawn by in-batch similarity; needs itc and one_pass=false."""
+    negative_hardness: float = 0.3
+    """ITM negatives: 0 uniform from the batch, 1 as often as ITC takes them for the match; needs itc, one_pass=false."""
     num_negatives: int = 3
     """ITM negatives per pair and direction; more than 1 needs one_pass=false."""
     rank_term: bool = True
@@ -164,7 +164,7 @@ def build(config: MvltRecipe) -> Run:
     )  # fmt: skip
     objective = MvltObjective(
         losses=config.objectives, mask_style=config.mask_style, mask_ratio=config.mask_ratio, mask_unit=config.mask_unit,
-        alternate=config.alternate, one_pass=config.one_pass, hard_negatives=config.hard_negatives,
+        alternate=config.alternate, one_pass=config.one_pass, negative_hardness=config.negative_hardness,
         num_negatives=config.num_negatives, rank_term=config.rank_term,
     )  # fmt: skip
     asked = {f"{name}_loss" for name in config.objectives} | ({"itm_rank_loss"} if config.rank_term else set())
@@ -228,8 +228,8 @@ def _sizes(config: MvltRecipe, **more: Any) -> MvltConfig:
     changes["activation_checkpointing"] = config.activation_checkpointing
     if config.joint_from:
         changes["joint_from"] = config.joint_from
-    if config.local:
-        changes["local"] = config.local == "yes"
+    if config.conv_stages >= 0:
+        changes["conv_stages"] = config.conv_stages
     if config.decoder:
         changes["decoder"] = config.decoder
     if config.embed_dim >= 0:

@@ -52,7 +52,7 @@ class Recipe:
 _PAPER: dict[str, Any] = {
     "objectives": ("mir", "itm", "mlm"),
     "one_pass": True,
-    "hard_negatives": False,
+    "negative_hardness": 0.0,
     "num_negatives": 1,
     "rank_term": False,
     "embed_dim": 0,
