@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from modiste.data.sources import load_items
-from modiste.types import EncoderId, Item
+from modiste.types import Item
 
 LABELS = ("article_type", "colour")
 
@@ -19,7 +19,7 @@ LABELS = ("article_type", "colour")
 class Oracle:
     """Knows every item of the shop by its id."""
 
-    id = EncoderId("oracle", "ab" * 32, 1)
+    name, sha256 = "oracle", "ab" * 32
 
     def __init__(self, items: Sequence[Item]) -> None:
         self._known = {item.id: (item.category, str(item.attributes["colour"])) for item in items}
@@ -34,7 +34,9 @@ class Oracle:
 
 
 class Painter:
-    """Hides the left of a grey picture and paints it a little too dark; no name of its own."""
+    """Hides the left of a grey picture and paints it a little too dark."""
+
+    name, sha256 = "painter", "cd" * 32
 
     def __init__(self) -> None:
         self.asked: list[tuple[float, int]] = []
@@ -94,7 +96,7 @@ def test_people_get_a_table(modiste, loaded, shop: Path) -> None:  # type: ignor
     for words in ("oracle", "scr_accuracy", "scr_macro_f1", "chance", "text only", "100.0", "1.000"):
         assert words in done.out
     done = modiste("evaluate", "generation", "--data", shop, "--model", "dark")
-    for words in ("dark", "masked_psnr", "fill", "identity", "20.00", "100.00"):
+    for words in ("painter", "masked_psnr", "fill", "identity", "20.00", "100.00"):
         assert words in done.out
 
 
@@ -105,7 +107,9 @@ def test_generation_and_its_masks(modiste, loaded, shop: Path) -> None:  # type:
     assert found["masked_psnr"] == pytest.approx(20)
     assert found["psnr"] == pytest.approx(20 + 10 * np.log10(4))
     assert (found["control_fill_psnr"], found["control_identity_ssim"]) == (100, pytest.approx(1))
-    assert (found["masked_share"], found["num_items"], found["model"], found["sha256"]) == (0.25, 40, "default", "")
+    assert (found["masked_share"], found["num_items"], found["model"], found["sha256"]) == (
+        0.25, 40, "painter", "cd" * 32,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ from modiste.data.batches import ImageTextBatch, LabelledBatch
 from modiste.data.masking import IGNORED, MaskStyle, hide_pixels, hide_words, pixel_mask
 from modiste.losses import itc_loss, itm_loss, masked_cross_entropy, mir_loss, ranking_loss
 from modiste.models.mvlt_decoders import Decoder, build_decoder
-from modiste.models.mvlt_trunk import ConvStage
+from modiste.models.mvlt_trunk import ConvStage, SplitNorm
 
 EPS = 1e-6  # of every layer norm in PVT
 
@@ -89,10 +89,11 @@ class MvltConfig:
         return height, width
 
 
+# The dual encoder's towers (clip.SIZES["small"]) under one joint stage.
 _SMALL = MvltConfig(
-    vocab_size=8192, context_length=32, image_size=(64, 80), word_dim=256, dims=(32, 64, 128, 256, 256),
-    depths=(1, 1, 1, 2, 3), num_heads=(1, 1, 2, 4, 4), mlp_ratios=(4, 4, 4, 4, 4), sr_ratios=(1, 1, 1, 1, 1),
-    strides=(2, 2, 2, 2, 1), dropout=0.1, conv_stages=4, joint_from=5, embed_dim=256, match_product=True,
+    vocab_size=8192, context_length=32, image_size=(60, 80), word_dim=192, dims=(32, 64, 128, 256, 256),
+    depths=(1, 1, 1, 2, 2), num_heads=(1, 1, 2, 4, 4), mlp_ratios=(4, 4, 4, 4, 4), sr_ratios=(1, 1, 1, 1, 1),
+    strides=(2, 2, 2, 2, 1), dropout=0.1, conv_stages=4, joint_from=5, embed_dim=192, match_product=True,
 )  # fmt: skip
 SIZES: dict[str, MvltConfig] = {
     "debug": MvltConfig(
@@ -104,7 +105,7 @@ SIZES: dict[str, MvltConfig] = {
         vocab_size=8192, context_length=32, image_size=(64, 80), word_dim=192, dims=(32, 64, 160, 256), num_heads=(1, 2, 5, 8),
     ),
     "small": _SMALL,
-    "small_224": replace(_SMALL, image_size=(192, 256), strides=(4, 2, 2, 2, 1)),
+    "small_224": replace(_SMALL, image_size=(180, 240)),
     "tiny": MvltConfig(decoder="cpd3"),  # Table 1 as released; decoder="unet4" is the paper's text
 }  # fmt: skip
 
@@ -125,6 +126,7 @@ class MvltObjective:
     )
     num_negatives: int = 1  # K, per direction, of ITM's own pass
     rank_term: bool = False  # ITM's own pass also ranks each pair before its negatives
+    frozen_towers: bool = False  # the stages before joint_from, words and contrastive head stay as they are
 
     def __post_init__(self) -> None:
         if unknown := set(self.losses) - {"mir", "itm", "mlm", "itc", "tag"}:
@@ -142,6 +144,7 @@ class Pyramid:
     image: list[Tensor] = field(default_factory=list)
     text: list[Tensor] = field(default_factory=list)
     attention_mask: Tensor | None = None  # (B, L) True = attend; None: every position is attended to
+    bag: Tensor | None = None  # (B, W) the words' embeddings summed, over the root of their number
     product: Tensor | None = None  # (B, E) of the two unit embeddings, where the matching head asks for it
 
 
@@ -289,18 +292,16 @@ class EarlyStage(nn.Module):
 
 
 class Pool(nn.Module):
-    """Features (B, F) -> unit embedding (B, E) of the contrastive head.
+    """Features (B, F) -> unit embedding (B, E) of the contrastive head."""
 
-    Batch norm takes away what all rows share: without it all embeddings start alike, and early training can stay there.
-    """
-
-    def __init__(self, features: int, embed_dim: int) -> None:
+    def __init__(self, norm: nn.Module, features: int, config: MvltConfig) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm1d(features)
-        self.project = nn.Linear(features, embed_dim)
+        self.norm = norm
+        self.dropout = nn.Dropout(config.dropout)
+        self.project = nn.Linear(features, config.embed_dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.normalize(self.project(self.norm(x)).float(), dim=1)
+        return F.normalize(self.project(self.dropout(self.norm(x))).float(), dim=1)
 
 
 class Projection(nn.Module):
@@ -371,14 +372,22 @@ class Mvlt(nn.Module):
         if config.embed_dim:
             # Aligned before they are fused (ALBEF): the heads read what each side knows alone.
             dim = config.dims[config.joint_from - 2] if config.joint_from > 1 else config.dims[-1]
-            self.itc_image = Pool(2 * dim, config.embed_dim)
-            self.itc_text = Pool(2 * dim + config.word_dim, config.embed_dim)
+            if config.conv_stages:  # the dual encoder's heads
+                self.itc_image = Pool(nn.Identity(), 2 * dim, config)
+                self.itc_text = Pool(nn.LayerNorm(config.word_dim), config.word_dim, config)
+            else:
+                # Batch norm takes away what all rows share: without it all embeddings start alike, and can stay there.
+                image, text = 2 * dim, 2 * dim + config.word_dim
+                self.itc_image = Pool(nn.BatchNorm1d(image), image, config)
+                self.itc_text = Pool(nn.BatchNorm1d(text), text, config)
+            self.log_logit_scale = nn.Parameter(torch.tensor(math.log(1 / config.initial_temperature)))
             if config.match_product:
                 self.itm_product = nn.Linear(config.embed_dim, config.word_dim, bias=False)
-            self.log_logit_scale = nn.Parameter(torch.tensor(math.log(1 / config.initial_temperature)))
         self.labels = {name: tuple(classes) for name, classes in (labels or {}).items()}
         self.label_heads = nn.ModuleDict({name: LabelHead(config, len(of)) for name, of in self.labels.items()})
         self._initialise()
+        if self.objective.frozen_towers:
+            self._freeze_towers()
 
     @property
     def device(self) -> torch.device:
@@ -387,6 +396,21 @@ class Mvlt(nn.Module):
     @property
     def logit_scale(self) -> Tensor:
         return self.log_logit_scale.exp().clamp(max=self.config.max_logit_scale)
+
+    def train(self, mode: bool = True) -> Mvlt:
+        """As for any module; norms of frozen towers keep their statistics, but those for hidden pixels learn."""
+        super().train(mode)
+        if self.objective.frozen_towers:
+            for module in self.modules():
+                if isinstance(module, SplitNorm):
+                    module.whole.eval()
+        return self
+
+    def _freeze_towers(self) -> None:
+        for name, parameter in self.named_parameters():
+            early = any(name.startswith(f"stages.{number}.image.") for number in range(self.config.conv_stages))
+            if (early and ".hidden." not in name) or name.startswith(("itc_", "words.weight", "log_logit_scale")):
+                parameter.requires_grad_(False)
 
     # ---- Encoding -----------------------------------------------------------------------------------------------------
 
@@ -413,7 +437,9 @@ class Mvlt(nn.Module):
                 found.image.append(image)
         if token_ids is not None:
             token_ids, found.attention_mask = self._padded(token_ids, attention_mask)
-            text = self.words(token_ids) + self.word_positions[:, : token_ids.shape[1]] + self.word_segment
+            words = self.words(token_ids)
+            found.bag = words.sum(dim=1) / (token_ids != 0).sum(dim=1, keepdim=True).sqrt()  # padding is embedded as 0
+            text = words + self.word_positions[:, : token_ids.shape[1]] + self.word_segment
             text = self.dropout(self.words_norm(text))
             found.text.append(text)
             for stage in self._stages(1, self.config.joint_from):
@@ -425,7 +451,7 @@ class Mvlt(nn.Module):
         """The stages from `joint_from`: over both where the pyramid has both, else over the one it has."""
         image = begun.image[-1] if begun.image else None
         text = begun.text[-1] if begun.text else None
-        found = Pyramid(list(begun.image), list(begun.text), begun.attention_mask, begun.product)
+        found = Pyramid(list(begun.image), list(begun.text), begun.attention_mask, product=begun.product)
         for stage in self._stages(self.config.joint_from, len(self.stages) + 1):
             image, text = stage(image, text, begun.attention_mask)
             found.image += [image] if image is not None else []
@@ -454,19 +480,21 @@ class Mvlt(nn.Module):
         return self.itc_image(torch.cat([tokens.mean(dim=2), tokens.amax(dim=2)], dim=1))
 
     def embed_texts(self, begun: Pyramid) -> Tensor:
-        """Unit embeddings (B, E) for the texts of `begin`: of [CLS], the mean, and the bag of words.
+        """Unit embeddings (B, E) for the texts of `begin`: of the bag of words, and of what stages read out of it.
 
-        A title is mostly a bag of words, and the bag (T^0) generalises where a pyramid learns titles by heart.
+        A title is mostly a bag of words, and the bag generalises where a pyramid learns titles by heart: with convolutional
+        stages it is all there is.
         """
+        assert begun.bag is not None
+        if self.config.conv_stages:
+            return self.itc_text(begun.bag)
         alone = Pyramid([], begun.text, begun.attention_mask)
-        text = (self.finish(alone) if self.config.joint_from == 1 else alone).text
-        first, last = text[0], text[-1]
-        weights = torch.ones_like(last[..., :1])
+        text = (self.finish(alone) if self.config.joint_from == 1 else alone).text[-1]
+        weights = torch.ones_like(text[..., :1])
         if begun.attention_mask is not None:
-            weights = begun.attention_mask[..., None].to(last.dtype)
-        count = weights.sum(dim=1)
-        mean, bag = (last * weights).sum(dim=1) / count, (first * weights).sum(dim=1) / count.sqrt()
-        return self.itc_text(torch.cat([last[:, 0], mean, bag], dim=1))
+            weights = begun.attention_mask[..., None].to(text.dtype)
+        mean = (text * weights).sum(dim=1) / weights.sum(dim=1)
+        return self.itc_text(torch.cat([text[:, 0], mean, begun.bag], dim=1))
 
     def pair(
         self,
@@ -483,7 +511,7 @@ class Mvlt(nn.Module):
         product = None
         if self.config.match_product and vectors is not None:
             product = vectors[0][photo_rows] * vectors[1][text_rows]
-        return Pyramid([begun.image[-1][photo_rows]], [begun.text[-1][text_rows]], mask, product)
+        return Pyramid([begun.image[-1][photo_rows]], [begun.text[-1][text_rows]], mask, product=product)
 
     # ---- Heads --------------------------------------------------------------------------------------------------------
 
@@ -665,7 +693,7 @@ class Mvlt(nn.Module):
 
     def _initialise(self) -> None:
         for name, module in self.named_modules():
-            if name.startswith("decoder"):  # published without an initialisation: PyTorch's own
+            if name.startswith("decoder") or ".image." in name:  # not the paper's: PyTorch's own initialisation
                 continue
             if isinstance(module, nn.Linear):
                 nn.init.trunc_normal_(module.weight, std=0.02)

@@ -146,7 +146,7 @@ class PairModel:
             product = None
             if images.vectors is not None and texts.vectors is not None:
                 product = images.vectors[image_row] * texts.vectors[text_row]
-            pairs = Pyramid([images.maps[image_row]], [words], mask, product)
+            pairs = Pyramid([images.maps[image_row]], [words], mask, product=product)
             found.append(self.model.match_score(self.model.finish(pairs)))
         return torch.cat(found) if found else torch.zeros(0)
 

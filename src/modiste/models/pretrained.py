@@ -228,7 +228,7 @@ def load_model(folder: str | Path) -> LoadedModel:
     words, room = vocabulary_size(model, tokenizer)
     if words > room:
         raise PretrainedError(f"{folder / TOKENIZER} has more words than the model's {room}")
-    return LoadedModel(model, tokenizer, config, fingerprint(model, tokenizer))
+    return LoadedModel(model, tokenizer, config, fingerprint(model, tokenizer, config["model"]))
 
 
 def push_to_hub(folder: str | Path, repo_id: str, *, private: bool = False, token: str | None = None) -> str:
@@ -243,10 +243,14 @@ def push_to_hub(folder: str | Path, repo_id: str, *, private: bool = False, toke
     return address
 
 
-def fingerprint(model: nn.Module, tokenizer: Tokenizer) -> str:
-    """sha256 of everything an item's vector depends on: weights as stored, sizes and preprocessing, tokenizer."""
+def fingerprint(model: nn.Module, tokenizer: Tokenizer, described: Mapping[str, Any] | None = None) -> str:
+    """sha256 of everything an item's vector depends on: weights as stored, sizes and preprocessing, tokenizer.
+
+    `described` is what a folder's config.json says of the model: a field that a later version adds, with a default that
+    changes nothing, must not change the name of stored vectors.
+    """
     digest = hashlib.sha256()
-    digest.update(json.dumps(architecture_of(model).describe(model), sort_keys=True).encode())
+    digest.update(json.dumps(described or architecture_of(model).describe(model), sort_keys=True).encode())
     digest.update(canonical_json(tokenizer).encode())
     for key, tensor in sorted(_to_stored(model.state_dict()).items()):
         digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
