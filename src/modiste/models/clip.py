@@ -35,8 +35,11 @@ class DualEncoderConfig:
     vocab_size: int = 8192
     context_length: int = 32  # the longest title of fashion_products has 27 WordPieces
     image_size: tuple[int, int] = (60, 80)  # (width, height): portrait, as product photos are
-    channels: tuple[int, ...] = (64, 128, 256)  # one stage each, halving the grid that the stem leaves (a quarter)
+    channels: tuple[int, ...] = (64, 128, 256)  # one stage each, halving the grid that the stem leaves
     depths: tuple[int, ...] = (1, 1, 2)
+    stem_stride: int = (
+        4  # the stem's grid: a half or a quarter of the photo's; maps at half resolution cost most of the time
+    )
     draft_factor: int = 4  # JPEGs are decoded at no more than this many times the size, where their blocks allow
     mirror_average: bool = True  # inference: mean of a photo's and its mirror image's embedding; twice the image time
     text_dim: int = 192
@@ -53,7 +56,7 @@ SIZES: dict[str, DualEncoderConfig] = {
         vocab_size=512, image_size=(30, 40), channels=(8, 16), depths=(1, 1), text_dim=32, text_depth=1, num_heads=2,
         embed_dim=32,
     ),
-    "small": DualEncoderConfig(),
+    "small": DualEncoderConfig(channels=(32, 64, 128, 256), depths=(1, 1, 1, 2), stem_stride=2, text_depth=0),
     "base": DualEncoderConfig(
         image_size=(120, 160), channels=(48, 96, 192, 384), depths=(2, 2, 3, 2), text_dim=256, text_depth=4, embed_dim=256
     ),
@@ -94,15 +97,13 @@ class ImageTower(nn.Module):
 
     def __init__(self, config: DualEncoderConfig) -> None:
         super().__init__()
-        # Two strided convolutions: maps at half resolution cost most of the time on a CPU.
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, config.channels[0] // 2, 3, 2, 1, bias=False),
-            nn.BatchNorm2d(config.channels[0] // 2),
-            nn.ReLU(),
-            nn.Conv2d(config.channels[0] // 2, config.channels[0], 3, 2, 1, bias=False),
-            nn.BatchNorm2d(config.channels[0]),
-            nn.ReLU(),
-        )
+        if config.stem_stride not in (2, 4):
+            raise ValueError(f"stem_stride must be 2 or 4, not {config.stem_stride}")
+        widths = [config.channels[0]] if config.stem_stride == 2 else [config.channels[0] // 2, config.channels[0]]
+        stem: list[nn.Module] = []
+        for in_channels, width in zip([3, *widths], widths, strict=False):
+            stem += [nn.Conv2d(in_channels, width, 3, 2, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+        self.stem = nn.Sequential(*stem)
         blocks: list[nn.Module] = []
         channels = config.channels[0]
         for stage, (width, depth) in enumerate(zip(config.channels, config.depths, strict=True)):

@@ -58,7 +58,7 @@ class MvltConfig:
     dropout: float = 0.0  # of the word embeddings
     pad_mask: bool = True  # False: padding is attended to, as in the released code
     joint_from: int = 1  # first stage in which photo and words attend to each other; the paper's is 1
-    conv_stages: int = 0  # so many first stages see the photo by convolutions and words by a linear layer alone
+    conv_stages: int = 0  # so many first stages see the photo by convolutions, and words by linear layers alone
     decoder: Literal["unet4", "cpd3"] = "unet4"  # the paper's, or the released one
     embed_dim: int = 0  # E of the contrastive head; 0: there is none, as in the paper
     match_product: bool = False  # the matching head sees the two embeddings' product too: it starts as good as ITC
@@ -90,9 +90,9 @@ class MvltConfig:
 
 
 _SMALL = MvltConfig(
-    vocab_size=8192, context_length=32, image_size=(64, 80), word_dim=256, dims=(64, 128, 256, 256), depths=(1, 2, 2, 3),
-    num_heads=(1, 2, 4, 4), mlp_ratios=(4, 4, 4, 4), sr_ratios=(1, 1, 1, 1), strides=(4, 2, 2, 1), dropout=0.1, conv_stages=3,
-    joint_from=4, embed_dim=256, match_product=True,
+    vocab_size=8192, context_length=32, image_size=(64, 80), word_dim=256, dims=(32, 64, 128, 256, 256),
+    depths=(1, 1, 1, 2, 3), num_heads=(1, 1, 2, 4, 4), mlp_ratios=(4, 4, 4, 4, 4), sr_ratios=(1, 1, 1, 1, 1),
+    strides=(2, 2, 2, 2, 1), dropout=0.1, conv_stages=4, joint_from=5, embed_dim=256, match_product=True,
 )  # fmt: skip
 SIZES: dict[str, MvltConfig] = {
     "debug": MvltConfig(
@@ -104,7 +104,7 @@ SIZES: dict[str, MvltConfig] = {
         vocab_size=8192, context_length=32, image_size=(64, 80), word_dim=192, dims=(32, 64, 160, 256), num_heads=(1, 2, 5, 8),
     ),
     "small": _SMALL,
-    "small_224": replace(_SMALL, image_size=(192, 256), strides=(8, 2, 2, 1)),
+    "small_224": replace(_SMALL, image_size=(192, 256), strides=(4, 2, 2, 2, 1)),
     "tiny": MvltConfig(decoder="cpd3"),  # Table 1 as released; decoder="unet4" is the paper's text
 }  # fmt: skip
 

@@ -39,8 +39,6 @@ class DualEncoderRecipe:
     """Row of models.clip.SIZES: debug, small or base."""
     vocab_size: int = 8192
     """WordPieces learned from the training texts (fewer when the texts hold fewer)."""
-    text_depth: int = -1
-    """Layers of the text tower's Transformer, 0 for a bag of words; -1: the size's own."""
     epochs: int = 24
     """Passes over the data."""
     batch_size: int = 128
@@ -110,8 +108,7 @@ def build(config: DualEncoderRecipe) -> Run:
     captions = [text for example in examples for text, _ in example.captions]
     tokenizer = start.tokenizer if start else train_wordpiece(captions, vocab_size=config.vocab_size)
     if not start:
-        depth = sizes.text_depth if config.text_depth < 0 else config.text_depth
-        sizes = replace(sizes, vocab_size=tokenizer.get_vocab_size(), dropout=config.dropout, text_depth=depth)
+        sizes = replace(sizes, vocab_size=tokenizer.get_vocab_size(), dropout=config.dropout)
     data = build_pairs(
         examples,
         tokenizer,

@@ -112,7 +112,8 @@ RECIPES: dict[str, Recipe] = {
         summary="the paper's MVLT in small: joint from the first stage, MIR + ITM + MLM on one masked pass; for ablations",
         config="modiste.recipes.mvlt:MvltRecipe",
         build="modiste.recipes.mvlt:build",
-        defaults=_PAPER | {"size": "micro", "epochs": 12, "drop_token_rate": 0.0, "attribute_captions": 0.0},
+        defaults=_PAPER
+        | {"size": "micro", "epochs": 12, "batch_size": 256, "drop_token_rate": 0.0, "attribute_captions": 0.0},
     ),
     "mvlt_tiny": Recipe(
         summary="the paper's MVLT: PVT-tiny at 256 px, released hyper-parameters; Fashion-Gen on GPUs",
@@ -124,7 +125,6 @@ RECIPES: dict[str, Recipe] = {
             "vocab_size": 30_522,
             "epochs": 150,
             "batch_size": 1200,
-            "group_size": 1,
             "learning_rate": 5.86e-4,
             "weight_decay": 0.01,
             "warmup_steps": 1085,  # 5 epochs of Fashion-Gen
