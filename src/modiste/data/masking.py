@@ -80,11 +80,12 @@ def hide_words(
 ) -> tuple[Tensor, Tensor]:
     """BERT's corruption: token ids (B, L) -> (corrupted (B, L), labels (B, L), `IGNORED` where nothing is asked).
 
-    Of each position but the first ([CLS]) and the padding, `rate` is asked for: 80 % of those become `mask_id`, 10 % a
-    random word (ids from `num_special` up), 10 % stay. `attention_mask` (B, L): True = a word.
+    Of each position but the first ([CLS]), the padding and other special tokens, `rate` is asked for: 80 % of those become
+    `mask_id`, 10 % a random word (ids from `num_special` up), 10 % stay. `attention_mask` (B, L): True = a word. A word that
+    augmentation made [UNK] is thus never the answer.
     """
     draw = torch.rand(token_ids.shape, device=token_ids.device)
-    asked = (draw < rate) & attention_mask
+    asked = (draw < rate) & attention_mask & (token_ids >= num_special)
     asked[:, 0] = False
     labels = torch.where(asked, token_ids, IGNORED)
     fate = torch.rand(token_ids.shape, device=token_ids.device)
