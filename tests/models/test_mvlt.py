@@ -542,7 +542,7 @@ def test_labels_are_learned_from_clean_words_at_every_step() -> None:
     numbers = torch.tensor([[0, 2], [1, 1], [IGNORED, 0], [1, IGNORED], [0, 0], [0, 1]])
     labelled = LabelledBatch(one.images, one.token_ids, one.attention_mask, one.item_ids, numbers)
     first, second = (model.losses(labelled)["tag_loss"] for _ in range(2))
-    assert float(first) == float(second)
+    assert torch.equal(first, second)
     terms = []
     for ids, mask in (
         (one.token_ids, one.attention_mask),

@@ -171,7 +171,7 @@ def test_a_refused_checkpoint_leaves_the_model_alone(pvt: PvtModel, mvlt: Mvlt) 
 
 
 def test_where_there_is_no_checkpoint_it_is_said(mvlt: Mvlt, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no model.safetensors there"):
+    with pytest.raises(ValueError, match=r"no model\.safetensors there"):
         load_pvt(mvlt, tmp_path)
     with pytest.raises(ValueError, match="no such folder, and the hub does not give"):
         load_pvt(mvlt, "nobody/no-such-model")  # the tests are offline
