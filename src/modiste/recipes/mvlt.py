@@ -172,7 +172,7 @@ def build(config: MvltRecipe) -> Run:
     def model() -> Mvlt:
         made = Mvlt(sizes, objective, labels=labels)
         if start:
-            _start_from(made, start.model.state_dict())
+            _start_from(made, start.model)
         elif config.pvt:
             from modiste.models.mvlt_pvt import load_pvt
 
@@ -239,15 +239,15 @@ def _sizes(config: MvltRecipe, **more: Any) -> MvltConfig:
     return replace(SIZES[config.size], **changes, **more)
 
 
-def _start_from(model: Mvlt, state: dict[str, Any]) -> None:
+def _start_from(model: Mvlt, start: Mvlt) -> None:
     """Another MVLT's weights; label heads that are missing there or have other classes stay fresh, all else must fit."""
-    own = model.state_dict()
+    state, own = start.state_dict(), model.state_dict()
+    fresh = tuple(f"label_heads.{name}." for name, classes in model.labels.items() if start.labels.get(name) != classes)
     for name, tensor in own.items():
-        if name in state and state[name].shape == tensor.shape:
-            continue
-        if not name.startswith("label_heads."):
+        if name.startswith(fresh):
+            state[name] = tensor
+        elif name not in state or state[name].shape != tensor.shape:
             raise ValueError(f"init_from: {name} is missing there or has another shape")
-        state[name] = tensor
     model.load_state_dict({name: state[name] for name in own})
 
 
