@@ -254,19 +254,22 @@ def _start_from(model: Mvlt, start: Mvlt) -> None:
 def _validation(config: MvltRecipe, tokenizer: Tokenizer) -> dict[str, Eval]:
     """1-of-101 on the validation split, by the contrastive head and by the matching head, as far as they are trained."""
     from modiste.data.sources import has_split, load_items
-    from modiste.evaluation.retrieval import evaluate_scorers
+    from modiste.evaluation.retrieval import evaluate_scorers, with_image_and_text
     from modiste.training.run import Eval
 
     if not config.eval_every or not has_split(config.data, "valid"):
         return {}
-    items = load_items(config.data, "valid")
+    items = with_image_and_text(load_items(config.data, "valid"))
+    num_queries = min(1000, len(items))
 
     def evaluate(model: Mvlt) -> dict[str, float]:
         from modiste.models.mvlt_pairs import mvlt_scorers
 
         found: dict[str, float] = {}
         for way, scorers in mvlt_scorers(model, tokenizer, items, device=model.device).items():
-            report = evaluate_scorers("retrieval-1of101", items, scorers, num_queries=1000, resamples=0).as_dict()
+            report = evaluate_scorers(
+                "retrieval-1of101", items, scorers, num_queries=num_queries, resamples=0
+            ).as_dict()
             values = {key: value for key, value in report.items() if key.startswith(("t2i_R", "i2t_R"))}
             found |= {f"{way}_{key}": value for key, value in values.items() if key.count("_") == 1}
             found[f"{way}_sum"] = sum(value for key, value in values.items() if key.count("_") == 1)
