@@ -5,7 +5,32 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
+
+
+@contextlib.contextmanager
+def writing_atomically(path: Path) -> Iterator[IO[bytes]]:
+    """A binary stream for as long as the block lasts; the file appears at its end, flushed to the disk and whole.
+
+    When the block raises nothing appears, and an old file stays. Raises `OSError` if the folder cannot be written.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, scratch = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(scratch, 0o644)
+        os.replace(scratch, path)
+        with contextlib.suppress(OSError):  # not every file system lets a folder be synchronised
+            flush_folder(path.parent)
+    except BaseException:
+        Path(scratch).unlink(missing_ok=True)
+        raise
 
 
 def write_atomically(path: Path, data: bytes) -> Path:
@@ -16,22 +41,9 @@ def write_atomically(path: Path, data: bytes) -> Path:
     OSError
         If the folder cannot be written; the old file is then untouched.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, scratch = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(scratch, 0o644)
-        os.replace(scratch, path)
-        with contextlib.suppress(OSError):  # not every file system lets a folder be synchronised
-            flush_folder(path.parent)
-    except BaseException:
-        Path(scratch).unlink(missing_ok=True)
-        raise
-    return path
+    with writing_atomically(path) as file:
+        file.write(data)
+    return Path(path)
 
 
 def flush_folder(folder: Path) -> None:

@@ -20,6 +20,7 @@ class Pretrained:
     data: str
     sha256: str = ""  # of weights, configuration and tokenizer together; empty for hub models
     hub: str = ""  # organisation/model on the Hugging Face hub
+    can: tuple[str, ...] = ("encode",)  # of encode, rerank, tag, imagine: what commands may ask of it
     scores: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
 
     @property

@@ -52,3 +52,35 @@ def indexed(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("index") / "shop"
     assert run(["index", str(shop), "--into", str(folder)]) == 0
     return folder
+
+
+@pytest.fixture(scope="session")
+def mvlt(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small MVLT with all of its heads and the weights that it was born with, too sure of its matches."""
+    import torch
+
+    from modiste.data.sources import load_items
+    from modiste.data.text import train_wordpiece
+    from modiste.models.mvlt import SIZES, Mvlt
+    from modiste.models.pretrained import save_pretrained
+
+    torch.manual_seed(1)
+    labels = {
+        "article_type": tuple("ABCDEFG"), "sub_category": ("Topwear", "Shoes & [more]"), "colour": ("red", "green", "blue"),
+    }  # fmt: skip
+    model = Mvlt(SIZES["debug"], labels=labels).eval()
+    with torch.no_grad():
+        model.itm_classify.weight *= 300  # so that its word weighs beside the first score
+    tokenizer = train_wordpiece([item.text for item in load_items(shop)], vocab_size=400)
+    folder = tmp_path_factory.mktemp("models") / "mvlt"
+    return save_pretrained(folder, model, tokenizer, name="mvlt_debug.born")
+
+
+@pytest.fixture(scope="session")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A customer's photo in a file."""
+    from modiste.data.atelier import Atelier
+
+    path = tmp_path_factory.mktemp("photo") / "photo.jpg"
+    path.write_bytes(Atelier(seed=4, image_size=(60, 80)).customer_photo(3))
+    return path

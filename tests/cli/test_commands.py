@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+COMMANDS = ["demo", "index", "search", "tag", "imagine", "evaluate", "train", "models"]
+
 
 def shell(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -22,7 +24,7 @@ def shell(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
     )
 
 
-@pytest.mark.parametrize("command", ["", "demo", "index", "search", "evaluate", "train", "models"])
+@pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_help_has_an_example_and_loads_nothing_heavy(command: str) -> None:
     began = time.perf_counter()
     done = shell(*([command] if command else []), "--help", PYTHONPROFILEIMPORTTIME="1", COLUMNS="120")
@@ -33,7 +35,7 @@ def test_help_has_an_example_and_loads_nothing_heavy(command: str) -> None:
     assert time.perf_counter() - began < 20  # generous on a busy machine; what counts is the line above
 
 
-@pytest.mark.parametrize("command", ["demo", "index", "search", "evaluate", "train", "models"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_each_example_of_the_help_is_a_line_to_copy(command: str) -> None:
     lines = [line.strip() for line in shell(command, "--help", COLUMNS="140").stdout.splitlines()]
     examples = [line for line in lines if line.startswith(("modiste ", "torchrun "))]
@@ -68,6 +70,9 @@ def test_models_lists_licences_and_the_default(modiste) -> None:  # type: ignore
     assert [one["name"] for one in listed if one["default"]] == ["dual_encoder_small.products_v1"]
     assert all(one["license"] and one["data"] for one in listed)
     assert all(len(one["sha256"]) == 64 and one["scores"] for one in listed if one["ships"])
+    verbs = {"encode", "rerank", "tag", "imagine"}
+    assert all("encode" in one["can"] and set(one["can"]) <= verbs for one in listed)
+    assert "can encode" in modiste("models").out
     assert "patrickjohncyh/fashion-clip" in modiste("models").out.replace("\n", "")
 
 

@@ -11,9 +11,11 @@ from modiste import __version__
 from modiste.cli.console import complain, errors
 from modiste.cli.demo import demo
 from modiste.cli.evaluate import evaluate
+from modiste.cli.imagine import imagine
 from modiste.cli.index import index
 from modiste.cli.models import models
 from modiste.cli.search import search
+from modiste.cli.tag import tag
 from modiste.cli.train import train
 
 app = typer.Typer(
@@ -34,7 +36,7 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
         raise typer.Exit
 
 
-for command in (demo, index, search, evaluate, train, models):
+for command in (demo, index, search, tag, imagine, evaluate, train, models):
     app.command()(command)
 
 

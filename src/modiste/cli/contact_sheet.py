@@ -6,6 +6,7 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from modiste.files import write_atomically
 from modiste.types import ImageLike, Item
@@ -24,15 +25,36 @@ class Row:
 def write_contact_sheet(
     path: Path, title: str, rows: Sequence[Row], *, thumbnail_size: tuple[int, int] = (240, 320)
 ) -> Path:
-    """Write the page atomically. Every text is escaped by the template engine; pictures are inlined as JPEG."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    """Write the page atomically."""
+    return write_page(
+        path,
+        "contact_sheet.html",
+        title=title,
+        rows=[
+            {
+                "words": row.words,
+                "photo": picture_source(row.photo, thumbnail_size),
+                "note": row.note,
+                "hits": [
+                    {"item": item, "score": score, "photo": picture_source(item.image, thumbnail_size)}
+                    for item, score in row.hits
+                ],
+            }
+            for row in rows
+        ],
+    )
 
+
+def picture_source(photo: ImageLike | None, size: tuple[int, int] = (240, 320)) -> str:
+    """A photo as an address that carries a small JPEG of it; empty for none. Raises `ImageError` as `thumbnail` does."""
     from modiste.data.images import thumbnail
 
-    def source(photo: ImageLike | None) -> str:
-        if photo is None:
-            return ""
-        return "data:image/jpeg;base64," + base64.b64encode(thumbnail(photo, thumbnail_size)).decode()
+    return "data:image/jpeg;base64," + base64.b64encode(thumbnail(photo, size)).decode() if photo is not None else ""
+
+
+def write_page(path: Path, template: str, **values: Any) -> Path:
+    """Fill in a template of this package and write the page atomically. Every text is escaped by the template engine."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
         loader=PackageLoader("modiste.cli"),
@@ -41,16 +63,5 @@ def write_contact_sheet(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page = environment.get_template("contact_sheet.html").render(
-        title=title,
-        rows=[
-            {
-                "words": row.words,
-                "photo": source(row.photo),
-                "note": row.note,
-                "hits": [{"item": item, "score": score, "photo": source(item.image)} for item, score in row.hits],
-            }
-            for row in rows
-        ],
-    )
+    page = environment.get_template(template).render(**values)
     return write_atomically(path, page.encode("utf-8"))

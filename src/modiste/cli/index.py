@@ -40,7 +40,7 @@ def index(
 
     chosen = model or (Catalogue.open(into).model if Catalogue.is_at(into) else "")
     encoder = load(chosen or None, device=device)
-    pairs = dict(_pair(entry) for entry in mapping)
+    pairs = dict(as_pair(entry) for entry in mapping)
     counts = ingest_table(
         table, into, encoder, model=chosen, dialect=dialect, mapping=pairs, image_folder=images, strict=strict,
         prune=prune, report_file=report or into / "rejected.jsonl",
@@ -54,7 +54,8 @@ def index(
     say(f'next: modiste search {into} "red dress"')
 
 
-def _pair(entry: str) -> tuple[str, str]:
+def as_pair(entry: str) -> tuple[str, str]:
+    """FIELD=COLUMN as a pair; raises `ValueError` for anything else."""
     field, sign, column = entry.partition("=")
     if not sign or not field or not column:
         raise ValueError(f"--map {entry!r}: write FIELD=COLUMN, such as title=product_name")

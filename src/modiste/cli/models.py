@@ -1,4 +1,4 @@
-"""`modiste models`: which encoders there are, their licence and their scores."""
+"""`modiste models`: which models there are, what they can do, their licence and their scores."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import typer
 
 
 def models(json: bool = typer.Option(False, "--json", help="Print JSON.")) -> None:
-    """List the encoders that ship with Modiste and published ones known to load.
+    """List the models that ship with Modiste and published ones known to load, and what each can do.
+
+    Every one encodes, for `index` and `search`; an MVLT can also re-rank what `search` found, `tag`, and `imagine`.
 
     Any other CLIP or SigLIP checkpoint in Hugging Face format works too, by hub name or folder:
 
@@ -24,6 +26,7 @@ def models(json: bool = typer.Option(False, "--json", help="Print JSON.")) -> No
                     "name": one.name,
                     "default": one.name == DEFAULT,
                     "summary": one.summary,
+                    "can": list(one.can),
                     "ships": one.ships,
                     "hub": one.hub,
                     "license": one.license,
@@ -38,6 +41,7 @@ def models(json: bool = typer.Option(False, "--json", help="Print JSON.")) -> No
     for one in PRETRAINED.values():
         say(f"{one.name}{' (default)' if one.name == DEFAULT else ''}")
         say(f"    {one.summary}")
+        say(f"    can {', '.join(one.can)}")
         say(
             f"    {'ships here' if one.ships else 'from the hub: ' + one.hub}; licence {one.license}; trained on {one.data}"
         )

@@ -17,33 +17,56 @@ def search(
     k: int = typer.Option(10, "-k", "--top", min=1, max=1000, help="How many to show."),
     per_product: bool = typer.Option(False, "--per-product", help="Show one item of each product (group)."),
     html: Path = typer.Option(None, "--html", help="Also write a page with pictures."),
+    rerank: int = typer.Option(
+        None,
+        min=1,
+        max=1000,
+        help="Judge the first N hits again, pair by pair.  [default: 25 with an MVLT's catalogue, else none]",
+    ),
+    no_rerank: bool = typer.Option(False, "--no-rerank", help="Keep the order of the first search."),
     model: str = typer.Option("", help="Where the catalogue's encoder is, if it has moved since."),
     json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Search a catalogue by words, by photo, or by both ("like this, but red").
 
+    In a catalogue of an MVLT model the first 25 hits get a second look: its matching head judges query and item together.
+
     ```console
     modiste search shop "black leather ankle boots"
     modiste search shop --image photo.jpg --html found.html
     modiste search shop "the same, but red" --image photo.jpg --filter "price<80" --filter "category=Dress"
+    modiste search shop "beige linen blazer" --rerank 100
     ```
     """
     from modiste.cli.console import print_json, results, say
     from modiste.cli.contact_sheet import Row, write_contact_sheet
     from modiste.engine.catalogue import Catalogue
-    from modiste.models.pretrained import load
+    from modiste.engine.rerank import SHORTLIST, SecondLook, look_again
+    from modiste.models.pretrained import load, reranker_of
+    from modiste.types import Item
 
     if not words.strip() and image is None:
         raise ValueError('nothing to search for: give words, such as "red dress", or a photo with --image FILE')
+    if rerank is not None and no_rerank:
+        raise ValueError("--rerank and --no-rerank are opposites; give one of them")
     photo = image.read_bytes() if image is not None else None
     store = Catalogue.open(catalogue)
     encoder = load(model or store.model or store.encoder_id.name)
+    judge = None if no_rerank else reranker_of(encoder)
+    if judge is None and rerank is not None:
+        raise ValueError(f"--rerank: {encoder.id.name} has no matching head; index with an MVLT model to have one")
+    shortlist = (rerank or SHORTLIST) if judge is not None else 0
     found = store.search(
-        encoder.encode_query(words, photo), k=k, filters=filters, collapse="group" if per_product else None,
-        images=html is not None,
+        encoder.encode_query(words, photo), k=max(k, shortlist), filters=filters,
+        collapse="group" if per_product else None, images=html is not None or judge is not None,
     )  # fmt: skip
+    seen = SecondLook(found.hits, {}, 0.0)
+    if judge is not None:
+        query = Item("query", words, photo)
+        seen = look_again(query, found.hits, judge, shortlist=shortlist, scale=judge.logit_scale)
+    shown = seen.hits[:k]
     if html is not None:
-        hits = [(hit.item, hit.score) for hit in found.hits]
+        hits = [(hit.item, hit.score) for hit in shown]
         write_contact_sheet(html, f"{len(hits)} of {found.total_candidates:,} items", [Row(words, photo, hits)])
     if json:
         print_json(
@@ -52,33 +75,41 @@ def search(
                 "encoder": {"name": store.encoder_id.name, "sha256": store.encoder_id.sha256},
                 "candidates": found.total_candidates,
                 "seconds": round(found.seconds, 6),
+                "reranker": judge.name if judge is not None and seen.log_odds else None,
+                "reranked": len(seen.log_odds),
+                "rerank_seconds": round(seen.seconds, 6),
                 "hits": [
                     {
                         "id": hit.item.id,
                         "score": round(hit.score, 6),
+                        "match": round(seen.log_odds[hit.item.id], 4) if hit.item.id in seen.log_odds else None,
                         "title": hit.item.title,
                         "category": hit.item.category,
                         "group": hit.item.group,
                         "attributes": dict(hit.item.attributes),
                     }
-                    for hit in found.hits
+                    for hit in shown
                 ],
             }
         )
         return
-    results.print(hits_table([(hit.item, hit.score) for hit in found.hits]))
+    results.print(hits_table([(hit.item, hit.score) for hit in shown], seen.log_odds))
+    if seen.log_odds:
+        say(f"the first {len(seen.log_odds)} were judged again in {seen.seconds:.2f} s (match: log-odds)")
     if html is not None:
         say(f"pictures: {html}")
 
 
-def hits_table(hits):  # type: ignore[no-untyped-def]
-    """The hits as a rich table: rank, score, title, category, colour, price, id."""
+def hits_table(hits, log_odds=None):  # type: ignore[no-untyped-def]
+    """The hits as a rich table: rank, score, match where it was judged, title, category, colour, price, id."""
     from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("", justify="right", style="dim")
     table.add_column("score", justify="right")
+    if log_odds:
+        table.add_column("match", justify="right")
     table.add_column("title", overflow="fold")
     for column in ("category", "colour", "price", "id"):
         table.add_column(column)
@@ -90,5 +121,6 @@ def hits_table(hits):  # type: ignore[no-untyped-def]
             item.attributes.get("price", ""),
             item.id,
         )
-        table.add_row(str(rank), f"{score:.3f}", *(escape(str(cell)) for cell in cells))
+        match = [f"{log_odds[item.id]:+.2f}" if item.id in log_odds else ""] if log_odds else []
+        table.add_row(str(rank), f"{score:.3f}", *match, *(escape(str(cell)) for cell in cells))
     return table

@@ -6,7 +6,9 @@ Shapes: N items, E embedding width, Q queries, C candidates of a query, H and W 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -163,6 +165,13 @@ class Reranker:
     ) -> None:
         self.pairs = PairModel(model, tokenizer, device=device)
         self.name, self.sha256 = name, sha256
+        self._photos = _BegunPhotos(self.pairs)
+
+    @property
+    def logit_scale(self) -> float:
+        """Log-odds that a unit of cosine of the contrastive head is worth; 0 where the model has none."""
+        model = self.pairs.model
+        return float(model.logit_scale.detach()) if model.config.embed_dim else 0.0
 
     def score(self, query: Item, items: Sequence[Item]) -> FloatArray:
         """(N,) log-odds of a match. Raises `ValueError` for a query with neither words nor photo."""
@@ -184,15 +193,73 @@ class Reranker:
         """Log-odds (P,) of photo p with text p; an item that comes more than once is encoded once."""
         if not photos:
             return np.zeros(0, np.float32)
-        config = self.pairs.model.config
         photo_rows, unique_photos = _unique(photos)
         text_rows, unique_texts = _unique(texts)
-        prepared = prepared_photos(unique_photos, config)
         scores = self.pairs.score(
-            self.pairs.begin_images(prepared), self.pairs.begin_texts([item.text for item in unique_texts]),
+            self._photos.begin(unique_photos), self.pairs.begin_texts([item.text for item in unique_texts]),
             photo_rows.to(self.pairs.device), text_rows.to(self.pairs.device),
         )  # fmt: skip
         return scores.float().cpu().numpy()
+
+
+class _BegunPhotos:
+    """Photos as far as they go alone, the last used ones kept: the same items come back in search after search.
+
+    An item is known by its id and the digest of its photo, so a new photo under an old id is begun anew. At most
+    `KEPT_PHOTOS` are kept, of at most `KEPT_BYTES` together. Threads may share it.
+    """
+
+    KEPT_PHOTOS = 2_000
+    KEPT_BYTES = 256_000_000
+
+    def __init__(self, pairs: PairModel) -> None:
+        self._pairs = pairs
+        self._kept: OrderedDict[tuple[str, bytes], tuple[Tensor, Tensor | None]] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def begin(self, items: Sequence[Item]) -> BegunImages:
+        """The photos of N items; raises `ImageError` naming an item whose photo cannot be decoded."""
+        keys = [(item.id, _photo_digest(item)) for item in items]
+        with self._lock:
+            found = {key: self._kept[key] for key in keys if key in self._kept}
+            for key in found:
+                self._kept.move_to_end(key)
+        missing = [n for n, key in enumerate(keys) if key not in found]
+        if missing:
+            prepared = prepared_photos([items[n] for n in missing], self._pairs.model.config)
+            begun = self._pairs.begin_images(prepared)
+            for at, n in enumerate(missing):  # copies: a view would keep the whole batch alive
+                vector = begun.vectors[at].clone() if begun.vectors is not None else None
+                found[keys[n]] = begun.maps[at].clone(), vector
+            self._keep({keys[n]: found[keys[n]] for n in missing})
+        maps, vectors = zip(*(found[key] for key in keys), strict=True)
+        return BegunImages(torch.stack(maps), torch.stack(vectors) if vectors[0] is not None else None)
+
+    def _keep(self, new: Mapping[tuple[str, bytes], tuple[Tensor, Tensor | None]]) -> None:
+        with self._lock:
+            for key, one in new.items():
+                if key not in self._kept:
+                    self._kept[key] = one
+                    self._bytes += _num_bytes(one)
+            while len(self._kept) > self.KEPT_PHOTOS or self._bytes > self.KEPT_BYTES:
+                self._bytes -= _num_bytes(self._kept.popitem(last=False)[1])
+
+
+def _num_bytes(begun: tuple[Tensor, Tensor | None]) -> int:
+    return sum(one.nbytes for one in begun if one is not None)
+
+
+def _photo_digest(item: Item) -> bytes:
+    """What tells one photo from another: of the file, or of pixels and their shape."""
+    if isinstance(item.image, np.ndarray):
+        digest = hashlib.blake2b(repr(item.image.shape).encode(), digest_size=16)
+        digest.update(item.image.tobytes())
+        return digest.digest()
+    return hashlib.blake2b(item.image or b"", digest_size=16).digest()
 
 
 def _unique(items: Sequence[Item]) -> tuple[Tensor, list[Item]]:
@@ -229,6 +296,11 @@ class Recogniser:
         self.tokenizer = tokenizer
         self.name, self.sha256 = name, sha256
         self.device = torch.device(device)
+
+    @property
+    def labels(self) -> Mapping[str, tuple[str, ...]]:
+        """Label -> its classes."""
+        return self.model.labels
 
     def recognise(
         self, items: Sequence[Item], *, batch_size: int = 64, progress: Callable[[int], None] | None = None

@@ -28,7 +28,7 @@ from modiste.data.text import canonical_json
 from modiste.models.architectures import ARCHITECTURES, architecture_of, vocabulary_size
 from modiste.models.inference import Fusion, ImageTextEncoder
 from modiste.models.mvlt import Mvlt
-from modiste.models.mvlt_inference import Inpainter, Recogniser, Reranker
+from modiste.models.mvlt_inference import Inpainter, MvltTowers, Recogniser, Reranker
 from modiste.registry import DEFAULT, PRETRAINED
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
@@ -148,14 +148,27 @@ def load_reranker(name: str | Path | None = None, *, device: str = "cpu") -> Rer
     return _load_mvlt(name, device, Reranker)
 
 
+def reranker_of(encoder: ImageTextEncoder) -> Reranker | None:
+    """The matching head of the model that the encoder is made of, sharing its weights; None for a model without one."""
+    towers = encoder.towers
+    if not isinstance(towers, MvltTowers):
+        return None
+    return Reranker(
+        towers.model, towers.tokenizer, name=encoder.id.name, sha256=encoder.id.sha256, device=towers.device
+    )
+
+
 def _load_mvlt(name: str | Path | None, device: str, use: Callable[..., UseT]) -> UseT:
     name = str(name or DEFAULT)
     known = PRETRAINED.get(name)
     if known and not known.ships:
-        raise PretrainedError(f"{name} only encodes; give an MVLT model, such as the default")
+        raise PretrainedError(f"{name} only encodes; `modiste models` lists what each can do")
     found = load_model(WEIGHTS / name if known else _model_folder(Path(name)))
     if not isinstance(found.model, Mvlt):
-        raise PretrainedError(f"{name} is a {found.config['architecture']}, which only encodes; give an MVLT model")
+        raise PretrainedError(
+            f"{name} is a {found.config['architecture']}, which only encodes; give an MVLT model by name (`modiste models` "
+            "lists what each can do) or folder"
+        )
     _check_registered(name, found.sha256)
     try:
         return use(found.model, found.tokenizer, name=found.name, sha256=found.sha256, device=device)
