@@ -1,4 +1,4 @@
-"""The contrastive loss against nested loops, closed forms, and itself on two processes."""
+"""Losses against nested loops and closed forms; the contrastive one against itself on two processes, too."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from modiste.losses import itc_loss
+from modiste.losses import itc_loss, itm_loss, masked_cross_entropy, mir_loss, ranking_loss
 
 WORKER = """
 import sys
@@ -108,6 +109,112 @@ def test_shapes_are_checked() -> None:
         itc_loss(torch.zeros(3, 2), torch.zeros(4, 2), 1.0)
     with pytest.raises(ValueError, match="product_ids"):
         itc_loss(torch.zeros(3, 2), torch.zeros(3, 2), 1.0, product_ids=torch.zeros(2))
+
+
+def slow_cross_entropy(logits: list[float], target: int) -> float:
+    return math.log(sum(math.exp(value) for value in logits)) - logits[target]
+
+
+def random(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_matching_is_the_cross_entropy_of_no_and_yes() -> None:
+    logits, matches = 3 * random(7, 2), torch.tensor([True, False, False, True, True, False, True])
+    slow = [slow_cross_entropy(row, int(match)) for row, match in zip(logits.tolist(), matches.tolist(), strict=True)]
+    assert itm_loss(logits, matches).item() == pytest.approx(sum(slow) / 7, rel=1e-5)
+    assert itm_loss(torch.zeros(3, 2), matches[:3]).item() == pytest.approx(math.log(2))
+    sure = torch.tensor([[0.0, 50.0], [50.0, 0.0]])
+    assert itm_loss(sure, torch.tensor([True, False])).item() == pytest.approx(0)
+    assert itm_loss(sure, torch.tensor([False, True])).item() == pytest.approx(50)
+
+
+def test_ranking_is_the_cross_entropy_of_a_pair_among_its_negatives() -> None:
+    own, others = 2 * random(5, 1), 2 * random(5, 3, seed=1)
+    slow = [slow_cross_entropy([a, *b], 0) for [a], b in zip(own.tolist(), others.tolist(), strict=True)]
+    assert ranking_loss(own, others).item() == pytest.approx(sum(slow) / 5, rel=1e-5)
+    torch.testing.assert_close(ranking_loss(own + 9, others + 9), ranking_loss(own, others))  # only differences count
+    assert ranking_loss(torch.zeros(2, 1), torch.zeros(2, 3)).item() == pytest.approx(math.log(4))
+
+
+def test_a_negative_of_minus_infinity_is_none() -> None:
+    """Batches with too few products: no negative, no loss, no gradient, and no nan."""
+    own = torch.tensor([[1.0], [2.0]], requires_grad=True)
+    none = torch.full((2, 3), -math.inf)
+    loss = ranking_loss(own, none)
+    loss.backward()
+    assert loss.item() == 0
+    assert own.grad is not None
+    assert own.grad.tolist() == [[0.0], [0.0]]
+    one = torch.cat([torch.zeros(2, 1), none], dim=1)
+    torch.testing.assert_close(ranking_loss(own, one), ranking_loss(own, torch.zeros(2, 1)))
+
+
+def test_only_rows_with_a_label_are_asked() -> None:
+    logits, labels = random(6, 4), torch.tensor([2, -100, 0, 3, -100, -100])
+    rows = [n for n in range(6) if labels[n] >= 0]
+    slow = [slow_cross_entropy(logits[n].tolist(), int(labels[n])) for n in rows]
+    assert masked_cross_entropy(logits, labels).item() == pytest.approx(sum(slow) / 3, rel=1e-5)
+    torch.testing.assert_close(masked_cross_entropy(logits, labels), masked_cross_entropy(logits[rows], labels[rows]))
+
+
+@pytest.mark.parametrize("rows", [0, 4])
+def test_no_label_is_no_loss_and_no_gradient(rows: int) -> None:
+    logits = random(rows, 5).requires_grad_()
+    loss = masked_cross_entropy(logits, torch.full((rows,), -100))
+    loss.backward()
+    assert loss.item() == 0
+    assert logits.grad is not None
+    assert not logits.grad.any()
+
+
+def test_reconstruction_is_smooth_l1_over_every_pixel() -> None:
+    """The source's condition lacks the bars: without them every I' far below I would be squared."""
+    images = torch.rand(2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
+    made = images + 2 * random(2, 3, 4, 5, seed=1)
+    slow = []
+    for value, target in zip(made.flatten().tolist(), images.flatten().tolist(), strict=True):
+        difference = abs(value - target)
+        slow.append(0.5 * difference**2 if difference < 1 else difference - 0.5)
+    assert mir_loss(made, images).item() == pytest.approx(sum(slow) / len(slow), rel=1e-5)
+    torch.testing.assert_close(mir_loss(images - 3, images), mir_loss(images + 3, images))
+    assert mir_loss(images - 3, images).item() == pytest.approx(2.5)
+    assert mir_loss(images, images).item() == 0
+
+
+def test_losses_are_computed_in_float32() -> None:
+    logits, labels = 3 * random(6, 2), torch.tensor([0, 1, 1, 0, 1, 0])
+    images = random(2, 3, 4, 4)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = (
+            itm_loss(logits.bfloat16(), labels == 1),
+            ranking_loss(logits[:, :1].bfloat16(), logits[:, 1:].bfloat16()),
+            masked_cross_entropy(logits.bfloat16(), labels),
+            mir_loss(images.bfloat16(), images),
+        )
+    assert all(loss.dtype == torch.float32 for loss in inside)
+    rounded = logits.bfloat16().float()
+    assert torch.equal(inside[0], itm_loss(rounded, labels == 1))
+    assert torch.equal(inside[1], ranking_loss(rounded[:, :1], rounded[:, 1:]))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: itm_loss(torch.zeros(3, 2), torch.zeros(4, dtype=torch.bool)), r"\(4, 2\), not \(3, 2\)"),
+        (lambda: itm_loss(torch.zeros(3, 1), torch.zeros(3, dtype=torch.bool)), r"\(3, 2\), not \(3, 1\)"),
+        (lambda: ranking_loss(torch.zeros(3), torch.zeros(3, 2)), r"\(3, 1\), not \(3,\)"),
+        (lambda: ranking_loss(torch.zeros(2, 1), torch.zeros(3, 2)), r"\(3, 1\), not \(2, 1\)"),
+        (
+            lambda: mir_loss(torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 5)),
+            r"\(1, 3, 4, 4\) of photos \(1, 3, 4, 5\)",
+        ),
+        (lambda: masked_cross_entropy(torch.zeros(3, 2), torch.zeros(4, dtype=torch.int64)), "batch_size"),
+    ],
+)
+def test_shapes_of_the_other_losses_are_checked(call: Callable[[], Tensor], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call()
 
 
 @pytest.mark.slow

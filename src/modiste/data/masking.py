@@ -56,8 +56,10 @@ def pixel_mask(
         ranks = torch.rand(batch, num_units, device=device).argsort(dim=1).argsort(dim=1)
         hidden = ranks < round(ratio * num_units)
     elif style == "grid":
-        # The k-th unit is hidden where floor(k * ratio) steps up: evenly spread, and the count is exact.
-        steps = torch.floor(torch.arange(num_units + 1, device=device, dtype=torch.float64) * ratio + 1e-9)
+        # The k-th unit is hidden where floor(k * ratio) steps up: evenly spread, and as many as random_grid hides.
+        rounded_up = max(round(ratio * num_units) - ratio * num_units, 0.0)
+        numbers = torch.arange(num_units + 1, device=device, dtype=torch.float64)
+        steps = torch.floor(numbers * ratio + rounded_up + 1e-9)
         checkered = (steps[1:] > steps[:-1]).view(down, across)
         # Every other row runs the other way, so that one half gives a chequerboard and not columns.
         checkered[1::2] = checkered[1::2].flip(1)
@@ -78,11 +80,12 @@ def hide_words(
 ) -> tuple[Tensor, Tensor]:
     """BERT's corruption: token ids (B, L) -> (corrupted (B, L), labels (B, L), `IGNORED` where nothing is asked).
 
-    Of each position but the first ([CLS]) and the padding, `rate` is asked for: 80 % of those become `mask_id`, 10 % a
-    random word (ids from `num_special` up), 10 % stay. `attention_mask` (B, L): True = a word.
+    Of each position but the first ([CLS]), the padding and other special tokens, `rate` is asked for: 80 % of those become
+    `mask_id`, 10 % a random word (ids from `num_special` up), 10 % stay. `attention_mask` (B, L): True = a word. A word that
+    augmentation made [UNK] is thus never the answer.
     """
     draw = torch.rand(token_ids.shape, device=token_ids.device)
-    asked = (draw < rate) & attention_mask
+    asked = (draw < rate) & attention_mask & (token_ids >= num_special)
     asked[:, 0] = False
     labels = torch.where(asked, token_ids, IGNORED)
     fate = torch.rand(token_ids.shape, device=token_ids.device)

@@ -635,7 +635,8 @@ class Mvlt(nn.Module):
         """ITM on unmasked pairs: each pair, its photo with K other texts, its text with K other photos.
 
         Positives weigh as much as all negatives together. With `rank_term`, each pair must also score above its 2K
-        negatives: cross-entropy over the K + 1 candidates of each direction.
+        negatives: cross-entropy over the K + 1 candidates of each direction. A row with fewer than K other products in the
+        batch has fewer negatives; without any it counts as a match alone.
         """
         k = self.objective.num_negatives
         size = len(batch)
@@ -643,21 +644,22 @@ class Mvlt(nn.Module):
         same = batch.item_ids[:, None] == batch.item_ids[None, :]
         texts = _draw_others(weights, same, k)  # (B, K) texts for each photo
         photos = _draw_others(weights.T, same, k)  # (B, K) photos for each text
-        rows = torch.arange(len(batch), device=weights.device)
+        rows = torch.arange(size, device=weights.device)
         again = rows.repeat_interleave(k)
-        photo_rows = torch.cat([rows, again, photos.reshape(-1)])
-        text_rows = torch.cat([rows, texts.reshape(-1), again])
+        missing = torch.cat([texts.reshape(-1), photos.reshape(-1)]) < 0  # row 0 stands in, and is not asked about
+        photo_rows = torch.cat([rows, again, photos.reshape(-1).clamp(min=0)])
+        text_rows = torch.cat([rows, texts.reshape(-1).clamp(min=0), again])
         logits = self.match_logits(self.finish(self.pair(clean, photo_rows, text_rows, vectors)))  # (B + 2BK, 2)
-        matches = torch.arange(len(logits), device=logits.device) < len(batch)
-        negatives = itm_loss(logits[len(batch) :], matches[len(batch) :])
+        labels = torch.cat([torch.ones_like(rows), torch.where(missing, IGNORED, 0)])
+        negatives = masked_cross_entropy(logits[size:], labels[size:])
         found = {
-            "itm_loss": (itm_loss(logits[: len(batch)], matches[: len(batch)]) + negatives) / 2,
-            "itm_accuracy": (logits.argmax(dim=1) == matches).float().mean(),
+            "itm_loss": (itm_loss(logits[:size], labels[:size] == 1) + negatives) / 2,
+            "itm_accuracy": (logits.argmax(dim=1) == labels).sum() / (labels != IGNORED).sum(),
         }
         if self.objective.rank_term:
             odds = logits[:, 1] - logits[:, 0]
-            own = odds[: len(batch), None]
-            by_photo, by_text = odds[len(batch) :].view(2, len(batch), k)
+            own = odds[:size, None]
+            by_photo, by_text = odds[size:].masked_fill(missing, float("-inf")).view(2, size, k)
             found["itm_rank_loss"] = (ranking_loss(own, by_photo) + ranking_loss(own, by_text)) / 2
         return found
 
@@ -723,11 +725,12 @@ def _pad(image: Tensor, multiple: int) -> Tensor:
 def _draw_others(weights: Tensor, same: Tensor, count: int) -> Tensor:
     """For each row `count` columns of other products, drawn without replacement by softmax of `weights`: (B, K).
 
-    Gumbel noise and the `count` largest draw without replacement. Where a row has fewer others than asked, columns of its
-    own product would have to serve; they come last, so that only a batch of too few products is affected.
+    Gumbel noise and the `count` largest draw without replacement. -1 where a row has fewer others than asked.
     """
     noise = -torch.log(-torch.log(torch.rand_like(weights).clamp(1e-9, 1 - 1e-7)))
-    return (weights + noise).masked_fill(same, float("-inf")).topk(count, dim=1).indices
+    drawn = (weights + noise).masked_fill(same, float("-inf")).topk(min(count, len(weights)), dim=1)
+    columns = drawn.indices.masked_fill(drawn.values == float("-inf"), -1)
+    return F.pad(columns, (0, count - columns.shape[1]), value=-1)
 
 
 def _other_products(item_ids: Tensor) -> Tensor:

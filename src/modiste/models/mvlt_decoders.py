@@ -84,6 +84,8 @@ def build_decoder(name: Literal["unet4", "cpd3"], dims: Sequence[int]) -> Decode
     """The decoder of that name for stages of these widths; raises `ValueError` for another name."""
     if name not in ("unet4", "cpd3"):
         raise ValueError(f"unknown decoder {name!r}; choose unet4 (the paper's) or cpd3 (the released one)")
+    if name == "cpd3" and len(dims) != 4:
+        raise ValueError(f"the released decoder cpd3 reads stages 2 to 4 of 4, not of {len(dims)}; choose unet4")
     return Unet4(dims) if name == "unet4" else Cpd3(dims)
 
 

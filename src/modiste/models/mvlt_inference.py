@@ -134,6 +134,8 @@ class PairModel:
     @torch.inference_mode()
     def score(self, images: BegunImages, texts: BegunTexts, image_rows: Tensor, text_rows: Tensor) -> Tensor:
         """Log-odds of a match (P,) of the pairs (image_rows[p], text_rows[p]), each (P,) rows of what was begun."""
+        if not len(image_rows):
+            return torch.zeros(0)
         found = []
         for image_row, text_row in zip(
             image_rows.split(self.batch_size), text_rows.split(self.batch_size), strict=True
@@ -148,7 +150,7 @@ class PairModel:
                 product = images.vectors[image_row] * texts.vectors[text_row]
             pairs = Pyramid([images.maps[image_row]], [words], mask, product=product)
             found.append(self.model.match_score(self.model.finish(pairs)))
-        return torch.cat(found) if found else torch.zeros(0)
+        return torch.cat(found)
 
 
 class Reranker:
@@ -370,6 +372,9 @@ class Inpainter:
         beside it. Raises `ImageError` naming an item without a readable photo.
         """
         config = self.model.config
+        if not items:
+            nothing = np.zeros((0, *config.image_size[::-1], 3), np.float32)
+            return nothing, nothing, nothing, np.zeros(nothing.shape[:3], np.bool_)
         images = prepared_photos(items, config).to(self.device).float() / 255
         masks = []
         with torch.random.fork_rng(devices=[]):

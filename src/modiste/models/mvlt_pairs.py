@@ -93,13 +93,17 @@ class _Reranked:
     def __call__(self, queries: Indices, candidates: Indices) -> NDArray[Any]:
         first = self._scale * self._itc(queries, candidates)
         kept = min(self._shortlist, candidates.shape[1])
+        # What ties with the last of the shortlist is on it too: no sort decides between equals.
+        listed = first >= np.partition(first, -kept, axis=1)[:, -kept, None]
+        kept = int(listed.sum(axis=1).max())
         best = np.argpartition(-first, kept - 1, axis=1)[:, :kept]
+        listed = np.take_along_axis(listed, best, axis=1)
         again = self._itm(queries, np.take_along_axis(candidates, best, axis=1))
         blend = self._share * again + (1 - self._share) * np.take_along_axis(first, best, axis=1)
         # All of the shortlist stands before the rest, whose own order is ITC's.
-        floor = blend.min(axis=1, keepdims=True) - 1 - first.max(axis=1, keepdims=True)
-        scores = first + floor
-        np.put_along_axis(scores, best, blend, axis=1)
+        lowest = np.where(listed, blend, np.inf).min(axis=1, keepdims=True)
+        scores = first + (lowest - 1 - first.max(axis=1, keepdims=True))
+        np.put_along_axis(scores, best, np.where(listed, blend, np.take_along_axis(scores, best, axis=1)), axis=1)
         return scores.astype(np.float32)
 
 

@@ -49,22 +49,24 @@ def load_pvt(model: Mvlt, source: str | Path) -> LoadedKeys:
 
 
 def copy_pvt(model: Mvlt, theirs: Mapping[str, Tensor]) -> LoadedKeys:
-    """The same from a state dict (`transformers`' `PvtModel` or `PvtForImageClassification`); raises `ValueError`."""
+    """The same from a state dict (`transformers`' `PvtModel` or `PvtForImageClassification`).
+
+    Raises `ValueError`, and then leaves the model as it was.
+    """
     own = dict(model.named_parameters())
     renamed: dict[str, str] = {}
     dropped: dict[str, str] = {}
     problems: list[str] = []
     halves: dict[str, dict[str, Tensor]] = {}
-    filled: set[str] = set()
+    found: dict[str, Tensor] = {}  # our name -> its new value
 
-    def copy(name: str, value: Tensor, key: str) -> None:
+    def fill(name: str, value: Tensor, key: str) -> None:
         if name not in own:
             problems.append(f"{key} fits nowhere")
         elif own[name].shape != value.shape:
             problems.append(f"{key} has shape {tuple(value.shape)}, not {tuple(own[name].shape)}")
         else:
-            own[name].data.copy_(value)
-            filled.add(name)
+            found[name] = value
 
     for key, value in theirs.items():
         bare = key.removeprefix("pvt.")
@@ -79,21 +81,26 @@ def copy_pvt(model: Mvlt, theirs: Mapping[str, Tensor]) -> LoadedKeys:
         if half := re.search(r"\.(key|value)\.(weight|bias)$", bare):  # one matrix here, two there
             halves.setdefault(name, {})[half[1]] = value
         elif name.endswith("image_positions"):
-            stage = int(name.split(".")[1])
-            copy(name, _positions(value, model.config.grid(stage)), key)
+            positions = _positions(value, model.config.grid(int(name.split(".")[1])))
+            if positions is None:
+                problems.append(f"{key} has {value.shape[1]} positions, which are no square")
+            else:
+                fill(name, positions, key)
         else:
-            copy(name, value, key)
+            fill(name, value, key)
     for name, parts in halves.items():
         if parts.keys() != {"key", "value"}:
             problems.append(f"{name} needs both key and value, found {', '.join(parts)}")
         else:
-            copy(name, torch.cat([parts["key"], parts["value"]]), name)
+            fill(name, torch.cat([parts["key"], parts["value"]]), name)
     if problems:
         raise ValueError(f"not a PVT v1 of this size: {'; '.join(sorted(problems)[:5])}")
     pyramid = [name for name in own if re.match(r"stages\.\d+\.(patches|image_positions|blocks)", name)]
-    if missing := sorted(set(pyramid) - filled):
+    if missing := sorted(set(pyramid) - found.keys()):
         raise ValueError(f"the checkpoint has nothing for {', '.join(missing[:5])}")
-    return LoadedKeys(renamed, dropped, tuple(name for name in own if name not in filled))
+    for name, value in found.items():
+        own[name].data.copy_(value)
+    return LoadedKeys(renamed, dropped, tuple(name for name in own if name not in found))
 
 
 def _our_name(key: str) -> str | None:
@@ -120,11 +127,13 @@ def _our_name(key: str) -> str | None:
     return None
 
 
-def _positions(table: Tensor, grid: tuple[int, int]) -> Tensor:
-    """PVT's positions (1, N, D), square and perhaps with one for its class token in front, at our grid."""
+def _positions(table: Tensor, grid: tuple[int, int]) -> Tensor | None:
+    """PVT's positions (1, N, D), square and perhaps with one for its class token in front, at our grid; None: not square."""
     side = int(table.shape[1] ** 0.5)
     if table.shape[1] == side * side + 1:
         table = table[:, 1:]
+    if table.shape[1] != side * side:
+        return None
     square = rearrange(table, "1 (h w) d -> 1 d h w", h=side)
     if (side, side) != grid:
         square = F.interpolate(square, grid, mode="bilinear", align_corners=False)

@@ -172,7 +172,7 @@ def build(config: MvltRecipe) -> Run:
     def model() -> Mvlt:
         made = Mvlt(sizes, objective, labels=labels)
         if start:
-            _start_from(made, start.model.state_dict())
+            _start_from(made, start.model)
         elif config.pvt:
             from modiste.models.mvlt_pvt import load_pvt
 
@@ -239,34 +239,37 @@ def _sizes(config: MvltRecipe, **more: Any) -> MvltConfig:
     return replace(SIZES[config.size], **changes, **more)
 
 
-def _start_from(model: Mvlt, state: dict[str, Any]) -> None:
+def _start_from(model: Mvlt, start: Mvlt) -> None:
     """Another MVLT's weights; label heads that are missing there or have other classes stay fresh, all else must fit."""
-    own = model.state_dict()
+    state, own = start.state_dict(), model.state_dict()
+    fresh = tuple(f"label_heads.{name}." for name, classes in model.labels.items() if start.labels.get(name) != classes)
     for name, tensor in own.items():
-        if name in state and state[name].shape == tensor.shape:
-            continue
-        if not name.startswith("label_heads."):
+        if name.startswith(fresh):
+            state[name] = tensor
+        elif name not in state or state[name].shape != tensor.shape:
             raise ValueError(f"init_from: {name} is missing there or has another shape")
-        state[name] = tensor
     model.load_state_dict({name: state[name] for name in own})
 
 
 def _validation(config: MvltRecipe, tokenizer: Tokenizer) -> dict[str, Eval]:
     """1-of-101 on the validation split, by the contrastive head and by the matching head, as far as they are trained."""
     from modiste.data.sources import has_split, load_items
-    from modiste.evaluation.retrieval import evaluate_scorers
+    from modiste.evaluation.retrieval import evaluate_scorers, with_image_and_text
     from modiste.training.run import Eval
 
     if not config.eval_every or not has_split(config.data, "valid"):
         return {}
-    items = load_items(config.data, "valid")
+    items = with_image_and_text(load_items(config.data, "valid"))
+    num_queries = min(1000, len(items))
 
     def evaluate(model: Mvlt) -> dict[str, float]:
         from modiste.models.mvlt_pairs import mvlt_scorers
 
         found: dict[str, float] = {}
         for way, scorers in mvlt_scorers(model, tokenizer, items, device=model.device).items():
-            report = evaluate_scorers("retrieval-1of101", items, scorers, num_queries=1000, resamples=0).as_dict()
+            report = evaluate_scorers(
+                "retrieval-1of101", items, scorers, num_queries=num_queries, resamples=0
+            ).as_dict()
             values = {key: value for key, value in report.items() if key.startswith(("t2i_R", "i2t_R"))}
             found |= {f"{way}_{key}": value for key, value in values.items() if key.count("_") == 1}
             found[f"{way}_sum"] = sum(value for key, value in values.items() if key.count("_") == 1)
