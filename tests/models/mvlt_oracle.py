@@ -173,18 +173,26 @@ class MvltOracle:
     def _conv_stage(self, k: int, x: Tensor, hidden: bool) -> Tensor:
         """Our convolutional start: strided convolutions, then residual blocks with squeeze-and-excitation."""
         name, which = f"stages.{k - 1}.image", "hidden" if hidden else "whole"
-        for down in range(sum(key.startswith(f"{name}.downs.") for key in self.state)):
-            stride = 2 if self.config.strides[k - 1] > 1 else 1
-            x = F.conv2d(x, self.state[f"{name}.downs.{down}.weight"], stride=stride, padding=1)
-            x = relu(self._batch_norm(x, f"{name}.down_norms.{down}.{which}"))
+        stride = self.config.strides[k - 1]
+        if k == 1:  # the stem: halvings of the photo, shifted to be about 0
+            x, stride = (x - 0.5) / 0.25, 1
+            for number in range(sum(key.startswith(f"{name}.stem.convs.") for key in self.state)):
+                x = F.conv2d(x, self.state[f"{name}.stem.convs.{number}.weight"], stride=2, padding=1)
+                x = relu(self._batch_norm(x, f"{name}.stem.norms.{number}.{which}"))
         for block in range(self.config.depths[k - 1]):
-            before = f"{name}.blocks.{block}"
-            y = F.conv2d(x, self.state[f"{before}.conv1.weight"], padding=1)
+            before, step = f"{name}.blocks.{block}", stride if block == 0 else 1
+            y = F.conv2d(x, self.state[f"{before}.conv1.weight"], stride=step, padding=1)
             y = relu(self._batch_norm(y, f"{before}.norm1.{which}"))
             y = F.conv2d(y, self.state[f"{before}.conv2.weight"], padding=1)
             y = self._batch_norm(y, f"{before}.norm2.{which}")
             squeezed = relu(self._linear(y.mean(dim=(2, 3)), f"{before}.squeeze"))
             gate = 1 / (1 + torch.exp(-self._linear(squeezed, f"{before}.excite")))
+            if f"{before}.shortcut.weight" in self.state:
+                if step > 1:  # a mean over what there is: cells at the right and lower edge may be cut
+                    ones = F.avg_pool2d(F.pad(torch.ones_like(x), (0, x.shape[3] % 2, 0, x.shape[2] % 2)), 2)
+                    x = F.avg_pool2d(F.pad(x, (0, x.shape[3] % 2, 0, x.shape[2] % 2)), 2) / ones
+                x = F.conv2d(x, self.state[f"{before}.shortcut.weight"])
+                x = self._batch_norm(x, f"{before}.shortcut_norm.{which}")
             x = relu(x + y * gate[:, :, None, None])
         return x
 

@@ -438,7 +438,8 @@ class Mvlt(nn.Module):
         if token_ids is not None:
             token_ids, found.attention_mask = self._padded(token_ids, attention_mask)
             words = self.words(token_ids)
-            found.bag = words.sum(dim=1) / (token_ids != 0).sum(dim=1, keepdim=True).sqrt()  # padding is embedded as 0
+            is_word = (token_ids != 0)[..., None]  # the tied MLM decoder moves the embedding of padding, too
+            found.bag = (words * is_word).sum(dim=1) / is_word.sum(dim=1).sqrt()  # (B, W)
             text = words + self.word_positions[:, : token_ids.shape[1]] + self.word_segment
             text = self.dropout(self.words_norm(text))
             found.text.append(text)
@@ -708,6 +709,7 @@ class Mvlt(nn.Module):
                     nn.init.zeros_(module.bias)
             elif isinstance(module, nn.Embedding):
                 nn.init.normal_(module.weight, std=0.02)
+                nn.init.zeros_(module.weight[module.padding_idx])
             elif isinstance(module, Stage):
                 nn.init.trunc_normal_(module.image_positions, std=0.02)
                 nn.init.trunc_normal_(module.text_positions, std=0.02)
