@@ -147,6 +147,11 @@ class Pyramid:
     bag: Tensor | None = None  # (B, W) the words' embeddings summed, over the root of their number
     product: Tensor | None = None  # (B, E) of the two unit embeddings, where the matching head asks for it
 
+    def first(self, count: int) -> Pyramid:
+        """The first `count` rows."""
+        mask, bag, product = (None if x is None else x[:count] for x in (self.attention_mask, self.bag, self.product))
+        return Pyramid([x[:count] for x in self.image], [x[:count] for x in self.text], mask, bag, product)
+
 
 class DropPath(nn.Module):
     """Stochastic depth: a row's residual branch is dropped with probability `rate` (Huang et al. 2016)."""
@@ -317,15 +322,26 @@ class Projection(nn.Module):
 
 
 class LabelHead(nn.Module):
-    """[CLS] of T^4 (B, D_4) -> logits (B, classes): the heads of M-CR and S-CR."""
+    """[CLS] of T^4 (B, D_4) -> logits (B, classes): the heads of M-CR and S-CR.
+
+    With convolutional stages it also sees what each side knows alone, `evidence` (B, W + 2D): most labels are a word of the
+    title or a shape, and need no reasoning over both.
+    """
 
     def __init__(self, config: MvltConfig, num_classes: int) -> None:
         super().__init__()
         self.project = Projection(config)
         self.classify = nn.Linear(config.word_dim, num_classes)
+        self.alone = None
+        if config.conv_stages:
+            self.alone = nn.Linear(config.word_dim + 2 * config.dims[config.joint_from - 2], config.word_dim)
 
-    def forward(self, cls: Tensor) -> Tensor:
-        return self.classify(self.project(cls))
+    def forward(self, cls: Tensor, evidence: Tensor | None) -> Tensor:
+        x = self.project(cls)
+        if self.alone is not None:
+            assert evidence is not None
+            x = x + F.relu(self.alone(evidence))
+        return self.classify(x)
 
 
 class Mvlt(nn.Module):
@@ -384,6 +400,8 @@ class Mvlt(nn.Module):
             if config.match_product:
                 self.itm_product = nn.Linear(config.embed_dim, config.word_dim, bias=False)
         self.labels = {name: tuple(classes) for name, classes in (labels or {}).items()}
+        if self.labels and config.conv_stages:
+            self.label_norm = nn.LayerNorm(config.word_dim)
         self.label_heads = nn.ModuleDict({name: LabelHead(config, len(of)) for name, of in self.labels.items()})
         self._initialise()
         if self.objective.frozen_towers:
@@ -409,7 +427,8 @@ class Mvlt(nn.Module):
     def _freeze_towers(self) -> None:
         for name, parameter in self.named_parameters():
             early = any(name.startswith(f"stages.{number}.image.") for number in range(self.config.conv_stages))
-            if (early and ".hidden." not in name) or name.startswith(("itc_", "words.weight", "log_logit_scale")):
+            kept = early and ".hidden." not in name  # the norms of hidden photos must learn what those look like
+            if kept or name.startswith(("itc_", "words.weight", "log_logit_scale")):
                 parameter.requires_grad_(False)
 
     # ---- Encoding -----------------------------------------------------------------------------------------------------
@@ -452,7 +471,7 @@ class Mvlt(nn.Module):
         """The stages from `joint_from`: over both where the pyramid has both, else over the one it has."""
         image = begun.image[-1] if begun.image else None
         text = begun.text[-1] if begun.text else None
-        found = Pyramid(list(begun.image), list(begun.text), begun.attention_mask, product=begun.product)
+        found = Pyramid(list(begun.image), list(begun.text), begun.attention_mask, begun.bag, begun.product)
         for stage in self._stages(self.config.joint_from, len(self.stages) + 1):
             image, text = stage(image, text, begun.attention_mask)
             found.image += [image] if image is not None else []
@@ -509,10 +528,11 @@ class Mvlt(nn.Module):
         `vectors`: unit embeddings (B, E) of the photos and of the texts, which `match_product` needs.
         """
         mask = None if begun.attention_mask is None else begun.attention_mask[text_rows]
+        bag = begun.bag[text_rows] if begun.bag is not None else None
         product = None
         if self.config.match_product and vectors is not None:
             product = vectors[0][photo_rows] * vectors[1][text_rows]
-        return Pyramid([begun.image[-1][photo_rows]], [begun.text[-1][text_rows]], mask, product=product)
+        return Pyramid([begun.image[-1][photo_rows]], [begun.text[-1][text_rows]], mask, bag, product)
 
     # ---- Heads --------------------------------------------------------------------------------------------------------
 
@@ -541,8 +561,20 @@ class Mvlt(nn.Module):
         return self.decoder(encoded.image[1:], (height, width)).float()
 
     def label_logits(self, encoded: Pyramid) -> dict[str, Tensor]:
-        """Label -> (B, classes), from [CLS] of T^4."""
-        return {name: head(encoded.text[-1][:, 0]).float() for name, head in self.label_heads.items()}
+        """Label -> (B, classes), from [CLS] of T^4, and with convolutional stages from each side alone."""
+        cls = encoded.text[-1][:, 0]
+        evidence = self._evidence(encoded) if self.config.conv_stages and self.label_heads else None
+        return {name: head(cls, evidence).float() for name, head in self.label_heads.items()}
+
+    def _evidence(self, encoded: Pyramid) -> Tensor:
+        """The bag of words, then mean and maximum of the photo alone; zeros without one: (B, W + 2D)."""
+        assert encoded.bag is not None
+        bag = self.label_norm(encoded.bag)
+        dim = self.config.dims[self.config.joint_from - 2]
+        if not encoded.image:
+            return torch.cat([bag, bag.new_zeros(len(bag), 2 * dim)], dim=1)
+        tokens = encoded.image[self.config.joint_from - 1 - len(self.stages) - 1].flatten(2)
+        return torch.cat([bag, tokens.mean(dim=2), tokens.amax(dim=2)], dim=1)
 
     # ---- Objectives, section 3.2 ----------------------------------------------------------------------------------------
 
@@ -559,7 +591,7 @@ class Mvlt(nn.Module):
             if "itc" not in asked and "tag" not in asked:
                 return found
         clean = self.begin(images, batch.token_ids, batch.attention_mask)
-        vectors, similarity = None, None
+        vectors, similarity, both = None, None, None
         if "itc" in asked or self.objective.negative_hardness or self.config.match_product:
             image, text = self.embed_photos(clean), self.embed_texts(clean)
             vectors = (image.detach(), text.detach())  # the matching head reads them; they are the contrastive loss's
@@ -569,11 +601,13 @@ class Mvlt(nn.Module):
             similarity = self.objective.negative_hardness * (self.logit_scale * image @ text.T).detach()  # (B, B)
         if not self.objective.one_pass:
             if "itm" in asked:
-                found |= self._itm(clean, batch, similarity, vectors)
+                scores, both = self._itm(clean, batch, similarity, vectors)
+                found |= scores
             if "mir" in asked or "mlm" in asked:
                 found |= self._masked(images, batch.token_ids, batch.attention_mask, set(asked))
         if "tag" in asked:
-            found["tag_loss"] = self._tags(clean, batch)
+            both = self.finish(clean) if both is None else both
+            found["tag_loss"] = self._tags(clean, both, batch)
         return found
 
     def _one_pass(self, images: Tensor, batch: ImageTextBatch) -> dict[str, Tensor]:
@@ -632,8 +666,8 @@ class Mvlt(nn.Module):
         batch: ImageTextBatch,
         similarity: Tensor | None,
         vectors: tuple[Tensor, Tensor] | None,
-    ) -> dict[str, Tensor]:
-        """ITM on unmasked pairs: each pair, its photo with K other texts, its text with K other photos.
+    ) -> tuple[dict[str, Tensor], Pyramid]:
+        """ITM on unmasked pairs: each pair, its photo with K other texts, its text with K other photos. Also their encoding.
 
         Positives weigh as much as all negatives together. With `rank_term`, each pair must also score above its 2K
         negatives: cross-entropy over the K + 1 candidates of each direction. A row with fewer than K other products in the
@@ -650,7 +684,8 @@ class Mvlt(nn.Module):
         missing = torch.cat([texts.reshape(-1), photos.reshape(-1)]) < 0  # row 0 stands in, and is not asked about
         photo_rows = torch.cat([rows, again, photos.reshape(-1).clamp(min=0)])
         text_rows = torch.cat([rows, texts.reshape(-1).clamp(min=0), again])
-        logits = self.match_logits(self.finish(self.pair(clean, photo_rows, text_rows, vectors)))  # (B + 2BK, 2)
+        encoded = self.finish(self.pair(clean, photo_rows, text_rows, vectors))
+        logits = self.match_logits(encoded)  # (B + 2BK, 2), the batch's own pairs first
         labels = torch.cat([torch.ones_like(rows), torch.where(missing, IGNORED, 0)])
         negatives = masked_cross_entropy(logits[size:], labels[size:])
         found = {
@@ -662,20 +697,18 @@ class Mvlt(nn.Module):
             own = odds[:size, None]
             by_photo, by_text = odds[size:].masked_fill(missing, float("-inf")).view(2, size, k)
             found["itm_rank_loss"] = (ranking_loss(own, by_photo) + ranking_loss(own, by_text)) / 2
-        return found
+        return found, encoded
 
-    def _tags(self, clean: Pyramid, batch: ImageTextBatch) -> Tensor:
-        """Cross-entropy of the label heads, once from photo and words, once from the photo with an empty text."""
+    def _tags(self, clean: Pyramid, both: Pyramid, batch: ImageTextBatch) -> Tensor:
+        """Cross-entropy of the label heads, from photo and words (`both`), and from the photo with an empty text."""
         if not isinstance(batch, LabelledBatch) or not self.label_heads:
             raise ValueError("the tag objective needs label heads and a batch with labels (B, number of heads)")
-        image = clean.image[-1]
-        both = self.label_logits(self.finish(Pyramid([image], clean.text[-1:], clean.attention_mask)))
         empty = self.begin(None, batch.token_ids[:, :1], batch.attention_mask[:, :1])
-        alone = self.label_logits(self.finish(Pyramid([image], empty.text[-1:], empty.attention_mask)))
+        alone = self.finish(Pyramid([clean.image[-1]], empty.text[-1:], empty.attention_mask, empty.bag))
         terms = [
             masked_cross_entropy(logits[name], batch.labels[:, at])
+            for logits in (self.label_logits(both.first(len(batch))), self.label_logits(alone))
             for at, name in enumerate(self.label_heads)
-            for logits in (both, alone)
         ]
         return torch.stack(terms).mean()
 

@@ -71,12 +71,16 @@ class MvltRecipe:
     """Of the labels' cross-entropy."""
     labels: tuple[str, ...] = ("article_type", "sub_category", "colour", "gender", "season", "usage")
     """Attributes that label heads learn, where `tag` is among the objectives."""
+    frozen_towers: bool = False
+    """Stages before the joint ones, words and contrastive head stay as `init_from` has them: a fraction of the work."""
     mask_style: Literal["random_grid", "grid", "stroke", "center"] = "random_grid"
     """How pixels are hidden."""
     mask_ratio: float = 0.5
     """Share of hidden pixels, r_v."""
     mask_unit: int = 16
     """Side of a hidden unit in pixels, alpha P."""
+    word_rate: float = 0.15
+    """Share of hidden words, r_l."""
     alternate: bool = False
     """Every other row sees the clean photo (the released code's alternation of batches)."""
     one_pass: bool = False
@@ -114,7 +118,8 @@ class MvltRecipe:
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """bf16, fp32, or auto: bf16 where the hardware computes in it."""
     init_from: str = ""
-    """A model folder to start from: a new run with its weights, tokenizer and sizes; new label heads start fresh."""
+    """A model folder to start from: an MVLT (weights, tokenizer and sizes; new label heads start fresh), or a dual encoder,
+    whose towers become the stages before the joint ones."""
     pvt: str = ""
     """ImageNet weights for the pyramid: a Hugging Face PVT v1 checkpoint by name or folder (Zetatech/pvt-tiny-224)."""
     eval_every: int = 10
@@ -131,6 +136,8 @@ LOSS_FIELDS = {
 
 def build(config: MvltRecipe) -> Run:
     """The complete run: data decoded, tokenizer learned, evaluators named."""
+    from dataclasses import replace
+
     import torch
 
     from modiste.data.pairs import build_pairs
@@ -138,25 +145,25 @@ def build(config: MvltRecipe) -> Run:
     from modiste.data.text import train_wordpiece
     from modiste.models.mvlt import Mvlt, MvltObjective
     from modiste.models.mvlt_inference import prepare_photo
+    from modiste.models.mvlt_towers import copy_towers
     from modiste.models.pretrained import load_model, save_pretrained
     from modiste.recipes.examples import atelier_examples, examples_of
     from modiste.training.run import Run
     from modiste.training.sampling import IndexLoader
 
     start = load_model(config.init_from) if config.init_from else None
-    if start and not isinstance(start.model, Mvlt):
-        raise ValueError(f"init_from={config.init_from} is not an MVLT")
+    again = start is not None and isinstance(start.model, Mvlt)
     items = load_items(config.data, "train")
     examples = list(examples_of(items, config.attribute_captions))
-    sizes = start.model.config if start else _sizes(config)
+    sizes = start.model.config if start and again else _sizes(config)
     if config.atelier:
         cache = Path(config.cache) if config.cache else None
         drawn = list(atelier_examples(config.atelier, config.customer_photos, sizes.image_size, cache=cache))
         examples += drawn * config.atelier_repeats
     captions = [text for example in examples for text, _ in example.captions]
     tokenizer = start.tokenizer if start else train_wordpiece(captions, vocab_size=config.vocab_size)
-    if not start:
-        sizes = _sizes(config, vocab_size=tokenizer.get_vocab_size())
+    if not again:
+        sizes = replace(sizes, vocab_size=start.model.config.vocab_size if start else tokenizer.get_vocab_size())
     labels = class_names(items, config.labels) if "tag" in config.objectives else {}
     data = build_pairs(
         examples, tokenizer, lambda pixels: prepare_photo(pixels, sizes), context_length=sizes.context_length,
@@ -165,13 +172,16 @@ def build(config: MvltRecipe) -> Run:
     objective = MvltObjective(
         losses=config.objectives, mask_style=config.mask_style, mask_ratio=config.mask_ratio, mask_unit=config.mask_unit,
         alternate=config.alternate, one_pass=config.one_pass, negative_hardness=config.negative_hardness,
-        num_negatives=config.num_negatives, rank_term=config.rank_term,
+        num_negatives=config.num_negatives, rank_term=config.rank_term, word_rate=config.word_rate,
+        frozen_towers=config.frozen_towers,
     )  # fmt: skip
     asked = {f"{name}_loss" for name in config.objectives} | ({"itm_rank_loss"} if config.rank_term else set())
 
     def model() -> Mvlt:
         made = Mvlt(sizes, objective, labels=labels)
-        if start:
+        if start and not again:
+            copy_towers(made, start.model)
+        elif start:
             _start_from(made, start.model)
         elif config.pvt:
             from modiste.models.mvlt_pvt import load_pvt
@@ -243,6 +253,7 @@ def _start_from(model: Mvlt, start: Mvlt) -> None:
     """Another MVLT's weights; label heads that are missing there or have other classes stay fresh, all else must fit."""
     state, own = start.state_dict(), model.state_dict()
     fresh = tuple(f"label_heads.{name}." for name, classes in model.labels.items() if start.labels.get(name) != classes)
+    fresh += () if start.labels else ("label_norm.",)
     for name, tensor in own.items():
         if name.startswith(fresh):
             state[name] = tensor

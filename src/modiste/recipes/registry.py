@@ -108,6 +108,23 @@ RECIPES: dict[str, Recipe] = {
         config="modiste.recipes.mvlt:MvltRecipe",
         build="modiste.recipes.mvlt:build",
     ),
+    "mvlt_small_joint": Recipe(
+        summary="the same on two cores: the dual encoder's trained towers, frozen, and only the joint stage and heads learn",
+        config="modiste.recipes.mvlt:MvltRecipe",
+        build="modiste.recipes.mvlt:build",
+        defaults={
+            "init_from": "runs/dual_encoder_small/model",
+            "frozen_towers": True,
+            "objectives": ("mir", "itm", "mlm", "tag"),
+            "num_negatives": 2,
+            "epochs": 6,
+            "batch_size": 128,
+            "learning_rate": 1e-3,
+            "warmup_steps": 100,
+            "ema_decay": 0.998,
+            "eval_every": 3,
+        },
+    ),
     "mvlt_micro": Recipe(
         summary="the paper's MVLT in small: joint from the first stage, MIR + ITM + MLM on one masked pass; for ablations",
         config="modiste.recipes.mvlt:MvltRecipe",
