@@ -10,29 +10,30 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 from pathlib import Path
 
 from modiste.models.inference import Fusion
-from modiste.models.pretrained import WEIGHTS, from_pretrained, load_model, save_pretrained
+from modiste.models.pretrained import WEIGHTS, load_model, save_pretrained
 
-CARD = """---
+FRONT = """---
 license: apache-2.0
 library_name: modiste
 pipeline_tag: feature-extraction
-tags: [fashion, image-text-retrieval, dual-encoder]
+tags: [fashion, image-text-retrieval, {architecture}]
 language: [en]
 datasets: [fashion-product-images-small]
 ---
 # {name}
 
-A small image-text dual encoder for fashion ({parameters:.1f} M parameters, {width}x{height} photos), trained with CLIP's
-objective. It embeds photos and titles of products in one space and is the default encoder of Modiste's index.
+{what}
 
 - **Data**: Fashion Product Images (Small), Param Aggarwal, Kaggle, MIT licence, `train` split (31,580 products), and
   generated items of Modiste's atelier with drawn "customer photos".
 - **Recipe**: `{command}`
-- **Preprocessing**: the whole photo, padded with white to 3:4, {width}x{height}; WordPiece, lower case, {context} tokens.
-- **Licence of the weights**: Apache-2.0.
+- **Size**: {parameters:.1f} M parameters; photos {width}x{height}, whole, padded with white; WordPiece, lower case, {context}
+  tokens.
+- **Date**: {date}. **Licence of the weights**: Apache-2.0.
 
 ## Scores
 
@@ -44,6 +45,13 @@ English titles only. Trained on photos of 60x80 pixels, so what needs a close lo
 Photos are of shop quality or generated; on people's own phone photos of real clothes it was not measured. The data is one
 Indian retailer's range around 2012: types that it lacks or calls otherwise are recognised less well.
 """
+WHAT = {
+    "dual_encoder": "A small image-text dual encoder for fashion, trained with CLIP's objective. It embeds photos and titles of "
+    "products in one space.",
+    "mvlt": "A small Masked Vision-Language Transformer for fashion (Ji et al., MIR 2023, arXiv 2210.15110; what differs from "
+    "the paper is said in docs/mvlt.md). It embeds photos and titles in one space, judges (query, item) pairs, tells an item's "
+    "labels, and fills in hidden pixels.",
+}
 
 
 def main() -> None:
@@ -56,43 +64,47 @@ def main() -> None:
     parser.add_argument("--command", default="modiste train dual_encoder_small")
     parser.add_argument("--results", type=Path, nargs="*", default=[], help="JSON files of `modiste evaluate --out`")
     options = parser.parse_args()
-    towers = load_model(options.run / "model")
-    config = towers.model.config
+    found = load_model(options.run)
+    config = found.model.config
     width, height = config.image_size
-    card = CARD.format(
+    card = FRONT.format(
+        architecture=found.config["architecture"].replace("_", "-"),
         name=options.name,
-        parameters=sum(p.numel() for p in towers.model.parameters()) / 1e6,
+        what=WHAT[found.config["architecture"]],
+        parameters=sum(p.numel() for p in found.model.parameters()) / 1e6,
         width=width,
         height=height,
         context=config.context_length,
         command=options.command,
+        date=time.strftime("%Y-%m-%d", time.gmtime()),
         scores="\n".join(scores(json.loads(file.read_text(encoding="utf-8"))) for file in options.results)
         or "Not measured.",
     )
     fusion = Fusion(*options.fusion) if options.fusion else None
     folder = save_pretrained(
-        WEIGHTS / options.name, towers.model, towers.tokenizer, name=options.name, fusion=fusion, card=card
+        WEIGHTS / options.name, found.model, found.tokenizer, name=options.name, fusion=fusion, card=card
     )
-    encoder = from_pretrained(folder)
     size = sum(file.stat().st_size for file in folder.iterdir())
-    print(f"{folder}: {size / 1e6:.1f} MB, sha256 {encoder.id.sha256}")
+    print(f"{folder}: {size / 1e6:.1f} MB, sha256 {load_model(folder).sha256}")
 
 
 def scores(result: dict) -> str:
-    """One protocol's numbers as a Markdown table."""
+    """One protocol's numbers as a Markdown table: every metric that has an interval."""
+    by = f" --by {result['by']}" if result.get("by", "vectors") != "vectors" else ""
+    inputs = f" --inputs {result['inputs']}" if "inputs" in result else ""
+    keys = [key.removesuffix("_low") for key in result if key.endswith("_low") and not key.startswith("control_")]
+    count = result.get("num_queries") or result.get("num_items")
     lines = [
-        f"`modiste evaluate {result['protocol']}` on `{Path(result['data']).name}`, split `{result['split']}`: "
-        f"{result['num_queries']:,} queries, seed {result['seed']}, percent, 95 % bootstrap interval over products.\n",
-        "| metric | value | interval | chance | metadata only |",
-        "|---|---|---|---|---|",
+        f"`modiste evaluate {result['protocol']}{by}{inputs}` on `{Path(result['data']).name}`, split `{result['split']}`: "
+        f"{count:,} items, seed {result['seed']}; 95 % bootstrap interval over products.\n",
+        "| metric | value | interval |",
+        "|---|---|---|",
     ]
-    for direction in ("t2i", "i2t"):
-        for metric in ("R@1", "R@5", "R@10", "MRR"):
-            key = f"{direction}_{metric}"
-            lines.append(
-                f"| {key} | {result[key]:.1f} | {result[f'{key}_low']:.1f} to {result[f'{key}_high']:.1f} "
-                f"| {result[f'{key}_chance']:.1f} | {result.get(f'control_{key}', float('nan')):.1f} |"
-            )
+    for key in keys:
+        form = ".3f" if result[key] <= 1.5 else ".1f"
+        lines.append(
+            f"| {key} | {result[key]:{form}} | {result[f'{key}_low']:{form}} to {result[f'{key}_high']:{form}} |"
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -62,7 +62,8 @@ def evaluate(
     measured = RUNNERS[kind](request)
     made = {"date": time.strftime("%Y-%m-%d", time.gmtime()), "modiste": __version__}
     model_id = {"model": measured.model, "sha256": measured.sha256}
-    result = {**model_id, "data": data, "split": part or "all", **measured.report.as_dict(), **made}
+    ranked = {"by": by} if kind == "retrieval" else {}
+    result = {**model_id, "data": data, "split": part or "all", **ranked, **measured.report.as_dict(), **made}
     if out is not None:
         write_atomically(out, (jsonlib.dumps(result, indent=2) + "\n").encode())
     if json:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modiste.data.fashion_products import default_root
+from modiste.types import Item
 
 NAME = "fashion_mnist"
 SPLITS = ("train", "test")
@@ -146,3 +147,20 @@ def _from_idx(path: Path) -> NDArray[np.generic]:
         there = "more" if len(data) > expected else f"only {len(data):,}"
         raise ValueError(f"{path}: {expected:,} values announced, {there} there")
     return np.frombuffer(data, np.uint8).reshape(shape).copy()
+
+
+def as_items(dataset: FashionMnist, split: str) -> list[Item]:
+    """A split's photos as items without a text: grey as RGB, the class as category and as attribute `article_type`.
+
+    Raises `ValueError` as `FashionMnist.split`.
+    """
+    images, labels = dataset.split(split)
+    return [
+        Item(
+            id=f"{split}-{number}",
+            image=np.repeat(image[:, :, None], 3, axis=2),
+            category=CLASSES[label],
+            attributes={"article_type": CLASSES[label]},
+        )
+        for number, (image, label) in enumerate(zip(images, labels.tolist(), strict=True))
+    ]

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from modiste.data import fashion_mnist
 from modiste.data.coco_captions import CocoCaptions
 from modiste.data.fashion_products import NAME, SPLITS, FashionProducts, is_fashion_products
 from modiste.data.fashiongen import FashionGen
@@ -28,6 +29,7 @@ def load_items(source: str | Path, split: str | None = None, *, report: FeedRepo
     source
         - `atelier:SIZE` or `atelier:SIZE:SEED`: that many items of the generated world;
         - `fashion_products`: the real set where `MODISTE_DATA` says, or beside the checkout;
+        - `fashion_mnist`: its official split, found in the same way; photos alone, without a text;
         - `fashiongen:FOLDER`: the official HDF5 files in that folder, `train` and `valid`; all photos are held in memory,
           see `FashionGen.split`;
         - `coco:JSON` or `coco:JSON:IMAGE_FOLDER`: COCO's captions, or Karpathy's splits of them; photos are looked for
@@ -52,7 +54,10 @@ def load_items(source: str | Path, split: str | None = None, *, report: FeedRepo
     report = FeedReport() if report is None else report
     if text == NAME:
         source = text = str(FashionProducts().root)
-    if text.startswith("atelier"):
+    if text == fashion_mnist.NAME:
+        wanted = fashion_mnist.SPLITS if split is None else (split,)
+        items = [item for name in wanted for item in fashion_mnist.as_items(fashion_mnist.FashionMnist(), name)]
+    elif text.startswith("atelier"):
         items = _select(_atelier(text), split)
     elif (named := _named(text)) is not None:
         items = _of_named(named, split, report)
@@ -79,6 +84,8 @@ def load_items(source: str | Path, split: str | None = None, *, report: FeedRepo
 
 def has_split(source: str | Path, split: str) -> bool:
     """Whether `load_items(source, split)` has files or rows of that split to offer; reads no items."""
+    if str(source) == fashion_mnist.NAME:
+        return split in fashion_mnist.SPLITS
     if (named := _named(str(source))) is not None:
         return split in named.splits or not named.splits
     root = FashionProducts().root if str(source) == NAME else Path(source)
@@ -93,7 +100,11 @@ def default_split(source: str | Path) -> str | None:
     """
     if (named := _named(str(source))) is not None:
         return next((split for split in ("test", "valid") if split in named.splits), None)
-    return "test" if str(source) == NAME or (Path(source).is_dir() and _split_files(Path(source))) else None
+    return (
+        "test"
+        if str(source) in (NAME, fashion_mnist.NAME) or (Path(source).is_dir() and _split_files(Path(source)))
+        else None
+    )
 
 
 def _atelier(text: str) -> list[Item]:

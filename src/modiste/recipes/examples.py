@@ -19,12 +19,20 @@ def attribute_caption(item: Item) -> str:
     return " ".join(values if "article_type" in item.attributes else [*values, item.category]).strip()
 
 
-def examples_of(items: Iterable[Item], attribute_share: float) -> Iterator[PhotoTextExample]:
-    """Training examples of a data set's items: title, else description, and the attributes' caption."""
+def examples_of(
+    items: Iterable[Item], attribute_share: float, *, photos_alone: bool = False
+) -> Iterator[PhotoTextExample]:
+    """Training examples of a data set's items: title, else description, and the attributes' caption.
+
+    Items without a photo or words are left out; with `photos_alone` words are neither needed nor used.
+    """
     from modiste.data.examples import PhotoTextExample
 
     for item in items:
-        if item.image is None or not item.text:
+        if item.image is None or not (item.text or photos_alone):
+            continue
+        if photos_alone:
+            yield PhotoTextExample(item, (("", 1.0),))
             continue
         captions = [(item.title or item.description, 1 - attribute_share)]
         if attribute_share and (caption := attribute_caption(item)):

@@ -27,6 +27,8 @@ class MvltRecipe:
 
     data: str = "fashion_products"
     """Training items: any source that `modiste evaluate --data` takes."""
+    photos_alone: bool = False
+    """Every text is empty: the image side alone (objectives mir and tag)."""
     atelier: int = 0
     """How many generated items to add, each with customer photos; 0 for none."""
     atelier_repeats: int = 1
@@ -154,13 +156,13 @@ def build(config: MvltRecipe) -> Run:
     start = load_model(config.init_from) if config.init_from else None
     again = start is not None and isinstance(start.model, Mvlt)
     items = load_items(config.data, "train")
-    examples = list(examples_of(items, config.attribute_captions))
+    examples = list(examples_of(items, config.attribute_captions, photos_alone=config.photos_alone))
     sizes = start.model.config if start and again else _sizes(config)
     if config.atelier:
         cache = Path(config.cache) if config.cache else None
         drawn = list(atelier_examples(config.atelier, config.customer_photos, sizes.image_size, cache=cache))
         examples += drawn * config.atelier_repeats
-    captions = [text for example in examples for text, _ in example.captions]
+    captions = [text for example in examples for text, _ in example.captions] if not config.photos_alone else ["photo"]
     tokenizer = start.tokenizer if start else train_wordpiece(captions, vocab_size=config.vocab_size)
     if not again:
         sizes = replace(sizes, vocab_size=start.model.config.vocab_size if start else tokenizer.get_vocab_size())
