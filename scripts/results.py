@@ -22,6 +22,9 @@ def load(name: str) -> dict:
 
 
 def cell(result: dict, key: str) -> str:
+    """A value with its interval, where the result has one."""
+    if f"{key}_low" not in result:
+        return f"{result[key]:.1f}"
     return f"{result[key]:.1f} ({result[f'{key}_low']:.1f}–{result[f'{key}_high']:.1f})"
 
 
@@ -39,21 +42,99 @@ def table(rows: list[tuple[str, dict, str]]) -> str:
     return "\n".join(lines)
 
 
+RECOGNITION = ("scr_accuracy", "scr_macro_f1", "mcr_accuracy", "mcr_macro_f1", "colour_accuracy", "gender_accuracy")
+LABELS = {
+    "scr_accuracy": "sub-category (S-CR) accuracy",
+    "scr_macro_f1": "S-CR macro-F1",
+    "mcr_accuracy": "category (M-CR) accuracy",
+    "mcr_macro_f1": "M-CR macro-F1",
+    "colour_accuracy": "colour accuracy",
+    "gender_accuracy": "gender accuracy",
+}
+SHIPPED = "mvlt_small.products_v1"
+
+
+def recognition_table(rows: list[tuple[str, dict, str]]) -> str:
+    lines = [f"|  | {' | '.join(LABELS.values())} |", "|" + "---|" * (len(RECOGNITION) + 1)]
+    for label, result, prefix in rows:
+        cells = []
+        for key in RECOGNITION:
+            name = f"{prefix}{key}" if prefix != "chance" else f"{key}_chance"
+            form = ".3f" if key.endswith("f1") else ".1f"
+            if name not in result:
+                cells.append("")
+            elif f"{name}_low" in result:
+                low, high = result[f"{name}_low"], result[f"{name}_high"]
+                cells.append(f"{result[name]:{form}} ({low:{form}}–{high:{form}})")
+            else:
+                cells.append(f"{result[name]:{form}}")
+        lines.append(f"| {label} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def generation_table(result: dict) -> str:
+    lines = ["|  | PSNR (dB) | SSIM | PSNR of hidden pixels (dB) |", "|---|---|---|---|"]
+    for label, prefix in ((f"`{SHIPPED}`", ""), ("hidden pixels filled with the mean colour", "control_fill_")):
+        cells = [cell(result, f"{prefix}psnr"), f"{result[f'{prefix}ssim']:.3f}", cell(result, f"{prefix}masked_psnr")]
+        lines.append(f"| {label} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def ablation_table(runs: list[dict]) -> str:
+    """Mean over seeds of each row: sums of R@1+5+10 over both directions, and recognition from the photo alone and both."""
+    lines = [
+        "| losses beside ITC, ITM and labels | seeds | by vectors | by rerank | S-CR, photo | S-CR, both | M-CR, photo |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in dict.fromkeys(run["row"] for run in runs):
+        of_row = [run for run in runs if run["row"] == row]
+        cells = [
+            " / ".join(f"{run[key]:.1f}" for run in of_row)
+            for key in ("vectors_sum", "rerank_sum", "scr_image", "scr_both", "mcr_image")
+        ]
+        lines.append(f"| {row} | {len(of_row)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def blocks() -> dict[str, str]:
     """Marker -> Markdown."""
     found = {}
-    for protocol in ("1of101", "full"):
-        baseline, shipped = load(f"baseline_{protocol}"), load(f"products_v1_{protocol}")
-        found[f"products-{protocol}"] = table(
-            [
-                ("`dual_encoder_small`, products only", baseline, ""),
-                ("`dual_encoder_small.products_v1`, shipped", shipped, ""),
-                ("metadata only, no pixel seen", shipped, "control_"),
-                ("chance", shipped, "chance"),
-            ]
-        )
-    atelier = load("products_v1_atelier")
-    found["atelier"] = table([("`dual_encoder_small.products_v1`", atelier, ""), ("chance", atelier, "chance")])
+    baseline, vectors, rerank, itm = (
+        load(name) for name in ("baseline_1of101", "mvlt_1of101_vectors", "mvlt_1of101_rerank", "mvlt_1of101_itm")
+    )
+    found["products-1of101"] = table(
+        [
+            ("`dual_encoder_small`, products only", baseline, ""),
+            (f"`{SHIPPED}`, vectors alone", vectors, ""),
+            (f"`{SHIPPED}`, shipped: best 25 judged again", rerank, ""),
+            (f"`{SHIPPED}`, every pair judged (ITM)", itm, ""),
+            ("metadata only, no pixel seen", baseline, "control_"),
+            ("chance", baseline, "chance"),
+        ]
+    )
+    baseline, vectors = load("baseline_full"), load("mvlt_full_vectors")
+    found["products-full"] = table(
+        [
+            ("`dual_encoder_small`, products only", baseline, ""),
+            (f"`{SHIPPED}`, vectors alone", vectors, ""),
+            ("metadata only, no pixel seen", baseline, "control_"),
+            ("chance", baseline, "chance"),
+        ]
+    )
+    atelier = load("mvlt_atelier_vectors")
+    found["atelier"] = table([(f"`{SHIPPED}`, vectors alone", atelier, ""), ("chance", atelier, "chance")])
+    both, image, text = (load(f"mvlt_recognition_{inputs}") for inputs in ("both", "image", "text"))
+    found["recognition"] = recognition_table(
+        [
+            (f"`{SHIPPED}`, photo and title", both, ""),
+            (f"`{SHIPPED}`, photo alone", image, ""),
+            (f"`{SHIPPED}`, title alone", text, ""),
+            ("TF-IDF of the title and a linear classifier", both, "control_"),
+            ("most frequent class", both, "chance"),
+        ]
+    )
+    found["generation"] = generation_table(load("mvlt_generation"))
+    found["ablation"] = ablation_table(load("mvlt_ablation")["runs"])
     return found
 
 
@@ -66,7 +147,7 @@ def render(text: str, found: dict[str, str]) -> str:
 
 def main() -> int:
     found, stale = blocks(), []
-    for page in (ROOT / "README.md", RESULTS / "retrieval.md"):
+    for page in (ROOT / "README.md", RESULTS / "retrieval.md", RESULTS / "mvlt.md"):
         text = page.read_text(encoding="utf-8")
         if (fresh := render(text, found)) != text:
             stale.append(page.name)

@@ -46,8 +46,8 @@ Photos are of shop quality or generated; on people's own phone photos of real cl
 Indian retailer's range around 2012: types that it lacks or calls otherwise are recognised less well.
 """
 WHAT = {
-    "dual_encoder": "A small image-text dual encoder for fashion, trained with CLIP's objective. It embeds photos and titles of "
-    "products in one space.",
+    "dual_encoder": "A small image-text dual encoder for fashion, trained with CLIP's objective. It embeds photos and titles "
+    "of products in one space.",
     "mvlt": "A small Masked Vision-Language Transformer for fashion (Ji et al., MIR 2023, arXiv 2210.15110; what differs from "
     "the paper is said in docs/mvlt.md). It embeds photos and titles in one space, judges (query, item) pairs, tells an item's "
     "labels, and fills in hidden pixels.",

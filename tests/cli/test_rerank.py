@@ -83,9 +83,11 @@ def test_filters_products_and_photos_go_along(modiste, looked_at: Path, photo: P
     assert all(hit["attributes"]["price"] >= 60 for hit in found["hits"])
     groups = [hit["group"] or hit["id"] for hit in found["hits"]]
     assert len(groups) == len(set(groups))
-    for words in ("", "the same, but red"):  # items have titles, so a photo alone can be judged too
-        found = modiste("search", looked_at, words, "--image", photo, "--json").json
-        assert (found["reranked"], len(found["hits"])) == (25, 10)
+    mixed = modiste("search", looked_at, "the same, but red", "--image", photo, "--json").json
+    assert (mixed["reranked"], len(mixed["hits"])) == (25, 10)
+    alone = ["search", looked_at, "", "--image", photo, "--json"]  # photos are compared with photos, unless asked
+    assert modiste(*alone).json["reranked"] == 0
+    assert modiste(*alone, "--rerank", 25).json["reranked"] == 25
     assert modiste("search", looked_at, WORDS, "-f", "price<0", "--json").json["reranked"] == 0
 
 

@@ -8,10 +8,12 @@ import sys
 import types
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from modiste.data.fashion_mnist import CLASSES
 from modiste.data.feed import FeedReport
-from modiste.data.sources import load_items
+from modiste.data.sources import default_split, has_split, load_items
 from modiste.types import Item
 
 
@@ -108,3 +110,23 @@ def test_refusals(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     one = table(tmp_path / "one.csv", ("1", "A", "train"), header=("id", "title", "split"))
     with pytest.raises(ValueError, match="no item in split 'test'"):
         load_items(one, "test")
+
+
+def test_fashion_mnist_comes_as_photos_without_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    arrays = {
+        f"{split}_images": rng.integers(0, 256, (n, 28, 28), np.uint8) for split, n in (("train", 12), ("test", 5))
+    }
+    arrays |= {f"{split}_labels": rng.integers(0, 10, n).astype(np.uint8) for split, n in (("train", 12), ("test", 5))}
+    (tmp_path / "fashion_mnist").mkdir()
+    np.savez(tmp_path / "fashion_mnist" / "fashion_mnist.npz", **arrays)
+    monkeypatch.setenv("MODISTE_DATA", str(tmp_path))
+    assert (has_split("fashion_mnist", "train"), has_split("fashion_mnist", "valid")) == (True, False)
+    assert default_split("fashion_mnist") == "test"
+    items = load_items("fashion_mnist", "test")
+    assert [len(items), len(load_items("fashion_mnist"))] == [5, 17]
+    for item, image, label in zip(items, arrays["test_images"], arrays["test_labels"], strict=True):
+        assert item.text == ""
+        assert item.attributes["article_type"] == item.category == CLASSES[label]
+        assert isinstance(item.image, np.ndarray)
+        assert (item.image == image[:, :, None]).all()

@@ -228,7 +228,7 @@ def test_the_same_recipe_builds_the_same_batches() -> None:
 
 
 def test_an_unknown_size_lists_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="no size 'huge'; choose one of debug, micro, small, small_224, tiny"):
+    with pytest.raises(ValueError, match="no size 'huge'; choose one of debug, micro, small, small_224, micro_28, tiny"):
         build_run("mvlt_debug", [*FIELDS, "size=huge"])
 
 
@@ -285,3 +285,23 @@ def test_validation_takes_small_splits_and_leaves_out_what_has_no_photo(monkeypa
         parts = [found[f"{way}_{direction}_R@{k}"] for direction in ("t2i", "i2t") for k in (1, 5, 10)]
         assert found[f"{way}_sum"] == pytest.approx(sum(parts))
     assert _validation(MvltRecipe(data="x", eval_every=0), tokenizer) == {}
+
+
+def test_the_image_side_alone_needs_no_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(40, dtype=np.uint8) % 10
+    images = (rng.integers(0, 60, (40, 28, 28)) + labels[:, None, None] * 19).astype(np.uint8)
+    (tmp_path / "fashion_mnist").mkdir()
+    np.savez(
+        tmp_path / "fashion_mnist" / "fashion_mnist.npz",
+        train_images=images, train_labels=labels, test_images=images, test_labels=labels,
+    )  # fmt: skip
+    monkeypatch.setenv("MODISTE_DATA", str(tmp_path))
+    run = build_run("mvlt_fashion_mnist", ["batch_size=8", "epochs=1"])
+    model = run.model()  # type: ignore[operator]
+    batch = next(iter(run.loader.batches(0, 0, 0, 1)))
+    assert batch.token_ids.shape == (8, 1)  # [CLS] and nothing else
+    assert run.augment is not None
+    losses = model.losses(run.augment(batch))
+    assert set(losses) == {"mir_loss", "tag_loss"}
+    assert all(torch.isfinite(loss) for loss in losses.values())

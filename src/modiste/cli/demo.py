@@ -35,11 +35,11 @@ def demo(
     from modiste.cli.console import progress_bar, results, say
     from modiste.cli.contact_sheet import Row, write_contact_sheet
     from modiste.cli.ingest import ingest_table
-    from modiste.cli.search import hits_table
+    from modiste.cli.search import find, hits_table
     from modiste.data.atelier import Atelier, write_catalogue
     from modiste.engine.catalogue import Catalogue
     from modiste.files import write_atomically
-    from modiste.models.pretrained import load
+    from modiste.models.pretrained import load, reranker_of
 
     started = time.perf_counter()
     world = Atelier(seed=seed)
@@ -57,19 +57,23 @@ def demo(
     say(counts.sentence())
 
     store = Catalogue.open(into / "index")
+    judge = reranker_of(encoder)
     rows = []
     for words in QUERIES:
-        found = store.search(encoder.encode_query(words), k=k, images=True)
-        hits = [(hit.item, hit.score) for hit in found.hits]
+        found, seen = find(store, encoder, words, k=k, judge=judge, images=True)
+        hits = [(hit.item, hit.score) for hit in seen.hits[:k]]
         say(f"\n[bold]{words}[/]", markup=True)
         results.print(hits_table(hits))
-        rows.append(Row(words, None, hits, f"words, {found.seconds * 1000:.1f} ms among {found.total_candidates:,}"))
+        note = f"words, {found.seconds * 1000:.1f} ms among {found.total_candidates:,}"
+        if seen.log_odds:
+            note += f", the first {len(seen.log_odds)} judged again in {seen.seconds * 1000:.0f} ms"
+        rows.append(Row(words, None, hits, note))
 
     asked = min(items - 1, 7)
     photo = world.customer_photo(asked)
     photo_file = write_atomically(into / "customer.jpg", photo)
-    found = store.search(encoder.encode_query(image=photo), k=k, images=True)
-    hits = [(hit.item, hit.score) for hit in found.hits]
+    found, seen = find(store, encoder, photo=photo, k=k, images=True)
+    hits = [(hit.item, hit.score) for hit in seen.hits]
     wanted = world.item(asked, image=False)
     place = next((rank for rank, (item, _) in enumerate(hits, 1) if item.id == wanted.id), None)
     note = f"a customer's photo of {wanted.id}: " + (f"found at place {place}" if place else f"not among the first {k}")

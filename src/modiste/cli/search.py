@@ -41,9 +41,7 @@ def search(
     from modiste.cli.console import print_json, results, say
     from modiste.cli.contact_sheet import Row, write_contact_sheet
     from modiste.engine.catalogue import Catalogue
-    from modiste.engine.rerank import SHORTLIST, SecondLook, look_again
     from modiste.models.pretrained import load, reranker_of
-    from modiste.types import Item
 
     if not words.strip() and image is None:
         raise ValueError('nothing to search for: give words, such as "red dress", or a photo with --image FILE')
@@ -55,15 +53,12 @@ def search(
     judge = None if no_rerank else reranker_of(encoder)
     if judge is None and rerank is not None:
         raise ValueError(f"--rerank: {encoder.id.name} has no matching head; index with an MVLT model to have one")
-    shortlist = (rerank or SHORTLIST) if judge is not None else 0
-    found = store.search(
-        encoder.encode_query(words, photo), k=max(k, shortlist), filters=filters,
-        collapse="group" if per_product else None, images=html is not None or judge is not None,
+    if not words.strip() and rerank is None:
+        judge = None  # a photo is compared with photos; judging it against titles is for those who ask for it
+    found, seen = find(
+        store, encoder, words, photo, k=k, judge=judge, shortlist=rerank, filters=filters,
+        collapse="group" if per_product else None, images=html is not None,
     )  # fmt: skip
-    seen = SecondLook(found.hits, {}, 0.0)
-    if judge is not None:
-        query = Item("query", words, photo)
-        seen = look_again(query, found.hits, judge, shortlist=shortlist, scale=judge.logit_scale)
     shown = seen.hits[:k]
     if html is not None:
         hits = [(hit.item, hit.score) for hit in shown]
@@ -98,6 +93,24 @@ def search(
         say(f"the first {len(seen.log_odds)} were judged again in {seen.seconds:.2f} s (match: log-odds)")
     if html is not None:
         say(f"pictures: {html}")
+
+
+def find(store, encoder, words="", photo=None, *, k, judge=None, shortlist=None, images=False, **where):  # type: ignore[no-untyped-def]
+    """Search, and let `judge` (a Reranker, or None) re-order the first `shortlist` hits: what was found, and the second look.
+
+    `where`: filters and collapse, as `Catalogue.search` takes them. The second look may hold more than `k` hits.
+    """
+    from modiste.engine.rerank import SHORTLIST, SecondLook, look_again
+    from modiste.types import Item
+
+    shortlist = (shortlist or SHORTLIST) if judge is not None else 0
+    found = store.search(
+        encoder.encode_query(words, photo), k=max(k, shortlist), images=images or judge is not None, **where
+    )
+    if judge is None:
+        return found, SecondLook(found.hits, {}, 0.0)
+    query = Item("query", words, photo)
+    return found, look_again(query, found.hits, judge, shortlist=shortlist, scale=judge.logit_scale)
 
 
 def hits_table(hits, log_odds=None):  # type: ignore[no-untyped-def]

@@ -108,7 +108,7 @@ SIZES: dict[str, MvltConfig] = {
     "small_224": replace(_SMALL, image_size=(180, 240)),
     # The image side alone on photos of 28x28 pixels (Fashion-MNIST).
     "micro_28": replace(
-        _SMALL, image_size=(28, 28), word_dim=64, dims=(64, 128, 256, 256), depths=(2, 2, 2, 1), num_heads=(1, 2, 4, 4),
+        _SMALL, image_size=(28, 28), word_dim=64, dims=(64, 128, 256, 256), depths=(1, 2, 2, 1), num_heads=(1, 2, 4, 4),
         mlp_ratios=(2,) * 4, sr_ratios=(1,) * 4, strides=(2, 2, 2, 1), conv_stages=3, joint_from=4, embed_dim=0,
         match_product=False, context_length=2,
     ),
