@@ -592,10 +592,10 @@ class Mvlt(nn.Module):
         asked = self.objective.losses
         images = batch.images.float() / 255 if batch.images.dtype == torch.uint8 else batch.images
         found: dict[str, Tensor] = {}
-        if self.objective.one_pass:
+        if self.objective.one_pass and {"mir", "itm", "mlm"} & set(asked):
             found |= self._one_pass(images, batch)
-            if "itc" not in asked and "tag" not in asked:
-                return found
+        if self.objective.one_pass and not {"itc", "tag"} & set(asked):
+            return found
         clean = self.begin(images, batch.token_ids, batch.attention_mask)
         vectors, similarity, both = None, None, None
         if "itc" in asked or self.objective.negative_hardness or self.config.match_product:

@@ -153,6 +153,29 @@ RECIPES: dict[str, Recipe] = {
             "pvt": "Zetatech/pvt-tiny-224",
         },
     ),
+    "mvlt_small_224": Recipe(
+        summary="mvlt_small for larger photos (180x240); data=FOLDER with train, valid and test tables; made for a GPU",
+        config="modiste.recipes.mvlt:MvltRecipe",
+        build="modiste.recipes.mvlt:build",
+        defaults={"size": "small_224", "mask_unit": 48, "batch_size": 128, "learning_rate": 8e-4},
+    ),
+    "mvlt_recognition": Recipe(
+        summary="the paper's fine-tuning for M-CR and S-CR: label heads alone on a pre-trained MVLT, init_from=FOLDER",
+        config="modiste.recipes.mvlt:MvltRecipe",
+        build="modiste.recipes.mvlt:build",
+        defaults=_PAPER
+        | {
+            "size": "micro",
+            "objectives": ("tag",),
+            "labels": ("article_type", "sub_category"),
+            "init_from": "runs/mvlt_micro/model",
+            "epochs": 8,
+            "batch_size": 256,
+            "learning_rate": 3e-4,
+            "drop_token_rate": 0.0,
+            "attribute_captions": 0.0,
+        },
+    ),
     "mvlt_fashion_mnist": Recipe(
         summary="the image side alone on Fashion-MNIST, hidden pixels and classes together: published scores to compare with",
         config="modiste.recipes.mvlt:MvltRecipe",
