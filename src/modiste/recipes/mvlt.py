@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from modiste.recipes.pairs import PairRecipe, run_settings, training_examples
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -22,25 +24,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class MvltRecipe:
-    """Fields of the MVLT recipes; `modiste train mvlt_small field=value`."""
+class MvltRecipe(PairRecipe):
+    """Fields of the MVLT recipes; `modiste train mvlt_small field=value`.
 
-    data: str = "fashion_products"
-    """Training items: any source that `modiste evaluate --data` takes."""
-    photos_alone: bool = False
-    """Every text is empty: the image side alone (objectives mir and tag)."""
-    atelier: int = 0
-    """How many generated items to add, each with customer photos; 0 for none."""
-    atelier_repeats: int = 1
-    """How often each generated item comes in an epoch."""
-    customer_photos: int = 3
-    """Customer photos drawn of each generated item."""
-    cache: str = "runs/cache"
-    """Folder where drawn examples are kept; empty to draw them anew each time."""
-    size: str = "small"
-    """Row of models.mvlt.SIZES: debug, micro, small, small_224 or tiny."""
-    vocab_size: int = 8192
-    """WordPieces learned from the training texts (fewer when the texts hold fewer)."""
+    `init_from` may be an MVLT (new label heads start fresh), or a dual encoder, whose towers become the stages before the
+    joint ones.
+    """
+
     joint_from: int = 0
     """First stage in which photo and words attend to each other; 0: the size's own."""
     conv_stages: int = -1
@@ -93,41 +83,8 @@ class MvltRecipe:
     """ITM negatives per pair and direction; more than 1 needs one_pass=false."""
     rank_term: bool = True
     """ITM also ranks each pair before its negatives; needs one_pass=false."""
-    epochs: int = 40
-    """Passes over the data."""
-    batch_size: int = 512
-    """Items of one step."""
-    group_size: int = 1
-    """How many items of one category sit together in a batch; more than 1 skews batch norms, and measured worse."""
-    learning_rate: float = 1.5e-3
-    """Peak, after the warm-up; falls to 0 along a cosine."""
-    weight_decay: float = 0.1
-    """Not on biases, norms and embeddings."""
-    warmup_steps: int = 200
-    """Steps of linear warm-up."""
-    grad_clip_norm: float = 1.0
-    """Gradients are scaled down to this norm."""
-    gradient_accumulation: int = 1
-    """Pieces that a batch is worked on in, to save memory; each piece has only its own negatives."""
-    ema_decay: float = 0.999
-    """Average of the weights that is evaluated and saved; 0 for none."""
-    drop_token_rate: float = 0.15
-    """Words hidden in training, in all passes."""
-    augmentation: float = 1.0
-    """Strength of mirror, shift, zoom, turn and relighting; 0 for none."""
-    attribute_captions: float = 0.15
-    """How often the caption is composed of the item's attributes instead of its title."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """bf16, fp32, or auto: bf16 where the hardware computes in it."""
-    init_from: str = ""
-    """A model folder to start from: an MVLT (weights, tokenizer and sizes; new label heads start fresh), or a dual encoder,
-    whose towers become the stages before the joint ones."""
     pvt: str = ""
     """ImageNet weights for the pyramid: a Hugging Face PVT v1 checkpoint by name or folder (Zetatech/pvt-tiny-224)."""
-    eval_every: int = 10
-    """Epochs between evaluations on the validation split; 0: never."""
-    seed: int = 0
-    """Of weights, order and augmentation."""
 
 
 LOSS_FIELDS = {
@@ -143,26 +100,17 @@ def build(config: MvltRecipe) -> Run:
     import torch
 
     from modiste.data.pairs import build_pairs
-    from modiste.data.sources import load_items
     from modiste.data.text import train_wordpiece
     from modiste.models.mvlt import Mvlt, MvltObjective
     from modiste.models.mvlt_inference import prepare_photo
     from modiste.models.mvlt_towers import copy_towers
     from modiste.models.pretrained import load_model, save_pretrained
-    from modiste.recipes.examples import atelier_examples, examples_of
     from modiste.training.run import Run
-    from modiste.training.sampling import IndexLoader
 
     start = load_model(config.init_from) if config.init_from else None
     again = start is not None and isinstance(start.model, Mvlt)
-    items = load_items(config.data, "train")
-    examples = list(examples_of(items, config.attribute_captions, photos_alone=config.photos_alone))
     sizes = start.model.config if start and again else _sizes(config)
-    if config.atelier:
-        cache = Path(config.cache) if config.cache else None
-        drawn = list(atelier_examples(config.atelier, config.customer_photos, sizes.image_size, cache=cache))
-        examples += drawn * config.atelier_repeats
-    captions = [text for example in examples for text, _ in example.captions] if not config.photos_alone else ["photo"]
+    items, examples, captions = training_examples(config, sizes.image_size)
     tokenizer = start.tokenizer if start else train_wordpiece(captions, vocab_size=config.vocab_size)
     if not again:
         sizes = replace(sizes, vocab_size=start.model.config.vocab_size if start else tokenizer.get_vocab_size())
@@ -198,25 +146,12 @@ def build(config: MvltRecipe) -> Run:
     return Run(
         name="mvlt",
         model=model,
-        loader=IndexLoader(
-            data.collate, len(data), config.batch_size, seed=config.seed, labels=data.labels,
-            group_size=config.group_size, num_workers=1,
-        ),
-        epochs=config.epochs,
-        learning_rate=config.learning_rate,
-        weight_decay=config.weight_decay,
-        warmup_steps=config.warmup_steps,
-        grad_clip_norm=config.grad_clip_norm,
-        gradient_accumulation=config.gradient_accumulation,
-        ema_decay=config.ema_decay,
-        precision=config.precision,
-        seed=config.seed,
         loss_weights={loss: getattr(config, weight) for loss, weight in LOSS_FIELDS.items() if loss in asked},
-        augment=data.augment,
         find_unused_parameters=True,
         evals=_validation(config, tokenizer),
         publish=publish,
-    )  # fmt: skip
+        **run_settings(config, data),
+    )
 
 
 def class_names(items: Sequence[Item], names: Sequence[str]) -> dict[str, tuple[str, ...]]:
