@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from modiste.models.inference import Fusion
@@ -61,10 +62,13 @@ def main() -> None:
     parser.add_argument(
         "--fusion", type=float, nargs=3, metavar=("WORDS", "PHOTO", "MIXED"), help="see models.inference"
     )
+    parser.add_argument("--itm-share", type=float, help="of an MVLT's re-ranking; see bench/rerank_share.py")
     parser.add_argument("--command", default="modiste train dual_encoder_small")
     parser.add_argument("--results", type=Path, nargs="*", default=[], help="JSON files of `modiste evaluate --out`")
     options = parser.parse_args()
     found = load_model(options.run)
+    if options.itm_share is not None:
+        found.model.config = replace(found.model.config, itm_share=options.itm_share)
     config = found.model.config
     width, height = config.image_size
     card = FRONT.format(

@@ -110,7 +110,7 @@ def find(store, encoder, words="", photo=None, *, k, judge=None, shortlist=None,
     if judge is None:
         return found, SecondLook(found.hits, {}, 0.0)
     query = Item("query", words, photo)
-    return found, look_again(query, found.hits, judge, shortlist=shortlist, scale=judge.logit_scale)
+    return found, look_again(query, found.hits, judge, shortlist=shortlist, share=judge.share, scale=judge.logit_scale)
 
 
 def hits_table(hits, log_odds=None):  # type: ignore[no-untyped-def]

@@ -64,6 +64,9 @@ class MvltConfig:
     match_product: bool = False  # the matching head sees the two embeddings' product too: it starts as good as ITC
     initial_temperature: float = 0.07
     max_logit_scale: float = 100.0
+    itm_share: float = (
+        0.5  # the matching head's say in a re-ranking, the contrastive head's is the rest; chosen on valid
+    )
     draft_factor: int = 4  # JPEGs are decoded at no more than this many times the size, where their blocks allow
     activation_checkpointing: bool = False  # recompute blocks backwards: memory for time, at 256 px
 
@@ -73,6 +76,8 @@ class MvltConfig:
             raise ValueError("dims, depths, num_heads, mlp_ratios, sr_ratios and strides must have one entry per stage")
         if self.match_product and not self.embed_dim:
             raise ValueError("match_product needs the contrastive head: set embed_dim")
+        if not 0 <= self.itm_share <= 1:
+            raise ValueError(f"itm_share must lie in [0, 1], not {self.itm_share}")
         if not 1 <= self.joint_from <= len(self.dims):
             raise ValueError(f"joint_from must name one of the {len(self.dims)} stages, not {self.joint_from}")
         if not 0 <= self.conv_stages < self.joint_from:

@@ -168,6 +168,11 @@ class Reranker:
         self._photos = _BegunPhotos(self.pairs)
 
     @property
+    def share(self) -> float:
+        """This judge's say beside the first search's, as chosen on validation data."""
+        return self.pairs.model.config.itm_share
+
+    @property
     def logit_scale(self) -> float:
         """Log-odds that a unit of cosine of the contrastive head is worth; 0 where the model has none."""
         model = self.pairs.model

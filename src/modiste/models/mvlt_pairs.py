@@ -32,11 +32,11 @@ def mvlt_scorers(
     device: torch.device | str = "cpu",
     batch_size: int = 1024,
     shortlist: int = 25,
-    itm_share: float = 0.5,
+    itm_share: float | None = None,
 ) -> dict[str, Mapping[Direction, Scorer]]:
     """Way -> direction -> scorer over `items`, each with photo and text: "itm", and with a contrastive head the others.
 
-    `itm_share`: weight of ITM's log-odds in "rerank"; the rest is on ITC's logits (cosine times the learned scale), both
+    `itm_share`: weight of ITM's log-odds in "rerank", the model's own by default; the rest is on ITC's logits (cosine times the learned scale), both
     in units of log-odds.
     """
     photos = prepared_photos(items, model.config)
@@ -49,8 +49,9 @@ def mvlt_scorers(
     ways["itm"] = {"t2i": pairs.for_direction("t2i"), "i2t": pairs.for_direction("i2t")}
     if "itc" in ways:
         scale = float(model.logit_scale.detach())
+        share = model.config.itm_share if itm_share is None else itm_share
         ways["rerank"] = {
-            direction: _Reranked(ways["itc"][direction], ways["itm"][direction], scale, shortlist, itm_share)
+            direction: _Reranked(ways["itc"][direction], ways["itm"][direction], scale, shortlist, share)
             for direction in ("t2i", "i2t")
         }
     return ways

@@ -1,0 +1,61 @@
+"""How much say the matching head should have in a re-ranking: a sweep on validation data, to be set with ship_model.py.
+
+python bench/rerank_share.py runs/mvlt_small_joint --data fashion_products --split valid
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import numpy as np
+
+from modiste.data.sources import load_items
+from modiste.evaluation.retrieval import evaluate_scorers, with_image_and_text
+from modiste.models.mvlt_pairs import mvlt_scorers
+from modiste.models.pretrained import load_model
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", help="a run's or a model's folder")
+    parser.add_argument("--data", default="fashion_products")
+    parser.add_argument("--split", default="valid")
+    parser.add_argument("--num-queries", type=int, default=1000)
+    parser.add_argument("--shortlist", type=int, default=25)
+    parser.add_argument("--steps", type=int, default=10, help="of the share, from 0 to 1")
+    options = parser.parse_args()
+    found = load_model(options.model)
+    items = with_image_and_text(load_items(options.data, options.split))
+    num_queries = min(options.num_queries, len(items))
+    remembered: dict[tuple[int, str], np.ndarray] = {}
+    ways = mvlt_scorers(found.model, found.tokenizer, items, shortlist=options.shortlist)
+
+    def once(way, direction):  # type: ignore[no-untyped-def]
+        """The same pairs come for every share: judged once."""
+
+        def score(queries, candidates):  # type: ignore[no-untyped-def]
+            key = (hash((queries.tobytes(), np.ascontiguousarray(candidates).tobytes())), direction)
+            if key not in remembered:
+                remembered[key] = way(queries, candidates)
+            return remembered[key]
+
+        return score
+
+    for step in range(options.steps + 1):
+        share = step / options.steps
+        scorers = {}
+        for direction, scorer in ways["rerank"].items():
+            scorer._share = share
+            scorer._itm = scorer._itm if step else once(scorer._itm, direction)
+            scorers[direction] = scorer
+        report = evaluate_scorers("retrieval-1of101", items, scorers, num_queries=num_queries, resamples=0)
+        values = {key: round(estimate.mean, 2) for key, estimate in report.metrics.items() if "R@" in key}
+        print(json.dumps({"itm_share": share, "sum": round(sum(values.values()), 2), **values}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
