@@ -64,7 +64,7 @@ def test_losses_are_named_and_equal_the_slow_version(model: DualEncoder) -> None
     losses = model.losses(one)
     assert set(losses) == {"itc_loss", "view_loss", "logit_scale"}
     image, text = model.encode_image(one.images), model.encode_text(one.token_ids, one.attention_mask)
-    scale, products = float(model.logit_scale), one.item_ids.tolist()
+    scale, products = float(model.logit_scale.detach()), one.item_ids.tolist()
     slow_itc, slow_view = [], []
     for queries, gallery in ((image, text), (text, image)):
         for row in range(6):
@@ -120,13 +120,30 @@ def test_the_shipped_size_fits_in_twelve_megabytes() -> None:
     assert parameters * 2 <= 12_000_000  # fp16
 
 
-def test_a_photo_and_its_mirror_image_are_the_same_item(model: DualEncoder) -> None:
+def test_a_photos_embedding_is_the_mean_over_its_views(model: DualEncoder) -> None:
     from modiste.data.text import train_wordpiece
     from modiste.models.clip import DualEncoderTowers
 
     towers = DualEncoderTowers(model, train_wordpiece(["red dress"] * 3))
-    photos = list((batch().images * 255).to(torch.uint8))
-    seen, mirrored = towers.embed_images(photos), towers.embed_images([photo.flip(2) for photo in photos])
-    torch.testing.assert_close(seen, mirrored)
-    model.config = dataclasses.replace(model.config, mirror_average=False)
-    assert not torch.allclose(towers.embed_images(photos), towers.embed_images([photo.flip(2) for photo in photos]))
+    photos = (batch().images * 255).to(torch.uint8)
+    pixels = photos.float() / 255
+    height, width = pixels.shape[2:]
+
+    def seen(*views: float) -> torch.Tensor:
+        model.config = dataclasses.replace(model.config, views=views)
+        return towers.embed_images(list(photos))
+
+    torch.testing.assert_close(seen(1.0), model.encode_image(pixels))
+    both = F.normalize(model.encode_image(pixels) + model.encode_image(pixels.flip(3)), dim=1)
+    torch.testing.assert_close(seen(1.0, -1.0), both)
+    torch.testing.assert_close(towers.embed_images(list(photos.flip(3))), both)  # the mirror image is the same item
+    # a zoom of 2 shows the middle: bilinear interpolation by hand
+    rows = (torch.arange(height) + 0.5) / 2 + height / 4 - 0.5
+    columns = (torch.arange(width) + 0.5) / 2 + width / 4 - 0.5
+    top, left = rows.floor().long(), columns.floor().long()
+    down, right = (rows - top)[:, None], columns - left
+    near = [[pixels[:, :, top + i][:, :, :, left + j] for j in (0, 1)] for i in (0, 1)]
+    middle = (near[0][0] * (1 - right) + near[0][1] * right) * (1 - down) + (
+        near[1][0] * (1 - right) + near[1][1] * right
+    ) * down
+    torch.testing.assert_close(seen(2.0), model.encode_image(middle), atol=1e-4, rtol=1e-4)

@@ -32,6 +32,13 @@ def _config(cls: type[Any], values: Mapping[str, Any]) -> Any:
     return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
 
 
+def _build_dual_encoder(values: Mapping[str, Any]) -> DualEncoder:
+    values = dict(values)
+    if "mirror_average" in values:  # models saved before views had zooms
+        values["views"] = (1.0, -1.0) if values.pop("mirror_average") else (1.0,)
+    return DualEncoder(_config(DualEncoderConfig, values))
+
+
 def _describe_mvlt(model: Mvlt) -> dict[str, Any]:
     return {**dataclasses.asdict(model.config), "labels": {name: list(of) for name, of in model.labels.items()}}
 
@@ -48,7 +55,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             name="dual_encoder",
             model=DualEncoder,
             describe=lambda model: dataclasses.asdict(model.config),
-            build=lambda values: DualEncoder(_config(DualEncoderConfig, values)),
+            build=_build_dual_encoder,
             towers=DualEncoderTowers,
         ),
         Architecture(

@@ -26,6 +26,7 @@ from modiste.data.batches import ImageTextBatch
 from modiste.data.images import fit
 from modiste.data.text import tokenize
 from modiste.losses import itc_loss, view_loss
+from modiste.models.inference import average_over_views
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,11 @@ class DualEncoderConfig:
         4  # the stem's grid: a half or a quarter of the photo's; maps at half resolution cost most of the time
     )
     draft_factor: int = 4  # JPEGs are decoded at no more than this many times the size, where their blocks allow
-    mirror_average: bool = True  # inference: mean of a photo's and its mirror image's embedding; twice the image time
+    views: tuple[float, ...] = (
+        1.0,
+        -0.93,
+        1.08,
+    )  # inference: zooms whose embeddings are averaged, mirrored where negative
     text_dim: int = 192
     text_depth: int = 2  # layers of the Transformer over words; 0: a title is its bag of words
     num_heads: int = 4
@@ -219,10 +224,7 @@ class DualEncoderTowers:
 
     def embed_images(self, prepared: Sequence[Tensor]) -> Tensor:
         images = torch.stack(list(prepared)).to(self.device)
-        if not self.model.config.mirror_average:
-            return self.model.encode_image(images)
-        both = self.model.encode_image(torch.cat([images, images.flip(3)]))
-        return F.normalize(both.unflatten(0, (2, -1)).mean(dim=0), dim=1)
+        return average_over_views(self.model.encode_image, images, self.model.config.views)
 
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
         token_ids, attention_mask = tokenize(self.tokenizer, texts, self.model.config.context_length)

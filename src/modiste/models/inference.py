@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from modiste.data.images import ImageError, decode
 from modiste.types import Embeddings, EncoderId, FloatArray, ImageLike, Item
@@ -174,6 +175,26 @@ class ImageTextEncoder:
 
     def _stack(self, batches: list[FloatArray]) -> FloatArray:
         return np.concatenate(batches) if batches else np.zeros((0, self.tower_id.dim), np.float32)
+
+
+def average_over_views(
+    encode: Callable[[torch.Tensor], torch.Tensor], images: torch.Tensor, views: Sequence[float]
+) -> torch.Tensor:
+    """Unit embeddings (B, E): the mean of those of slightly zoomed and mirrored views, which forgives framing.
+
+    `images` (B, 3, H, W) uint8; `encode` takes float pixels in [0, 1]. Each view is a zoom factor, mirrored where negative;
+    a zoom out repeats the photo's border. Time grows with the number of views.
+    """
+    pixels = images.float() / 255
+    total = torch.zeros(())
+    for view in views:
+        shown = pixels.flip(3) if view < 0 else pixels
+        if abs(view) != 1:
+            scale = torch.tensor([[1 / abs(view), 0.0, 0.0], [0.0, 1 / abs(view), 0.0]], device=pixels.device)
+            grid = F.affine_grid(scale.expand(len(pixels), 2, 3), list(pixels.shape), align_corners=False)
+            shown = F.grid_sample(shown, grid, padding_mode="border", align_corners=False)
+        total = total.to(pixels.device) + encode(shown)
+    return F.normalize(total, dim=1)
 
 
 class _PositionedImageError(ImageError):

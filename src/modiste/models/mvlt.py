@@ -64,9 +64,8 @@ class MvltConfig:
     match_product: bool = False  # the matching head sees the two embeddings' product too: it starts as good as ITC
     initial_temperature: float = 0.07
     max_logit_scale: float = 100.0
-    itm_share: float = (
-        0.5  # the matching head's say in a re-ranking, the contrastive head's is the rest; chosen on valid
-    )
+    views: tuple[float, ...] = (1.0, -1.0)  # item vectors: zooms whose embeddings are averaged, mirrored where negative
+    itm_share: float = 0.5  # the matching head's say in a re-ranking beside the contrastive head's; chosen on valid
     draft_factor: int = 4  # JPEGs are decoded at no more than this many times the size, where their blocks allow
     activation_checkpointing: bool = False  # recompute blocks backwards: memory for time, at 256 px
 
@@ -99,6 +98,7 @@ _SMALL = MvltConfig(
     vocab_size=8192, context_length=32, image_size=(60, 80), word_dim=192, dims=(32, 64, 128, 256, 256),
     depths=(1, 1, 1, 2, 2), num_heads=(1, 1, 2, 4, 4), mlp_ratios=(4, 4, 4, 4, 4), sr_ratios=(1, 1, 1, 1, 1),
     strides=(2, 2, 2, 2, 1), dropout=0.1, conv_stages=4, joint_from=5, embed_dim=192, match_product=True,
+    views=(1.0, -0.93, 1.08),
 )  # fmt: skip
 SIZES: dict[str, MvltConfig] = {
     "debug": MvltConfig(

@@ -20,6 +20,7 @@ from torch import Tensor
 from modiste.data.images import ImageError, decode, fit
 from modiste.data.masking import MaskStyle, hide_pixels, pixel_mask
 from modiste.data.text import tokenize
+from modiste.models.inference import average_over_views
 from modiste.models.mvlt import Mvlt, MvltConfig, Pyramid
 from modiste.types import FloatArray, Item
 
@@ -48,10 +49,12 @@ class MvltTowers:
         return prepare_photo(pixels, self.model.config)
 
     def embed_images(self, prepared: Sequence[Tensor]) -> Tensor:
-        """The mean of a photo's and its mirror image's embedding: (B, E)."""
-        images = torch.stack(list(prepared)).to(self.device)
-        both = self.model.embed_photos(self.model.begin(torch.cat([images, images.flip(3)])))
-        return torch.nn.functional.normalize(both.unflatten(0, (2, -1)).mean(dim=0), dim=1)
+        """The mean over the model's views of a photo: (B, E)."""
+
+        def encode(pixels: Tensor) -> Tensor:
+            return self.model.embed_photos(self.model.begin(pixels))
+
+        return average_over_views(encode, torch.stack(list(prepared)).to(self.device), self.model.config.views)
 
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
         token_ids, mask = token_tensors(self.tokenizer, texts, self.model.config, self.device)

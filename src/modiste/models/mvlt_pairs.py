@@ -36,8 +36,8 @@ def mvlt_scorers(
 ) -> dict[str, Mapping[Direction, Scorer]]:
     """Way -> direction -> scorer over `items`, each with photo and text: "itm", and with a contrastive head the others.
 
-    `itm_share`: weight of ITM's log-odds in "rerank", the model's own by default; the rest is on ITC's logits (cosine times the learned scale), both
-    in units of log-odds.
+    `itm_share`: weight of ITM's log-odds in "rerank", the model's own by default; the rest is on ITC's logits (cosine times
+    the learned scale), both in units of log-odds.
     """
     photos = prepared_photos(items, model.config)
     texts = [item.text for item in items]
