@@ -77,6 +77,22 @@ def mvlt(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def dual(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small dual encoder with the weights that it was born with: it encodes, and nothing else."""
+    import torch
+
+    from modiste.data.sources import load_items
+    from modiste.data.text import train_wordpiece
+    from modiste.models.clip import SIZES, DualEncoder
+    from modiste.models.pretrained import save_pretrained
+
+    torch.manual_seed(2)
+    tokenizer = train_wordpiece([item.text for item in load_items(shop)], vocab_size=400)
+    folder = tmp_path_factory.mktemp("models") / "dual"
+    return save_pretrained(folder, DualEncoder(SIZES["debug"]), tokenizer, name="dual_encoder_debug.born")
+
+
+@pytest.fixture(scope="session")
 def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A customer's photo in a file."""
     from modiste.data.atelier import Atelier

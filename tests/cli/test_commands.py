@@ -66,8 +66,10 @@ def test_the_process_is_set_up_before_torch_is_imported() -> None:
 
 
 def test_models_lists_licences_and_the_default(modiste) -> None:  # type: ignore[no-untyped-def]
+    from modiste.registry import DEFAULT
+
     listed = modiste("models", "--json").json
-    assert [one["name"] for one in listed if one["default"]] == ["dual_encoder_small.products_v1"]
+    assert [one["name"] for one in listed if one["default"]] == [DEFAULT]
     assert all(one["license"] and one["data"] for one in listed)
     assert all(len(one["sha256"]) == 64 and one["scores"] for one in listed if one["ships"])
     verbs = {"encode", "rerank", "tag", "imagine"}

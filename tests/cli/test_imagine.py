@@ -111,15 +111,15 @@ def test_a_long_text_is_cut_and_said(modiste, mvlt: Path, photo: Path, tmp_path:
         (["{nowhere}"], "nowhere: no such file"),
         (["{torn}"], "torn.jpg: truncated JPEG"),
         (["{folder}"], "unreadable file"),
-        (["{photo}", "--model", "dual_encoder_small.products_v1"], "only encodes; give an MVLT model"),
+        (["{photo}", "--model", "{dual}"], "only encodes; give an MVLT model"),
     ],
 )
 def test_errors_are_one_line_that_says_what_to_do(  # type: ignore[no-untyped-def]
-    modiste, mvlt: Path, photo: Path, tmp_path: Path, arguments: list[str], expected: str
+    modiste, mvlt: Path, dual: Path, photo: Path, tmp_path: Path, arguments: list[str], expected: str
 ) -> None:
     torn = tmp_path / "torn.jpg"
     torn.write_bytes(photo.read_bytes()[:300])
-    places = {"photo": photo, "nowhere": tmp_path / "nowhere", "torn": torn, "folder": tmp_path}
+    places = {"photo": photo, "nowhere": tmp_path / "nowhere", "torn": torn, "folder": tmp_path, "dual": dual}
     given = [] if "--model" in arguments else ["--model", mvlt]
     given += [] if "--out" in arguments else ["--out", tmp_path / "g.png"]
     done = modiste("imagine", *(argument.format(**places) for argument in arguments), *given)

@@ -109,11 +109,13 @@ def test_items_without_photos_keep_the_first_order(modiste, mvlt: Path, shop: Pa
     assert ids(found) == ids(modiste("search", tmp_path / "index", WORDS, "--no-rerank", "--json").json)
 
 
-def test_other_encoders_have_no_second_look(modiste, indexed: Path) -> None:  # type: ignore[no-untyped-def]
+def test_other_encoders_have_no_second_look(modiste, shop: Path, dual: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    indexed = tmp_path / "plain"
+    assert modiste("index", shop, "--into", indexed, "--model", dual).code == 0
     found = modiste("search", indexed, WORDS, "--json").json
     assert (found["reranked"], found["reranker"], found["hits"][0]["match"]) == (0, None, None)
     for arguments, expected in (
-        (["--rerank", 10], "dual_encoder_small.products_v1 has no matching head"),
+        (["--rerank", 10], "dual_encoder_debug.born has no matching head"),
         (["--rerank", 10, "--no-rerank"], "opposites"),
     ):
         done = modiste("search", indexed, WORDS, *arguments)
@@ -121,14 +123,14 @@ def test_other_encoders_have_no_second_look(modiste, indexed: Path) -> None:  # 
         assert expected in done.err
 
 
-def test_the_encoders_own_reranker_is_the_one_of_its_name(mvlt: Path) -> None:
+def test_the_encoders_own_reranker_is_the_one_of_its_name(mvlt: Path, dual: Path) -> None:
     encoder = load(mvlt)
     own, apart = reranker_of(encoder), load_reranker(mvlt)
     assert own is not None
     assert (own.name, own.sha256, own.logit_scale) == (apart.name, apart.sha256, apart.logit_scale)
     assert own.logit_scale == pytest.approx(1 / 0.07, rel=1e-3)
     assert own.pairs.model is encoder.towers.model  # type: ignore[attr-defined]
-    assert reranker_of(load()) is None
+    assert reranker_of(load(dual)) is None
 
 
 def test_photos_are_begun_once_and_forgotten_in_the_end(mvlt: Path, monkeypatch: pytest.MonkeyPatch) -> None:

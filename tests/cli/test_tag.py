@@ -18,8 +18,6 @@ from modiste.data.sources import load_items
 from modiste.models.pretrained import load_recogniser
 from modiste.types import Item
 
-SHIPPED = "dual_encoder_small.products_v1"
-
 
 def picture(path: Path, pixels: np.ndarray, **options: object) -> Path:
     Image.fromarray(pixels).save(path, **options)
@@ -211,15 +209,15 @@ def test_a_text_longer_than_the_model_reads_is_cut_and_said(modiste, mvlt: Path,
         (["{photo}", "--map", "a=b"], "these are photos"),
         (["{shop}", "--map", "title"], "FIELD=COLUMN"),
         (["{photo}", "--out", "tags.xlsx"], "must be one of .jsonl, .csv, .parquet"),
-        (["{photo}", "--model", SHIPPED], "only encodes; give an MVLT model"),
+        (["{photo}", "--model", "{dual}"], "only encodes; give an MVLT model"),
         (["{photo}", "--model", "fashion_clip.vit_b32"], "only encodes"),
         (["{photo}", "--model", "{nowhere}"], "no model folder"),
     ],
 )
 def test_errors_are_one_line_that_says_what_to_do(  # type: ignore[no-untyped-def]
-    modiste, mvlt: Path, photo: Path, shop: Path, tmp_path: Path, arguments: list[str], expected: str
+    modiste, mvlt: Path, dual: Path, photo: Path, shop: Path, tmp_path: Path, arguments: list[str], expected: str
 ) -> None:
-    places = {name: tmp_path / name for name in ("nowhere", "folder")} | {"photo": photo, "shop": shop}
+    places = {name: tmp_path / name for name in ("nowhere", "folder")} | {"photo": photo, "shop": shop, "dual": dual}
     places["folder"].mkdir()
     for name, content in (("torn.jpg", photo.read_bytes()[:300]), ("empty.jpg", b""), ("words.pdf", b"%PDF-1.7")):
         places[name.split(".")[0]] = tmp_path / name
