@@ -58,6 +58,7 @@ def demo(
 
     store = Catalogue.open(into / "index")
     judge = reranker_of(encoder)
+    judge = judge if judge is not None and judge.share else None
     rows = []
     for words in QUERIES:
         found, seen = find(store, encoder, words, k=k, judge=judge, images=True)

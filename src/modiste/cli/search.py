@@ -53,8 +53,9 @@ def search(
     judge = None if no_rerank else reranker_of(encoder)
     if judge is None and rerank is not None:
         raise ValueError(f"--rerank: {encoder.id.name} has no matching head; index with an MVLT model to have one")
-    if not words.strip() and rerank is None:
-        judge = None  # a photo is compared with photos; judging it against titles is for those who ask for it
+    if judge is not None and rerank is None and (not words.strip() or not judge.share):
+        # A photo is compared with photos, and a judge without a say needs no hearing: only for those who ask for it.
+        judge = None
     found, seen = find(
         store, encoder, words, photo, k=k, judge=judge, shortlist=rerank, filters=filters,
         collapse="group" if per_product else None, images=html is not None,
@@ -100,7 +101,7 @@ def find(store, encoder, words="", photo=None, *, k, judge=None, shortlist=None,
 
     `where`: filters and collapse, as `Catalogue.search` takes them. The second look may hold more than `k` hits.
     """
-    from modiste.engine.rerank import SHORTLIST, SecondLook, look_again
+    from modiste.engine.rerank import SHARE, SHORTLIST, SecondLook, look_again
     from modiste.types import Item
 
     shortlist = (shortlist or SHORTLIST) if judge is not None else 0
