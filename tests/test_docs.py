@@ -59,6 +59,13 @@ def test_the_shipped_weights_are_what_the_registry_says() -> None:
     assert result["sha256"] == encoder.id.sha256  # the scores quoted are of the weights that ship
     for key, value in PRETRAINED[DEFAULT].scores.items():
         assert round(result[key.rsplit(" ", 1)[-1]], 1) == value
-    for name in ("recognition_both", "recognition_image", "generation", "1of101_itm", "full_vectors", "atelier_vectors"):
+    for name in (
+        "recognition_both",
+        "recognition_image",
+        "generation",
+        "1of101_itm",
+        "full_vectors",
+        "atelier_vectors",
+    ):
         other = json.loads((ROOT / "docs" / "results" / f"mvlt_{name}.json").read_text(encoding="utf-8"))
         assert other["sha256"] == encoder.id.sha256

@@ -42,7 +42,12 @@ PRETRAINED: dict[str, Pretrained] = {
             can=("encode", "rerank", "tag", "imagine"),
             scores=MappingProxyType(
                 {
-                    "1-of-101 t2i_R@1": 0.0,
+                    "1-of-101 t2i_R@1": 45.2,
+                    "1-of-101 t2i_R@5": 77.4,
+                    "1-of-101 t2i_R@10": 88.0,
+                    "1-of-101 i2t_R@1": 50.1,
+                    "1-of-101 i2t_R@5": 77.7,
+                    "1-of-101 i2t_R@10": 85.9,
                 }
             ),
         ),

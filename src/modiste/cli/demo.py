@@ -88,6 +88,7 @@ def demo(
         "Try next:\n"
         f'  modiste search {into / "index"} "warm winter coat" --html found.html\n'
         f"  modiste search {into / 'index'} --image {photo_file} --filter category={wanted.category} --filter 'price<30'\n"
+        f"  modiste tag {photo_file}\n"
         "  modiste index YOUR_TABLE.csv --into shop\n"
         "(`. .venv/bin/activate` puts modiste on your path)",
         markup=True,

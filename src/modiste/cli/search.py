@@ -101,7 +101,7 @@ def find(store, encoder, words="", photo=None, *, k, judge=None, shortlist=None,
 
     `where`: filters and collapse, as `Catalogue.search` takes them. The second look may hold more than `k` hits.
     """
-    from modiste.engine.rerank import SHARE, SHORTLIST, SecondLook, look_again
+    from modiste.engine.rerank import SHORTLIST, SecondLook, look_again
     from modiste.types import Item
 
     shortlist = (shortlist or SHORTLIST) if judge is not None else 0
