@@ -146,7 +146,7 @@ def test_another_encoder_is_refused_with_the_way_out(modiste, indexed: Path, sho
     )
     done = modiste("index", shop, "--into", indexed, "--model", other)
     assert done.code == 1
-    assert "dual_encoder_small" in done.err
+    assert "mvlt_small" in done.err
     assert "other" in done.err
 
 
