@@ -48,6 +48,16 @@ class Recipe:
     defaults: Mapping[str, Any] = field(default_factory=dict)  # a variant: fields that differ from the config's own
 
 
+def _dual_encoder(summary: str, defaults: Mapping[str, Any] | None = None) -> Recipe:
+    return Recipe(
+        summary, "modiste.recipes.dual_encoder:DualEncoderRecipe", "modiste.recipes.dual_encoder:build", defaults or {}
+    )
+
+
+def _mvlt(summary: str, defaults: Mapping[str, Any] | None = None) -> Recipe:
+    return Recipe(summary, "modiste.recipes.mvlt:MvltRecipe", "modiste.recipes.mvlt:build", defaults or {})
+
+
 # What the paper trains with: three losses on one masked encoding, uniform negatives, no contrastive head.
 _PAPER: dict[str, Any] = {
     "objectives": ("mir", "itm", "mlm"),
@@ -59,16 +69,12 @@ _PAPER: dict[str, Any] = {
 }
 
 RECIPES: dict[str, Recipe] = {
-    "dual_encoder_small": Recipe(
-        summary="the baseline: a small image-text dual encoder (CLIP's objective) for 60x80 photos, on two cores in an hour",
-        config="modiste.recipes.dual_encoder:DualEncoderRecipe",
-        build="modiste.recipes.dual_encoder:build",
+    "dual_encoder_small": _dual_encoder(
+        "the baseline: a small image-text dual encoder (CLIP's objective) for 60x80 photos, on two cores in an hour",
     ),
-    "dual_encoder_small_shipped": Recipe(
-        summary="what ships: the baseline's weights tuned further on the products and on generated items with customer photos",
-        config="modiste.recipes.dual_encoder:DualEncoderRecipe",
-        build="modiste.recipes.dual_encoder:build",
-        defaults={
+    "dual_encoder_small_shipped": _dual_encoder(
+        "what ships: the baseline's weights tuned further on the products and on generated items with customer photos",
+        {
             "init_from": "runs/dual_encoder_small/model",
             "atelier": 2000,
             "atelier_repeats": 2,
@@ -81,11 +87,9 @@ RECIPES: dict[str, Recipe] = {
             "eval_every": 4,
         },
     ),
-    "dual_encoder_debug": Recipe(
-        summary="the same at toy size on 256 generated items: seconds, for tests and for trying the loop",
-        config="modiste.recipes.dual_encoder:DualEncoderRecipe",
-        build="modiste.recipes.dual_encoder:build",
-        defaults={
+    "dual_encoder_debug": _dual_encoder(
+        "the same at toy size on 256 generated items: seconds, for tests and for trying the loop",
+        {
             "size": "debug",
             "data": "atelier:256",
             "epochs": 2,
@@ -98,17 +102,13 @@ RECIPES: dict[str, Recipe] = {
             "extra_rows": 8,
         },
     ),
-    "mvlt_small": Recipe(
-        summary="MVLT for 60x80 photos: contrastive head, matching with hard negatives, words, pixels, labels; made for a GPU",
-        config="modiste.recipes.mvlt:MvltRecipe",
-        build="modiste.recipes.mvlt:build",
-        defaults={"epochs": 40, "batch_size": 512},
+    "mvlt_small": _mvlt(
+        "MVLT for 60x80 photos: contrastive head, matching with hard negatives, words, pixels, labels; made for a GPU",
+        {"epochs": 40, "batch_size": 512},
     ),
-    "mvlt_small_joint": Recipe(
-        summary="the same on two cores: the dual encoder's trained towers, frozen, and only the joint stage and heads learn",
-        config="modiste.recipes.mvlt:MvltRecipe",
-        build="modiste.recipes.mvlt:build",
-        defaults={
+    "mvlt_small_joint": _mvlt(
+        "the same on two cores: the dual encoder's trained towers, frozen, and only the joint stage and heads learn",
+        {
             "init_from": "runs/dual_encoder_small_shipped/model",
             "frozen_towers": True,
             "objectives": ("mir", "itm", "mlm", "tag"),
@@ -123,18 +123,13 @@ RECIPES: dict[str, Recipe] = {
             "eval_every": 3,
         },
     ),
-    "mvlt_micro": Recipe(
-        summary="the paper's MVLT in small: joint from the first stage, MIR + ITM + MLM on one masked pass; for ablations",
-        config="modiste.recipes.mvlt:MvltRecipe",
-        build="modiste.recipes.mvlt:build",
-        defaults=_PAPER
-        | {"size": "micro", "epochs": 12, "batch_size": 256, "drop_token_rate": 0.0, "attribute_captions": 0.0},
+    "mvlt_micro": _mvlt(
+        "the paper's MVLT in small: joint from the first stage, MIR + ITM + MLM on one masked pass; for ablations",
+        _PAPER | {"size": "micro", "epochs": 12, "batch_size": 256, "drop_token_rate": 0.0, "attribute_captions": 0.0},
     ),
-    "mvlt_tiny": Recipe(
-        summary="the paper's MVLT: PVT-tiny at 256 px, released hyper-parameters; Fashion-Gen on GPUs",
-        config="modiste.recipes.mvlt:MvltRecipe",
-        build="modiste.recipes.mvlt:build",
-        defaults=_PAPER
+    "mvlt_tiny": _mvlt(
+        "the paper's MVLT: PVT-tiny at 256 px, released hyper-parameters; Fashion-Gen on GPUs",
+        _PAPER
         | {
             "size": "tiny",
             "vocab_size": 30_522,
@@ -151,17 +146,13 @@ RECIPES: dict[str, Recipe] = {
             "pvt": "Zetatech/pvt-tiny-224",
         },
     ),
-    "mvlt_small_224": Recipe(
-        summary="mvlt_small for larger photos (180x240); data=FOLDER with train, valid and test tables; made for a GPU",
-        config="modiste.recipes.mvlt:MvltRecipe",
-        build="modiste.recipes.mvlt:build",
-        defaults={"size": "small_224", "mask_unit": 48, "batch_size": 128, "learning_rate": 8e-4},
+    "mvlt_small_224": _mvlt(
+        "mvlt_small for larger photos (180x240); data=FOLDER with train, valid and test tables; made for a GPU",
+        {"size": "small_224", "mask_unit": 48, "batch_size": 128, "learning_rate": 8e-4},
     ),
-    "mvlt_recognition": Recipe(
-        summary="the paper's fine-tuning for M-CR and S-CR: label heads alone on a pre-trained MVLT, init_from=FOLDER",
-        config="modiste.recipes.mvlt:MvltRecipe",
-        build="modiste.recipes.mvlt:build",
-        defaults=_PAPER
+    "mvlt_recognition": _mvlt(
+        "the paper's fine-tuning for M-CR and S-CR: label heads alone on a pre-trained MVLT, init_from=FOLDER",
+        _PAPER
         | {
             "size": "micro",
             "objectives": ("tag",),
@@ -174,11 +165,9 @@ RECIPES: dict[str, Recipe] = {
             "attribute_captions": 0.0,
         },
     ),
-    "mvlt_fashion_mnist": Recipe(
-        summary="the image side alone on Fashion-MNIST, hidden pixels and classes together: published scores to compare with",
-        config="modiste.recipes.mvlt:MvltRecipe",
-        build="modiste.recipes.mvlt:build",
-        defaults={
+    "mvlt_fashion_mnist": _mvlt(
+        "the image side alone on Fashion-MNIST, hidden pixels and classes together: published scores to compare with",
+        {
             "data": "fashion_mnist",
             "size": "micro_28",
             "photos_alone": True,
@@ -198,11 +187,9 @@ RECIPES: dict[str, Recipe] = {
             "eval_every": 0,
         },
     ),
-    "mvlt_debug": Recipe(
-        summary="MVLT at toy size on 256 generated items: seconds, for tests and for trying the loop",
-        config="modiste.recipes.mvlt:MvltRecipe",
-        build="modiste.recipes.mvlt:build",
-        defaults={
+    "mvlt_debug": _mvlt(
+        "MVLT at toy size on 256 generated items: seconds, for tests and for trying the loop",
+        {
             "size": "debug",
             "data": "atelier:256",
             "labels": ("article_type", "colour", "category"),
