@@ -111,7 +111,7 @@ def test_sizes_that_do_not_exist_are_refused(folder: Path) -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(PretrainedError, match="mvlt_small.products_v1"):
+    with pytest.raises(PretrainedError, match=r"mvlt_small\.products_v1"):
         load("dual_encoder_tiny")
 
 
