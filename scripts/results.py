@@ -104,7 +104,7 @@ def blocks() -> dict[str, str]:
         [
             ("`dual_encoder_small`, products only", baseline, ""),
             (f"`{SHIPPED}`, by vectors: what ships", vectors, ""),
-            (f"`{SHIPPED}`, every pair judged (ITM)", itm, ""),
+            (f"`{SHIPPED}`, every pair judged (ITM; 1,000 queries)", itm, ""),
             ("metadata only, no pixel seen", baseline, "control_"),
             ("chance", baseline, "chance"),
         ]
