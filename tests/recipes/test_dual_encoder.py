@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +85,18 @@ def test_the_same_recipe_builds_the_same_run() -> None:
     one, other = (next(iter(run.loader.batches(1, 1, 0, 1))) for run in (first, second))
     torch.testing.assert_close(one.images, other.images)
     torch.testing.assert_close(one.token_ids, other.token_ids)
+
+
+def test_kept_examples_need_no_drawing_library(tmp_path: Path) -> None:
+    """A training machine that only has the file of drawn examples can use it."""
+    assert len(list(atelier_examples(2, 1, (15, 20), cache=tmp_path))) == 2
+    code = (
+        "import sys; sys.modules['resvg_py'] = None\n"  # importing it raises
+        "from pathlib import Path; from modiste.recipes.examples import atelier_examples\n"
+        f"print(len(list(atelier_examples(2, 1, (15, 20), cache=Path({str(tmp_path)!r})))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "2", done.stderr
 
 
 def test_drawn_examples_come_back_from_their_file(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import resvg_py
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -31,6 +30,8 @@ _TITLE, _DESCRIPTION, _QUERY, _GROUND = 11, 12, 13, 14  # random streams, beside
 
 
 def _pixels(svg: str, width: int, height: int) -> NDArray[np.uint8]:
+    import resvg_py  # drawn examples that are kept in a file are read where nothing can be drawn
+
     png = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=width, height=height, skip_system_fonts=True))
     with Image.open(io.BytesIO(png)) as image:
         return np.asarray(image.convert("RGB"))
