@@ -9,7 +9,6 @@ begun in the same call, as for photos never seen before.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import time
@@ -21,7 +20,7 @@ import torch
 from modiste.data.text import train_wordpiece
 from modiste.models.mvlt import SIZES, Mvlt
 from modiste.models.mvlt_inference import PairModel
-from report import machine
+from report import machine, show_values
 
 
 def main() -> None:
@@ -71,7 +70,7 @@ def main() -> None:
             name: round(1000 * statistics.median(times) / options.queries, 1) for name, times in seconds.items()
         },
     }
-    print(json.dumps(result, indent=None if options.json else 2))
+    show_values(result, as_json=options.json)
 
 
 if __name__ == "__main__":

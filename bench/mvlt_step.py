@@ -9,7 +9,6 @@ python bench/mvlt_step.py --size micro --batch-size 16 --rounds 3
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import resource
 import statistics
@@ -31,7 +30,7 @@ from mvlt_oracle import MvltOracle
 from modiste.data.batches import ImageTextBatch
 from modiste.data.masking import hide_pixels, hide_words, pixel_mask
 from modiste.models.mvlt import SIZES, Mvlt, MvltObjective
-from report import machine
+from report import machine, show_values
 
 WAYS = ("naive", "fp32", "bf16")
 WEIGHTS = {"mir_loss": 10.0, "itm_loss": 1.0, "mlm_loss": 1.0}
@@ -148,11 +147,7 @@ def main() -> None:
         result[f"{way}_speed_ratio"] = statistics.median(ratios)
         result[f"{way}_speed_ratio_range"] = [min(ratios), max(ratios)]
         result[f"{way}_memory_ratio"] = memory[way] / memory["naive"]
-    if options.json:
-        print(json.dumps(result, indent=2))
-        return
-    for key, value in result.items():
-        print(f"{key}: {value:.4g}" if isinstance(value, float) else f"{key}: {value}")
+    show_values(result, as_json=options.json)
 
 
 if __name__ == "__main__":

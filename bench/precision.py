@@ -6,7 +6,6 @@ python bench/precision.py --rounds 5
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import time
@@ -17,7 +16,7 @@ import torch
 
 from modiste.data.batches import ImageTextBatch
 from modiste.models.clip import SIZES, DualEncoder
-from report import machine
+from report import machine, show_values
 
 
 def main() -> None:
@@ -67,11 +66,7 @@ def main() -> None:
         "ratio_min": min(ratios),
         "ratio_max": max(ratios),
     }
-    if options.json:
-        print(json.dumps(result, indent=2))
-        return
-    for key, value in result.items():
-        print(f"{key}: {value:.4g}" if isinstance(value, float) else f"{key}: {value}")
+    show_values(result, as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -43,3 +43,12 @@ def show(title: str, settings: Mapping[str, Any], rows: Sequence[Mapping[str, An
     print("|" + "---|" * len(names))
     for row in rows:
         print("| " + " | ".join(str(row[name]) for name in names) + " |")
+
+
+def show_values(result: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print one result as JSON, or a line for each of its values."""
+    if as_json:
+        print(json.dumps(dict(result), indent=2))
+        return
+    for key, value in result.items():
+        print(f"{key}: {value:.4g}" if isinstance(value, float) else f"{key}: {value}")

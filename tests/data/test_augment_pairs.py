@@ -13,7 +13,7 @@ from modiste.data.augment import augment_photos, drop_tokens
 from modiste.data.examples import PhotoTextExample
 from modiste.data.pairs import PairData, build_pairs, class_numbers
 from modiste.data.text import train_wordpiece
-from modiste.models.clip import photo_tensor
+from modiste.models.inference import photo_tensor
 from modiste.types import Item
 
 

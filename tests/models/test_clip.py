@@ -9,7 +9,8 @@ import torch
 from torch.nn import functional as F
 
 from modiste.data.batches import ImageTextBatch
-from modiste.models.clip import SIZES, DualEncoder, photo_tensor
+from modiste.models.clip import SIZES, DualEncoder
+from modiste.models.inference import photo_tensor
 
 
 @pytest.fixture

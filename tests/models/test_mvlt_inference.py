@@ -18,6 +18,7 @@ from modiste.data.images import ImageError, fit
 from modiste.data.masking import FILL
 from modiste.data.text import train_wordpiece
 from modiste.evaluation.retrieval import evaluate_scorers
+from modiste.models.inference import photo_tensor, token_tensors
 from modiste.models.mvlt import SIZES, Mvlt, MvltConfig
 from modiste.models.mvlt_inference import (
     Inpainter,
@@ -25,9 +26,7 @@ from modiste.models.mvlt_inference import (
     PairModel,
     Recogniser,
     Reranker,
-    prepare_photo,
     prepared_photos,
-    token_tensors,
 )
 from modiste.models.mvlt_pairs import mvlt_scorers
 from modiste.types import Item
@@ -210,10 +209,10 @@ def test_towers_are_unit_vectors_the_same_in_a_mirror(tokenizer: Tokenizer) -> N
 
 def test_texts_are_cut_to_the_context_and_to_the_longest(tokenizer: Tokenizer) -> None:
     config = SIZES["debug"]
-    ids, mask = token_tensors(tokenizer, ["red dress", "", "blue"], config, "cpu")
+    ids, mask = token_tensors(tokenizer, ["red dress", "", "blue"], config.context_length, "cpu")
     assert ids.shape == mask.shape == (3, 3)
     assert mask.sum(dim=1).tolist() == [3, 1, 2]  # [CLS] and the words
-    ids, _ = token_tensors(tokenizer, ["red " * 100], config, "cpu")
+    ids, _ = token_tensors(tokenizer, ["red " * 100], config.context_length, "cpu")
     assert ids.shape == (1, config.context_length)
 
 
@@ -341,7 +340,7 @@ def test_files_of_every_kind_are_the_photo_they_show(tokenizer: Tokenizer) -> No
 def test_photos_of_any_shape_become_the_models(tokenizer: Tokenizer) -> None:
     config = SIZES["debug"]
     for shape in ((1, 1), (1, 500), (900, 7), (41, 33)):
-        prepared = prepare_photo(np.zeros((*shape, 3), np.uint8), config)
+        prepared = photo_tensor(np.zeros((*shape, 3), np.uint8), config.image_size)
         assert prepared.shape == (3, 40, 32)
         assert prepared.dtype == torch.uint8
         assert (prepared == 0).any()  # all of it is there, on white

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tokenizers import Tokenizer
 from torch import nn
 
 from modiste.models.clip import DualEncoder, DualEncoderConfig, DualEncoderTowers
@@ -71,8 +70,3 @@ def architecture_of(model: nn.Module) -> Architecture:
         if isinstance(model, one.model):
             return one
     raise ValueError(f"{type(model).__name__} is not one of the architectures {', '.join(ARCHITECTURES)}")
-
-
-def vocabulary_size(model: nn.Module, tokenizer: Tokenizer) -> tuple[int, int]:
-    """(words of the tokenizer, words the model has room for)."""
-    return tokenizer.get_vocab_size(), int(model.config.vocab_size)  # type: ignore[union-attr, arg-type]

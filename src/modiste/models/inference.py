@@ -19,8 +19,10 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 import torch.nn.functional as F
+from tokenizers import Tokenizer
 
-from modiste.data.images import ImageError, decode
+from modiste.data.images import ImageError, decode, fit
+from modiste.data.text import tokenize
 from modiste.types import Embeddings, EncoderId, FloatArray, ImageLike, Item
 
 
@@ -175,6 +177,23 @@ class ImageTextEncoder:
 
     def _stack(self, batches: list[FloatArray]) -> FloatArray:
         return np.concatenate(batches) if batches else np.zeros((0, self.tower_id.dim), np.float32)
+
+
+def photo_tensor(pixels: np.ndarray, image_size: tuple[int, int]) -> torch.Tensor:
+    """One photo (H, W, 3) uint8 -> (3, height, width) uint8: whole, padded with white to `image_size` = (width, height).
+
+    Our own models' transform, in training and in inference.
+    """
+    return torch.from_numpy(fit(pixels, image_size, mode="pad")).permute(2, 0, 1)
+
+
+def token_tensors(
+    tokenizer: Tokenizer, texts: Sequence[str], context_length: int, device: torch.device | str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and mask (B, L), L the longest of these texts: padding columns cost time and change nothing."""
+    token_ids, mask = tokenize(tokenizer, texts, context_length)
+    longest = int(mask.sum(axis=1).max())
+    return torch.from_numpy(token_ids[:, :longest]).to(device), torch.from_numpy(mask[:, :longest]).to(device)
 
 
 def average_over_views(

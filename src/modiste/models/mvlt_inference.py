@@ -17,17 +17,11 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from modiste.data.images import ImageError, decode, fit
+from modiste.data.images import ImageError, decode
 from modiste.data.masking import MaskStyle, hide_pixels, pixel_mask
-from modiste.data.text import tokenize
-from modiste.models.inference import average_over_views
+from modiste.models.inference import average_over_views, photo_tensor, token_tensors
 from modiste.models.mvlt import Mvlt, MvltConfig, Pyramid
 from modiste.types import FloatArray, Item
-
-
-def prepare_photo(pixels: NDArray[np.uint8], config: MvltConfig) -> Tensor:
-    """One photo (H, W, 3) uint8 of any size -> (3, height, width) uint8: whole, padded with white; training's too."""
-    return torch.from_numpy(fit(pixels, config.image_size, mode="pad")).permute(2, 0, 1)
 
 
 class MvltTowers:
@@ -46,7 +40,7 @@ class MvltTowers:
         self.draft_size: tuple[int, int] | None = draft_size(model.config)
 
     def prepare_image(self, pixels: NDArray[np.uint8]) -> Tensor:
-        return prepare_photo(pixels, self.model.config)
+        return photo_tensor(pixels, self.model.config.image_size)
 
     def embed_images(self, prepared: Sequence[Tensor]) -> Tensor:
         """The mean over the model's views of a photo: (B, E)."""
@@ -57,7 +51,7 @@ class MvltTowers:
         return average_over_views(encode, torch.stack(list(prepared)).to(self.device), self.model.config.views)
 
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
-        token_ids, mask = token_tensors(self.tokenizer, texts, self.model.config, self.device)
+        token_ids, mask = token_tensors(self.tokenizer, texts, self.model.config.context_length, self.device)
         return self.model.embed_texts(self.model.begin(None, token_ids, mask))
 
 
@@ -65,15 +59,6 @@ def draft_size(config: MvltConfig) -> tuple[int, int]:
     """(width, height) that a JPEG may be decoded down to."""
     width, height = config.image_size
     return config.draft_factor * width, config.draft_factor * height
-
-
-def token_tensors(
-    tokenizer: Tokenizer, texts: Sequence[str], config: MvltConfig, device: torch.device | str
-) -> tuple[Tensor, Tensor]:
-    """Token ids and mask (B, L), L the longest of these texts: padding columns cost time and change nothing."""
-    token_ids, mask = tokenize(tokenizer, texts, config.context_length)
-    longest = int(mask.sum(axis=1).max())
-    return torch.from_numpy(token_ids[:, :longest]).to(device), torch.from_numpy(mask[:, :longest]).to(device)
 
 
 @dataclass(frozen=True)
@@ -122,7 +107,7 @@ class PairModel:
     @torch.inference_mode()
     def begin_texts(self, texts: Sequence[str]) -> BegunTexts:
         """Texts, begun and kept on the device."""
-        token_ids, mask = token_tensors(self.tokenizer, texts, self.model.config, self.device)
+        token_ids, mask = token_tensors(self.tokenizer, texts, self.model.config.context_length, self.device)
         words, masks, vectors = [], [], []
         for ids, attend in zip(token_ids.split(self.batch_size), mask.split(self.batch_size), strict=True):
             begun = self.model.begin(None, ids, attend)
@@ -283,7 +268,7 @@ def prepared_photos(items: Sequence[Item], config: MvltConfig) -> Tensor:
         if item.image is None:
             raise ImageError(f"item {item.id!r} has no photo")
         try:
-            found.append(prepare_photo(decode(item.image, draft_to=draft_size(config)), config))
+            found.append(photo_tensor(decode(item.image, draft_to=draft_size(config)), config.image_size))
         except ImageError as error:
             raise ImageError(f"item {item.id!r}: {error}") from error
     return torch.stack(found)
@@ -342,7 +327,9 @@ class Recogniser:
             if not rows:
                 continue
             chosen = [items[n] for n in rows]
-            ids, mask = token_tensors(self.tokenizer, [item.text for item in chosen], self.model.config, self.device)
+            ids, mask = token_tensors(
+                self.tokenizer, [item.text for item in chosen], self.model.config.context_length, self.device
+            )
             images = prepared_photos(chosen, self.model.config).to(self.device) if with_photo else None
             logits = self.model.label_logits(self.model.encode(images, ids, mask))
             if images is not None:  # a garment is the same seen in a mirror
@@ -392,7 +379,7 @@ class Inpainter:
                 masks.append(pixel_mask(1, *images.shape[-2:], style=style, ratio=mask_ratio, unit=unit))
         hidden = torch.cat(masks).to(self.device)
         shown = hide_pixels(images, hidden)
-        ids, mask = token_tensors(self.tokenizer, [item.text for item in items], config, self.device)
+        ids, mask = token_tensors(self.tokenizer, [item.text for item in items], config.context_length, self.device)
         filled = self.model.reconstruct(self.model.encode(shown, ids, mask, hidden=True)).clamp(0, 1)
         original, masked, made = (one.permute(0, 2, 3, 1).float().cpu().numpy() for one in (images, shown, filled))
         return original, masked, made, hidden.cpu().numpy()

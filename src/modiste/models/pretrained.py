@@ -25,7 +25,7 @@ from torch import nn
 
 from modiste import __version__
 from modiste.data.text import canonical_json
-from modiste.models.architectures import ARCHITECTURES, architecture_of, vocabulary_size
+from modiste.models.architectures import ARCHITECTURES, architecture_of
 from modiste.models.inference import Fusion, ImageTextEncoder
 from modiste.models.mvlt import Mvlt
 from modiste.models.mvlt_inference import Inpainter, MvltTowers, Recogniser, Reranker
@@ -225,8 +225,7 @@ def load_model(folder: str | Path) -> LoadedModel:
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
     except Exception as error:  # the tokenizers library raises plain Exception
         raise PretrainedError(f"{folder / TOKENIZER} is damaged: {error}") from error
-    words, room = vocabulary_size(model, tokenizer)
-    if words > room:
+    if tokenizer.get_vocab_size() > (room := architecture.describe(model)["vocab_size"]):
         raise PretrainedError(f"{folder / TOKENIZER} has more words than the model's {room}")
     return LoadedModel(model, tokenizer, config, fingerprint(model, tokenizer, config["model"]))
 

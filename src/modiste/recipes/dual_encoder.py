@@ -51,7 +51,8 @@ def build(config: DualEncoderRecipe) -> Run:
 
     from modiste.data.pairs import build_pairs
     from modiste.data.text import train_wordpiece
-    from modiste.models.clip import SIZES, DualEncoder, photo_tensor
+    from modiste.models.clip import SIZES, DualEncoder
+    from modiste.models.inference import photo_tensor
     from modiste.models.pretrained import load_model, save_pretrained
     from modiste.training.run import Run
 

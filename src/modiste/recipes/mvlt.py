@@ -96,13 +96,14 @@ LOSS_FIELDS = {
 def build(config: MvltRecipe) -> Run:
     """The complete run: data decoded, tokenizer learned, evaluators named."""
     from dataclasses import replace
+    from functools import partial
 
     import torch
 
     from modiste.data.pairs import build_pairs
     from modiste.data.text import train_wordpiece
+    from modiste.models.inference import photo_tensor
     from modiste.models.mvlt import Mvlt, MvltObjective
-    from modiste.models.mvlt_inference import prepare_photo
     from modiste.models.mvlt_towers import copy_towers
     from modiste.models.pretrained import load_model, save_pretrained
     from modiste.training.run import Run
@@ -116,7 +117,7 @@ def build(config: MvltRecipe) -> Run:
         sizes = replace(sizes, vocab_size=start.model.config.vocab_size if start else tokenizer.get_vocab_size())
     labels = class_names(items, config.labels) if "tag" in config.objectives else {}
     data = build_pairs(
-        examples, tokenizer, lambda pixels: prepare_photo(pixels, sizes), context_length=sizes.context_length,
+        examples, tokenizer, partial(photo_tensor, image_size=sizes.image_size), context_length=sizes.context_length,
         drop_token_rate=config.drop_token_rate, augmentation=config.augmentation, labels=labels,
     )  # fmt: skip
     objective = MvltObjective(
