@@ -9,6 +9,7 @@ just before it: a resumed run equals an uninterrupted one, and evaluators cannot
 
 from __future__ import annotations
 
+import atexit
 import math
 import os
 import random
@@ -355,7 +356,15 @@ def _accelerator(run: Run, device: str | None) -> tuple[Accelerator, Precision]:
         mixed_precision="bf16" if precision == "bf16" else "no",
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=run.find_unused_parameters)],
     )
+    if accelerator.num_processes > 1:
+        atexit.register(_leave_group)
     return accelerator, precision
+
+
+def _leave_group() -> None:
+    """At exit: threads of a group that is still there when the interpreter goes abort the process now and then."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 @contextmanager
