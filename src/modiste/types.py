@@ -275,13 +275,68 @@ class ItemEncoder(Protocol):
         ...
 
 
+class OutfitPool(Protocol):
+    """Items made ready for one scorer, so that many sets of them are scored without looking at the items again.
+
+    Shapes: N items of the pool, B sets, O places in a set. A set is a row of positions in the pool; -1 is no item.
+    """
+
+    def score(self, sets: NDArray[np.int64]) -> FloatArray:
+        """(B, O) -> (B,) compatibility in (0, 1]; independent of order, of -1s and of the other sets.
+
+        Raises `ValueError` for a set without an item or a position outside the pool. Whether a set is an outfit is not
+        asked here: that is the rules' to say (specification 1.7, row 14).
+        """
+        ...
+
+
+@runtime_checkable
+class PairwisePool(OutfitPool, Protocol):
+    """A pool whose score of k items rises with the mean over their pairs, which exact search can bound (k = 1: neutral)."""
+
+    def pairs(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> FloatArray:
+        """(R,), (C,) -> (R, C) symmetric pair terms of any sign."""
+        ...
+
+    def link(self, mean: FloatArray) -> FloatArray:
+        """Means over pairs -> compatibility in (0, 1]; never falls when its argument rises."""
+        ...
+
+
+@runtime_checkable
+class ComplementPool(OutfitPool, Protocol):
+    """A pool that also proposes: complementary item retrieval by inner product (specification 5.1)."""
+
+    @property
+    def candidates(self) -> FloatArray:
+        """(N, E): one vector per item of the pool, which depends on that item alone, so a catalogue can be indexed."""
+        ...
+
+    def queries(self, sets: NDArray[np.int64], slots: Sequence[Slot]) -> FloatArray:
+        """(B, O) partial outfits and the slot wanted of each -> (B, E); the greater the inner product the better."""
+        ...
+
+
 @runtime_checkable
 class OutfitScorer(Protocol):
     """Compatibility S of whole outfits."""
 
+    def pool(self, items: Sequence[Item], vectors: FloatArray | None = None) -> OutfitPool:
+        """Make items ready. `vectors` (N, D): their embeddings, if the caller has them from the encoder the scorer names."""
+        ...
+
     def score(self, outfits: Sequence[Sequence[Item]]) -> FloatArray:
         """(N,) in (0, 1]; does not depend on the order of items, on padding or on the other outfits of the call."""
-        ...
+        place: dict[str, int] = {}
+        items: list[Item] = []
+        for item in (item for outfit in outfits for item in outfit):
+            if item.id not in place:
+                place[item.id] = len(items)
+                items.append(item)
+        sets = np.full((len(outfits), max((len(outfit) for outfit in outfits), default=0)), -1, dtype=np.int64)
+        for row, outfit in enumerate(outfits):
+            sets[row, : len(outfit)] = [place[item.id] for item in outfit]
+        return self.pool(items).score(sets)
 
 
 @runtime_checkable
