@@ -32,7 +32,7 @@ def main() -> None:
     items = with_image_and_text(load_items(options.data, options.split))
     num_queries = min(options.num_queries, len(items))
     remembered: dict[tuple[int, str], np.ndarray] = {}
-    ways = mvlt_scorers(found.model, found.tokenizer, items, shortlist=options.shortlist)
+    ways = mvlt_scorers(found.model, found.tokenizer, items, shortlist=options.shortlist, bank=found.bank)
 
     def once(way, direction):  # type: ignore[no-untyped-def]
         """The same pairs come for every share: judged once."""

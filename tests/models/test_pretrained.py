@@ -14,6 +14,7 @@ from modiste.data.text import train_wordpiece
 from modiste.models.clip import SIZES, DualEncoder
 from modiste.models.inference import Fusion, ImageTextEncoder
 from modiste.models.pretrained import (
+    BANK,
     CARD,
     CONFIG,
     MODEL,
@@ -140,7 +141,7 @@ def test_push_to_hub_sends_only_a_model_that_loads(folder: Path, monkeypatch: py
     monkeypatch.setattr(huggingface_hub, "HfApi", Hub)
     assert push_to_hub(folder, "someone/encoder") == "hub/someone/encoder"
     assert sent["repo_id"] == "someone/encoder"
-    assert sorted(sent["allow_patterns"]) == sorted([CARD, CONFIG, MODEL, TOKENIZER])  # type: ignore[call-overload]
+    assert sorted(sent["allow_patterns"]) == sorted([BANK, CARD, CONFIG, MODEL, TOKENIZER])  # type: ignore[call-overload]
     _truncate(folder / MODEL)
     sent.clear()
     with pytest.raises(PretrainedError):

@@ -47,7 +47,7 @@ from modiste.evaluation.metrics import (
 )
 from modiste.evaluation.protocols import require_protocol
 from modiste.taxonomy import normalise, super_category
-from modiste.types import Embeddings, FloatArray, ImageLike, Item
+from modiste.types import FloatArray, Item
 
 Direction = Literal["t2i", "i2t"]
 DIRECTIONS: tuple[Direction, ...] = ("t2i", "i2t")
@@ -67,11 +67,11 @@ _QUERY_DRAW = len(DIRECTIONS)  # the random stream that draws queries; 0 and 1 d
 
 @runtime_checkable
 class ImageTextEncoder(Protocol):
-    """A dual encoder: photos and texts into one space, (N, D) unit vectors in input order."""
+    """A dual encoder: photos and texts as vectors whose inner products rank them for each other."""
 
-    def encode_images(self, images: Sequence[ImageLike]) -> Embeddings: ...
-
-    def encode_texts(self, texts: Sequence[str]) -> Embeddings: ...
+    def encode_pairs(self, items: Sequence[Item]) -> tuple[FloatArray, FloatArray]:
+        """Items that all have photo and text -> (N, D) of the photos and (N, D) of the texts, in input order."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,8 +149,6 @@ def evaluate_encoder(
     ------
     ValueError
         If no item has both, or as `evaluate_scorers`.
-    EncoderMismatch
-        If images and texts come from two encoders.
     """
     require_protocol(protocol, "retrieval")
     usable = with_image_and_text(items)
@@ -158,11 +156,9 @@ def evaluate_encoder(
         raise ValueError(
             f"none of the {len(items)} items has both an image and a text, so there is nothing to retrieve"
         )
-    images = encoder.encode_images([item.image for item in usable if item.image is not None])
-    texts = encoder.encode_texts([item.text for item in usable])
-    images.encoder.require(texts.encoder)
+    images, texts = encoder.encode_pairs(usable)
     report = evaluate_retrieval(
-        protocol, usable, images.vectors, texts.vectors, seed=seed, num_queries=num_queries, resamples=resamples
+        protocol, usable, images, texts, seed=seed, num_queries=num_queries, resamples=resamples
     )
     return replace(report, left_out=len(items) - len(usable))
 

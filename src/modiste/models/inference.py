@@ -3,10 +3,12 @@
 An `ImageTextEncoder` wraps two towers with one embedding space (our own `DualEncoder`, or a published CLIP or SigLIP) and
 offers what the rest of Modiste knows models by: `modiste.types.ItemEncoder`.
 
-An item vector is the pair of its embeddings, [image ; text] / sqrt(2), so one inner product can weigh both: a query vector
-holds the query's embedding twice, times a weight for each half. Words lean on both halves, a photo on the image half.
+An item vector is the pair of its embeddings, [image ; text], so one inner product can weigh both: a query vector holds the
+query's embedding twice, times a weight for each half. Words lean on both halves, a photo on the image half. With a query bank
+(`query_bank.py`) two more numbers follow: the photo's bias, which words ask for and photos do not, and what makes all item
+vectors equally long. Both kinds of vectors are then divided by their length.
 
-Shapes: N items, E embedding width of a tower, D = 2E item vector.
+Shapes: N items, E embedding width of a tower, D item vector: 2E, or 2E + 2 with a bank.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from tokenizers import Tokenizer
 
 from modiste.data.images import ImageError, decode, fit
 from modiste.data.text import tokenize
+from modiste.models.query_bank import QueryBank, comparable
 from modiste.types import Embeddings, EncoderId, FloatArray, ImageLike, Item
 
 
@@ -40,6 +43,10 @@ class Towers(Protocol):
     def embed_images(self, prepared: Sequence[Any]) -> torch.Tensor: ...
 
     def embed_texts(self, texts: Sequence[str]) -> torch.Tensor: ...
+
+
+# Length that bias and filler have together in an item vector; biases have a deviation of about 0.03.
+_BIAS_ROOM = 0.3
 
 
 @dataclass(frozen=True)
@@ -66,13 +73,15 @@ class ImageTextEncoder:
         name: str,
         sha256: str,
         fusion: Fusion | None = None,
+        bank: QueryBank | None = None,
         batch_size: int = 64,
         num_threads: int = 2,
     ) -> None:
         self.towers = towers
         self.fusion = fusion or Fusion()
+        self.bank = bank
         self.batch_size = batch_size
-        self.id = EncoderId(name=name, sha256=sha256, dim=2 * towers.embed_dim)
+        self.id = EncoderId(name=name, sha256=sha256, dim=2 * towers.embed_dim + (2 if bank else 0))
         self.tower_id = EncoderId(name=name, sha256=sha256, dim=towers.embed_dim)
         self._pool = ThreadPoolExecutor(num_threads, thread_name_prefix="decode")
 
@@ -105,8 +114,17 @@ class ImageTextEncoder:
                 progress(len(batch))
         return Embeddings(self._stack(done), self.tower_id)
 
+    def encode_pairs(self, items: Sequence[Item]) -> tuple[FloatArray, FloatArray]:
+        """Items that all have photo and text -> photo and text vectors whose inner products rank, in both directions.
+
+        Raises as `encode_images` does.
+        """
+        images = self.encode_images([item.image for item in items])  # type: ignore[misc]
+        texts = self.encode_texts([item.text for item in items])
+        return comparable(images.vectors, texts.vectors, self.bank)
+
     def encode(self, items: Sequence[Item]) -> Embeddings:
-        """Items -> (N, D = 2E). A missing half is filled with the other one, so photo-only items are found by words too.
+        """Items -> (N, D). A missing half is filled with the other one, so photo-only items are found by words too.
 
         Raises
         ------
@@ -128,8 +146,13 @@ class ImageTextEncoder:
             text[with_text] = self.encode_texts([items[n].text for n in with_text]).vectors
         has_photo, has_text = np.zeros((2, len(items), 1), bool)
         has_photo[with_photo], has_text[with_text] = True, True
-        vectors = np.concatenate([np.where(has_photo, image, text), np.where(has_text, text, image)], axis=1)
-        return Embeddings((vectors / np.sqrt(2)).astype(np.float32), self.id)
+        parts = [np.where(has_photo, image, text), np.where(has_text, text, image)]
+        if self.bank:
+            bias = np.zeros((len(items), 1), np.float32)
+            bias[with_photo, 0] = self.bank.image_bias(image[with_photo]).clip(-_BIAS_ROOM, _BIAS_ROOM)
+            parts += [-bias, np.sqrt(_BIAS_ROOM**2 - bias**2)]
+        length = np.sqrt(2 + _BIAS_ROOM**2 if self.bank else 2)
+        return Embeddings((np.concatenate(parts, axis=1) / length).astype(np.float32), self.id)
 
     def encode_query(self, text: str = "", image: ImageLike | None = None) -> Embeddings:
         """Words, a photo, or both ("like this, but red") -> (1, D); inner products with `encode` rank the items.
@@ -147,10 +170,15 @@ class ImageTextEncoder:
         if photo is None or words is None:
             weight = fusion.words_on_image if photo is None else fusion.photo_on_image
             embedding = words if photo is None else photo
+            asked = weight if photo is None else 0.0
         else:
             embedding = fusion.words_in_mixed * words + (1 - fusion.words_in_mixed) * photo
+            asked = fusion.words_in_mixed * fusion.words_on_image
             weight = fusion.words_in_mixed * fusion.words_on_image + (1 - fusion.words_in_mixed) * fusion.photo_on_image
-        query = np.concatenate([weight * embedding, (1 - weight) * embedding], axis=1)  # type: ignore[operator]
+        parts = [weight * embedding, (1 - weight) * embedding]  # type: ignore[operator]
+        if self.bank:  # words ask for the bias of a photo as far as they are compared with it
+            parts.append(np.array([[asked, 0.0]], np.float32))
+        query = np.concatenate(parts, axis=1)
         query /= np.linalg.norm(query, axis=1, keepdims=True)
         return Embeddings(query.astype(np.float32), self.id)
 

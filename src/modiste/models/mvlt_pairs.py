@@ -17,6 +17,7 @@ from tokenizers import Tokenizer
 
 from modiste.models.mvlt import Mvlt
 from modiste.models.mvlt_inference import MvltTowers, PairModel, prepared_photos
+from modiste.models.query_bank import QueryBank, comparable
 from modiste.types import Item
 
 Direction = Literal["t2i", "i2t"]
@@ -33,18 +34,19 @@ def mvlt_scorers(
     batch_size: int = 1024,
     shortlist: int = 25,
     itm_share: float | None = None,
+    bank: QueryBank | None = None,
 ) -> dict[str, Mapping[Direction, Scorer]]:
     """Way -> direction -> scorer over `items`, each with photo and text: "itm", and with a contrastive head the others.
 
     `itm_share`: weight of ITM's log-odds in "rerank", the model's own by default; the rest is on ITC's logits (cosine times
-    the learned scale), both in units of log-odds.
+    the learned scale), both in units of log-odds. `bank`: ITC's scores are normalised by it.
     """
     photos = prepared_photos(items, model.config)
     texts = [item.text for item in items]
     pairs = _PairScores(PairModel(model, tokenizer, device=device, batch_size=batch_size), photos, texts)
     ways: dict[str, Mapping[Direction, Scorer]] = {}
     if model.config.embed_dim:
-        vectors = _vectors(MvltTowers(model, tokenizer, device=device), photos, texts, batch_size)
+        vectors = comparable(*_vectors(MvltTowers(model, tokenizer, device=device), photos, texts, batch_size), bank)
         ways["itc"] = {"t2i": _Cosine(vectors[1], vectors[0]), "i2t": _Cosine(vectors[0], vectors[1])}
     ways["itm"] = {"t2i": pairs.for_direction("t2i"), "i2t": pairs.for_direction("i2t")}
     if "itc" in ways:

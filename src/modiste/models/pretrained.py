@@ -1,8 +1,8 @@
 """`architecture.tag` -> weights, sha256, preprocessing, licence, expected scores; and any other encoder by name or folder.
 
-A name carries everything that makes its vectors: weights, preprocessing, tokenizer and fusion travel together in one
-folder (`config.json`, `model.safetensors`, `tokenizer.json`, `README.md`), so nobody pairs weights with the wrong
-transform. Safetensors only: nothing here can run code from a checkpoint.
+A name carries everything that makes its vectors: weights, preprocessing, tokenizer, fusion and query bank travel together in
+one folder (`config.json`, `model.safetensors`, `tokenizer.json`, `README.md`, `query_bank.safetensors` where there is one), so
+nobody pairs weights with the wrong transform. Safetensors only: nothing here can run code from a checkpoint.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
+from safetensors.numpy import load_file as load_arrays
+from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import nn
@@ -29,11 +31,13 @@ from modiste.models.architectures import ARCHITECTURES, architecture_of
 from modiste.models.inference import Fusion, ImageTextEncoder
 from modiste.models.mvlt import Mvlt
 from modiste.models.mvlt_inference import Inpainter, MvltTowers, Recogniser, Reranker
+from modiste.models.query_bank import QueryBank
 from modiste.registry import DEFAULT, PRETRAINED
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 CONFIG, MODEL, TOKENIZER, CARD = "config.json", "model.safetensors", "tokenizer.json", "README.md"
-
+BANK = "query_bank.safetensors"
+_BANK_NUMBERS = ("scale", "image_mean", "text_mean")
 
 UseT = TypeVar("UseT")
 
@@ -78,6 +82,7 @@ def save_pretrained(
     *,
     name: str,
     fusion: Fusion | None = None,
+    bank: QueryBank | None = None,
     card: str = "",
 ) -> Path:
     """Write the model's folder atomically; matrices in fp16, everything one-dimensional in fp32.
@@ -95,9 +100,13 @@ def save_pretrained(
         "model": architecture.describe(model),
         "fusion": asdict(fusion or Fusion()),
     }
+    if bank:
+        config["query_bank"] = {name: getattr(bank, name) for name in _BANK_NUMBERS}
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         save_file(state, scratch / MODEL, metadata={"format": "pt"})
+        if bank:
+            save_arrays({"images": bank.images, "texts": bank.texts}, scratch / BANK)
         (scratch / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         tokenizer.save(str(scratch / TOKENIZER))
         (scratch / CARD).write_text(card or _minimal_card(name), encoding="utf-8")
@@ -130,7 +139,7 @@ def from_pretrained(folder: str | Path, *, device: str = "cpu") -> ImageTextEnco
         towers = ARCHITECTURES[found.config["architecture"]].towers(found.model, found.tokenizer, device=device)
     except ValueError as error:
         raise PretrainedError(f"{folder}: {error}") from error
-    return ImageTextEncoder(towers, name=found.name, sha256=found.sha256, fusion=fusion)
+    return ImageTextEncoder(towers, name=found.name, sha256=found.sha256, fusion=fusion, bank=found.bank)
 
 
 def load_recogniser(name: str | Path | None = None, *, device: str = "cpu") -> Recogniser:
@@ -184,6 +193,7 @@ class LoadedModel:
     tokenizer: Tokenizer
     config: Mapping[str, Any]  # config.json
     sha256: str
+    bank: QueryBank | None = None
 
     @property
     def name(self) -> str:
@@ -227,23 +237,41 @@ def load_model(folder: str | Path) -> LoadedModel:
         raise PretrainedError(f"{folder / TOKENIZER} is damaged: {error}") from error
     if tokenizer.get_vocab_size() > (room := architecture.describe(model)["vocab_size"]):
         raise PretrainedError(f"{folder / TOKENIZER} has more words than the model's {room}")
-    return LoadedModel(model, tokenizer, config, fingerprint(model, tokenizer, config["model"]))
+    bank = _load_bank(folder, config)
+    return LoadedModel(model, tokenizer, config, fingerprint(model, tokenizer, config["model"], bank), bank)
+
+
+def _load_bank(folder: Path, config: Mapping[str, Any]) -> QueryBank | None:
+    if "query_bank" not in config:
+        return None
+    try:
+        rows = load_arrays(folder / BANK)
+        return QueryBank(rows["images"], rows["texts"], **{name: config["query_bank"][name] for name in _BANK_NUMBERS})
+    except FileNotFoundError:
+        raise PretrainedError(f"{folder / BANK} is missing, and {CONFIG} says there is one") from None
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise PretrainedError(f"{folder / BANK} is damaged, or {CONFIG} does not fit it: {error}") from error
 
 
 def push_to_hub(folder: str | Path, repo_id: str, *, private: bool = False, token: str | None = None) -> str:
-    """Upload a model folder to the Hugging Face hub and return its address. Only the folder's four files go up."""
+    """Upload a model folder to the Hugging Face hub and return its address. Only the model's own files go up."""
     from huggingface_hub import HfApi
 
     folder = Path(folder)
     from_pretrained(folder)  # what does not load here must not be published
     api = HfApi(token=token)
     address = str(api.create_repo(repo_id, private=private, exist_ok=True))
-    api.upload_folder(repo_id=repo_id, folder_path=str(folder), allow_patterns=[CONFIG, MODEL, TOKENIZER, CARD])
+    api.upload_folder(repo_id=repo_id, folder_path=str(folder), allow_patterns=[CONFIG, MODEL, TOKENIZER, CARD, BANK])
     return address
 
 
-def fingerprint(model: nn.Module, tokenizer: Tokenizer, described: Mapping[str, Any] | None = None) -> str:
-    """sha256 of everything an item's vector depends on: weights as stored, sizes and preprocessing, tokenizer.
+def fingerprint(
+    model: nn.Module,
+    tokenizer: Tokenizer,
+    described: Mapping[str, Any] | None = None,
+    bank: QueryBank | None = None,
+) -> str:
+    """sha256 of everything an item's vector depends on: weights as stored, sizes and preprocessing, tokenizer, query bank.
 
     `described` is what a folder's config.json says of the model: a field that a later version adds, with a default that
     changes nothing, must not change the name of stored vectors.
@@ -254,6 +282,9 @@ def fingerprint(model: nn.Module, tokenizer: Tokenizer, described: Mapping[str, 
     for key, tensor in sorted(_to_stored(model.state_dict()).items()):
         digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.numpy().tobytes())
+    if bank:
+        digest.update(json.dumps([getattr(bank, name) for name in _BANK_NUMBERS]).encode())
+        digest.update(bank.images.tobytes() + bank.texts.tobytes())
     return digest.hexdigest()
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modiste.recipes.pairs import PairRecipe, run_settings, training_examples
+from modiste.recipes.pairs import PairRecipe, query_bank, run_settings, training_examples
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -51,7 +51,7 @@ def build(config: DualEncoderRecipe) -> Run:
 
     from modiste.data.pairs import build_pairs
     from modiste.data.text import train_wordpiece
-    from modiste.models.clip import SIZES, DualEncoder
+    from modiste.models.clip import SIZES, DualEncoder, DualEncoderTowers
     from modiste.models.inference import photo_tensor
     from modiste.models.pretrained import load_model, save_pretrained
     from modiste.training.run import Run
@@ -82,7 +82,8 @@ def build(config: DualEncoderRecipe) -> Run:
 
     def publish(trained: torch.nn.Module, folder: Path) -> None:
         assert isinstance(trained, DualEncoder)
-        save_pretrained(folder, trained, tokenizer, name=f"dual_encoder_{config.size}.{folder.parent.name}")
+        bank = query_bank(config, DualEncoderTowers(trained, tokenizer, device=trained.device), data, examples)
+        save_pretrained(folder, trained, tokenizer, name=f"dual_encoder_{config.size}.{folder.parent.name}", bank=bank)
 
     return Run(
         name="dual_encoder",

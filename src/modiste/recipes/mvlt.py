@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from modiste.recipes.pairs import PairRecipe, run_settings, training_examples
+from modiste.recipes.pairs import PairRecipe, query_bank, run_settings, training_examples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,6 +104,7 @@ def build(config: MvltRecipe) -> Run:
     from modiste.data.text import train_wordpiece
     from modiste.models.inference import photo_tensor
     from modiste.models.mvlt import Mvlt, MvltObjective
+    from modiste.models.mvlt_inference import MvltTowers
     from modiste.models.mvlt_towers import copy_towers
     from modiste.models.pretrained import load_model, save_pretrained
     from modiste.training.run import Run
@@ -142,7 +143,11 @@ def build(config: MvltRecipe) -> Run:
 
     def publish(trained: torch.nn.Module, folder: Path) -> None:
         assert isinstance(trained, Mvlt)
-        save_pretrained(folder, trained, tokenizer, name=f"mvlt_{config.size}.{folder.parent.name}")
+        bank = None
+        if trained.config.embed_dim:
+            towers = MvltTowers(trained, tokenizer, device=next(trained.parameters()).device)
+            bank = query_bank(config, towers, data, examples)
+        save_pretrained(folder, trained, tokenizer, name=f"mvlt_{config.size}.{folder.parent.name}", bank=bank)
 
     return Run(
         name="mvlt",

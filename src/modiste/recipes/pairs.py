@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from modiste.data.examples import PhotoTextExample
     from modiste.data.pairs import PairData
+    from modiste.models.inference import Towers
+    from modiste.models.query_bank import QueryBank
     from modiste.types import Item
 
 
@@ -61,6 +65,8 @@ class PairRecipe:
     """bf16, fp32, or auto: bf16 where the hardware computes in it."""
     init_from: str = ""
     """A model folder to start from: a new run with its weights, sizes and tokenizer."""
+    bank_size: int = 8000
+    """Training photos and texts saved with the model as its query bank (models/query_bank.py); 0 for none."""
     eval_every: int = 6
     """Epochs between evaluations on the validation split; 0: never."""
     seed: int = 0
@@ -82,6 +88,25 @@ def training_examples(
         examples += drawn * config.atelier_repeats
     captions = [text for example in examples for text, _ in example.captions]
     return items, examples, ["photo"] if config.photos_alone else captions
+
+
+def query_bank(
+    config: PairRecipe, towers: Towers, data: PairData, examples: Sequence[PhotoTextExample]
+) -> QueryBank | None:
+    """The bank that travels with a trained model: photos and first captions of examples that it learned from."""
+    import torch
+
+    from modiste.models.inference import ImageTextEncoder
+    from modiste.models.query_bank import QueryBank, chosen_rows
+
+    if not config.bank_size or config.photos_alone:
+        return None
+    rows = chosen_rows(len(data), config.bank_size, config.seed)
+    with torch.inference_mode():
+        images = [towers.embed_images(list(part)).float().cpu() for part in data.images[list(rows)].split(256)]
+    encoder = ImageTextEncoder(towers, name="in training", sha256="")
+    texts = encoder.encode_texts([examples[row].captions[0][0] for row in rows])
+    return QueryBank.of(torch.cat(images).numpy(), texts.vectors)
 
 
 def run_settings(config: PairRecipe, data: PairData) -> dict[str, Any]:

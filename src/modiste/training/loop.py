@@ -326,7 +326,9 @@ def _publish(run: Run, model: nn.Module, ema: Ema | None, folder: Path) -> None:
     with ema.applied(model) if ema else nullcontext():
         save_tensors(folder / "model.safetensors", model.state_dict())
         if run.publish:
+            model.eval()
             run.publish(model, folder / "model")
+            model.train()
 
 
 def _seed(*entropy: int) -> None:
