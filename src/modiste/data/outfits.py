@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from modiste.data.photos import PhotoItems
 from modiste.taxonomy import GRANULARITIES, Granularity
 from modiste.types import Item, Outfit, OutfitRules
 
@@ -20,6 +21,7 @@ class Look:
     group: str = ""  # near-identical looks share it; empty means the look alone
     user: str = ""
     text: str = ""  # a description in words, where there is one
+    slots: tuple[str, ...] = ()  # the role of each item where the data set says it, else empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class FitbQuestion:
     """
 
     partial: tuple[str, ...]  # the look without the blank
-    candidates: tuple[str, ...]  # in the order of the file
+    candidates: tuple[str, ...]  # in the order of the file; a wrong one may appear twice, as in some official questions
     correct: str  # one of the candidates
 
 
@@ -56,6 +58,11 @@ class OutfitData:
     def outfit(self, look: Look) -> Outfit:
         """Raises `KeyError` for an item that is not there."""
         return Outfit(tuple(self.items[one] for one in look.item_ids), id=look.id)
+
+    @property
+    def bare(self) -> Mapping[str, Item]:
+        """The items without photos where these stay on the disk until asked for: all that labels and words need."""
+        return self.items.bare if isinstance(self.items, PhotoItems) else self.items
 
     @cached_property
     def seen(self) -> frozenset[str]:
@@ -77,8 +84,20 @@ def violations(data: OutfitData, split: str, rules: OutfitRules | None = None) -
     looks = [look for look in data.looks.get(split, ()) if look.label != 0]
     if not looks:
         raise ValueError(f"{data.name}: no look in split {split!r}; there is {', '.join(data.looks) or 'none'}")
-    items = [[data.items[one] for one in look.item_ids] for look in looks]
+    bare = data.bare
+    items = [[bare[one] for one in look.item_ids] for look in looks]
     return {
         granularity: sum(bool(replace(rules, granularity=granularity).violations(look)) for look in items) / len(items)
         for granularity in GRANULARITIES
     }
+
+
+def known(
+    looks: Mapping[str, Sequence[Look]], items: Container[str]
+) -> tuple[dict[str, tuple[Look, ...]], dict[str, int]]:
+    """The looks all of whose items are there, and the number of the others per split: what a reader ends with."""
+    kept = {
+        split: tuple(look for look in found if all(one in items for one in look.item_ids))
+        for split, found in looks.items()
+    }
+    return kept, {split: len(found) - len(kept[split]) for split, found in looks.items()}
