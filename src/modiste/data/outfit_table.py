@@ -180,4 +180,4 @@ def _label(value: object) -> float | None:
         return None
     if isinstance(value, bool | int | float) and math.isfinite(value) and 0 <= value <= 1:
         return float(value)
-    raise _BadLine("label", f"a number from 0 to 1 is needed, not {str(value)[:40]!r}")
+    raise _BadLine("label", f"a number from 0 to 1 is needed, not {repr(value)[:40]}")

@@ -4,7 +4,8 @@ Read from `polyvore_t/polyvore_t_{train,valid,test}.jsonl.gz`; a line: `{"set_id
 "119704139_1", "slot": "upper", "name": "dolce gabbana silk shirt"}, ...]}`. The slots are upper, bottom, shoe, bag and
 accessory. There are no photos, and an item's id belongs to its look, so nothing can be known of an item but its name and
 slot: what a scorer of words can do out of the shop it was trained on. Items of the same name share a group, for nothing
-tells them apart.
+tells them apart. An item without a name (140 of 15,082) is called by its slot, so that it can be encoded at all, and has
+the attribute `named` False: who asks for one of these asks for what cannot be known.
 """
 
 from __future__ import annotations
@@ -69,10 +70,11 @@ def _looks(path: Path, items: dict[str, Item]) -> Iterator[Look]:
             raise ValueError(
                 f'{where}: {{"set_id", "items": [{{"item", "slot", "name"}}]}} is needed ({error!r})'
             ) from error
-        if not found or not all(
-            isinstance(part, str) and part for part in (set_id, *(part for one in found for part in one))
-        ):
-            raise ValueError(f"{where}: no items, or an empty id, slot or name")
+        ids = (set_id, *(one[0] for one in found))
+        if not found or not all(isinstance(one, str) and one for one in ids):
+            raise ValueError(f"{where}: no items, or an id that is empty or no text")
+        if not all(isinstance(slot, str) and isinstance(name, str) for _, slot, name in found):
+            raise ValueError(f"{where}: a slot or a name that is no text")
         if set_id in seen:
             raise ValueError(f"{where}: look {set_id!r} is there already")
         seen.add(set_id)
@@ -81,8 +83,8 @@ def _looks(path: Path, items: dict[str, Item]) -> Iterator[Look]:
                 raise ValueError(f"{where}: unknown slot {slot[:40]!r} of item {item_id!r}; known: {', '.join(SLOTS)}")
             if item_id in items:
                 raise ValueError(f"{where}: item {item_id!r} is there already; an item belongs to one look")
-            title = " ".join(name.split())
-            items[item_id] = Item(item_id, title=title, category=slot, group=title)
+            title = " ".join(name.split()) or slot
+            items[item_id] = Item(item_id, title, category=slot, attributes={"named": bool(name.strip())}, group=title)
         yield Look(set_id, tuple(item_id for item_id, _, _ in found), slots=tuple(slot for _, slot, _ in found))
 
 
