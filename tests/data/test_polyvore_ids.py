@@ -108,7 +108,10 @@ def test_the_real_files(real_data: Path) -> None:
     by_id = {frozenset(look.item_ids) for look in data.looks["test"]}
     for one in data.fitb["test"]:
         assert frozenset((*one.partial, one.correct)) in by_id
-        assert len({data.items[candidate].category for candidate in one.candidates}) == 1
+    kinds = [{data.items[candidate].category for candidate in one.candidates} for one in data.fitb["test"]]
+    assert (
+        0 < sum(len(some) > 1 for some in kinds) <= 21
+    )  # the official wrong candidates are of one category but for these
     assert unknown_labels({item.category for item in data.items.values()}) == []
 
 

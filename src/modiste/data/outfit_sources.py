@@ -115,7 +115,8 @@ def _folder(folder: Path, report: FeedReport) -> OutfitData:
         elif found.keys() == {""}:
             looks = _by_hash(found[""])
         else:
-            report.warn(NO_SPLIT_WARNING, len(found.pop("", ())))
+            if unsaid := len(found.pop("", ())):
+                report.warn(NO_SPLIT_WARNING, unsaid)
             looks = found
     kept, missing = known(looks, items)
     if lost := sum(missing.values()):
