@@ -49,22 +49,24 @@ SLOTS: tuple[str, ...] = tuple(SLOT_OF_SUPER_CATEGORY.values())
 _NOUNS: Mapping[str, str] = MappingProxyType(
     {
         "tops": "top tshirt t-shirt tee shirt blouse polo sweater jumper pullover sweatshirt hoodie tunic kurta kurti "
-        "camisole tank cardigan vest crop-top bodysuit turtleneck henley knitwear upper shrug waistcoat topwear",
+        "camisole tank cardigan vest crop-top bodysuit turtleneck henley knitwear upper shrug waistcoat topwear poloshirt",
         "bottoms": "trouser pant jean jegging short skirt legging capri chino jogger culotte track-pant bottom "
-        "patiala salwar churidar cargo bottomwear miniskirt bermuda",
-        "dresses": "dress gown jumpsuit romper sundress playsuit saree sari one-piece pinafore dungaree all-body",
+        "patiala salwar churidar cargo bottomwear miniskirt bermuda skort",
+        "dresses": "dress gown jumpsuit romper sundress playsuit saree sari one-piece pinafore dungaree all-body overall "
+        "pichi",
         "outerwear": "jacket coat blazer parka trench trench-coat raincoat overcoat anorak poncho cape puffer "
-        "windbreaker bomber gilet",
+        "windbreaker bomber gilet trenchcoat overshirt kaftan",
         "shoes": "shoe boot bootie sneaker trainer sandal heel flat loafer pump mule flip-flop slipper oxford "
         "ballerina moccasin espadrille stiletto wedge footwear clog derby brogue",
         "bags": "bag handbag backpack clutch tote purse rucksack satchel duffel briefcase pouch crossbody messenger "
-        "trolley-bag wallet suitcase",
-        "hats": "hat cap beanie beret fedora headwear sunhat visor bonnet headband",
+        "trolley-bag wallet suitcase citybag",
+        "hats": "hat cap beanie beret fedora headwear sunhat visor bonnet headband hairband hairclip turban",
         "accessories": "belt scarf tie sunglass sunglasses glove watch stole dupatta muffler suspender cufflink bow-tie "
-        "umbrella eyewear accessory keychain key-chain bottle sleeve shawl glasses bowtie",
+        "umbrella eyewear accessory keychain key-chain bottle sleeve shawl glasses bowtie foulard "
+        "kerchief brace keyring",
         "jewellery": "necklace earring ring bracelet bangle pendant brooch jewellery jewelry chain anklet choker",
         "hosiery": "sock stocking tight hosiery pantyhose",
-        "sets": "set combo suit tracksuit co-ord lehenga kit swimwear bikini swimsuit pyjama nightwear",
+        "sets": "set combo suit tracksuit co-ord lehenga kit swimwear bikini swimsuit pyjama nightwear nightgown",
     }
 )
 _SUPER_OF_NOUN: Mapping[str, str] = MappingProxyType(
@@ -100,6 +102,12 @@ _EXCEPTIONS: Mapping[str, str] = MappingProxyType(
         "dress shirt": "tops",
         "shirt dress": "dresses",
         "jumper dress": "dresses",
+        # Mango outfits (product types)
+        "outer vest": "outerwear",  # padded; a plain "Vest" is worn as a top as often as over one
+        "dressing gown (bata)": "sets",
+        "bikini pantie": "bottoms",  # as "Bikini top" is a top: the two are bought and worn as a pair
+        "card holder": "accessories",  # carried in a bag, not instead of one
+        "case": "accessories",
     }
 )
 

@@ -16,6 +16,7 @@ from modiste.data.feed import SUFFIXES, FeedReport, find_table, read_feed
 from modiste.types import Item
 
 _log = logging.getLogger(__name__)
+SPLIT_NAMES = {"validation": "valid", "val": "valid", "dev": "valid"}  # what others call a split -> our name
 _ATELIER = re.compile(r"atelier:(\d{1,9})(?::(\d{1,9}))?")
 # Of ten parts of the products, those that belong to each split when the source itself does not say.
 _TENTHS = {"train": range(8), "valid": range(8, 9), "test": range(9, 10)}
@@ -174,11 +175,12 @@ def _select(items: Iterable[Item], split: str | None) -> list[Item]:
     if split is None:
         return found
     if any("split" in item.attributes for item in found):
-        names = {"validation": "valid", "val": "valid", "dev": "valid"}
         labels = [str(item.attributes.get("split", "")).lower() for item in found]
-        return [item for item, label in zip(found, labels, strict=True) if names.get(label, label) == split]
-    return [item for item in found if _tenth(item.product) in _TENTHS[split]]
+        return [item for item, label in zip(found, labels, strict=True) if SPLIT_NAMES.get(label, label) == split]
+    return [item for item in found if split_by_hash(item.product) == split]
 
 
-def _tenth(product: str) -> int:
-    return int.from_bytes(hashlib.sha256(product.encode()).digest()[:8], "big") % 10
+def split_by_hash(key: str) -> str:
+    """The split of what belongs to a key (a product, a group of looks) where nothing else says it: 80/10/10 by hash."""
+    tenth = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") % 10
+    return next(split for split, tenths in _TENTHS.items() if tenth in tenths)

@@ -82,7 +82,7 @@ def open_table(path: Path, report: FeedReport) -> Table:
     if suffix in TEXT_SUFFIXES:
         table = _open_text(path, report.warn)
     elif suffix in JSON_SUFFIXES:
-        table = _peeked(_json_rows(path, report.warn))
+        table = _peeked(json_rows(path, report.warn))
     elif suffix in PARQUET_SUFFIXES:
         table = _open_parquet(path)
     else:
@@ -229,7 +229,8 @@ def _cells(columns: list[str], rows: Iterator[tuple[int, list[str], str]], *, ut
 # --- JSON lines --------------------------------------------------------------------------------------------------------
 
 
-def _json_rows(path: Path, warn: Warn) -> Iterator[Row]:
+def json_rows(path: Path, warn: Warn) -> Iterator[Row]:
+    """The lines of a JSON-lines file, blank ones skipped; what is no JSON object comes out as a row with its problem."""
     codec, errors = _encoding(path, warn)
     number = 0
     with path.open(encoding=codec, errors=errors, newline="\n") as stream:
