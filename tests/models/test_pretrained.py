@@ -17,6 +17,7 @@ from modiste.models.pretrained import (
     BANK,
     CARD,
     CONFIG,
+    LINES,
     MODEL,
     TOKENIZER,
     PretrainedError,
@@ -141,7 +142,7 @@ def test_push_to_hub_sends_only_a_model_that_loads(folder: Path, monkeypatch: py
     monkeypatch.setattr(huggingface_hub, "HfApi", Hub)
     assert push_to_hub(folder, "someone/encoder") == "hub/someone/encoder"
     assert sent["repo_id"] == "someone/encoder"
-    assert sorted(sent["allow_patterns"]) == sorted([BANK, CARD, CONFIG, MODEL, TOKENIZER])  # type: ignore[call-overload]
+    assert sorted(sent["allow_patterns"]) == sorted([BANK, LINES, CARD, CONFIG, MODEL, TOKENIZER])  # type: ignore[call-overload]
     _truncate(folder / MODEL)
     sent.clear()
     with pytest.raises(PretrainedError):

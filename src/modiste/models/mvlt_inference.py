@@ -20,6 +20,7 @@ from torch import Tensor
 from modiste.data.images import ImageError, decode
 from modiste.data.masking import MaskStyle, hide_pixels, pixel_mask
 from modiste.models.inference import average_over_views, photo_tensor, token_tensors
+from modiste.models.label_lines import LabelLines
 from modiste.models.mvlt import Mvlt, MvltConfig, Pyramid
 from modiste.types import FloatArray, Item
 
@@ -275,13 +276,20 @@ def prepared_photos(items: Sequence[Item], config: MvltConfig) -> Tensor:
 
 
 class Recogniser:
-    """The label heads: what an item is, from its photo, its words, or both.
+    """The label heads, and with `lines` the words' own say: what an item is, from its photo, its words, or both.
 
     Raises `ValueError` for a model without label heads.
     """
 
     def __init__(
-        self, model: Mvlt, tokenizer: Tokenizer, *, name: str = "", sha256: str = "", device: str | torch.device = "cpu"
+        self,
+        model: Mvlt,
+        tokenizer: Tokenizer,
+        *,
+        name: str = "",
+        sha256: str = "",
+        device: str | torch.device = "cpu",
+        lines: LabelLines | None = None,
     ) -> None:
         if not model.labels:
             raise ValueError("this MVLT has no label heads; train one with the tag objective")
@@ -289,6 +297,7 @@ class Recogniser:
         self.tokenizer = tokenizer
         self.name, self.sha256 = name, sha256
         self.device = torch.device(device)
+        self.lines = lines
 
     @property
     def labels(self) -> Mapping[str, tuple[str, ...]]:
@@ -335,9 +344,20 @@ class Recogniser:
             if images is not None:  # a garment is the same seen in a mirror
                 mirrored = self.model.label_logits(self.model.encode(images.flip(3), ids, mask))
                 logits = {name: (one + mirrored[name]) / 2 for name, one in logits.items()}
-            for name, one in logits.items():
-                found[name][rows] = one.softmax(dim=1).cpu().numpy()
+            deep = {name: one.float().cpu().numpy() for name, one in logits.items()}
+            told = [n for n, item in enumerate(chosen) if item.text]
+            if self.lines and told:
+                of_told = self.lines.logits(ids.cpu().numpy()[told], {name: one[told] for name, one in deep.items()})
+                for name, one in of_told.items():
+                    deep[name][told] = one
+            for name, one in deep.items():
+                found[name][rows] = _softmax(one)
         return found
+
+
+def _softmax(logits: FloatArray) -> FloatArray:
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True), np.float32)
 
 
 class Inpainter:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
@@ -29,6 +30,7 @@ from modiste import __version__
 from modiste.data.text import canonical_json
 from modiste.models.architectures import ARCHITECTURES, architecture_of
 from modiste.models.inference import Fusion, ImageTextEncoder
+from modiste.models.label_lines import LabelLines, Lines
 from modiste.models.mvlt import Mvlt
 from modiste.models.mvlt_inference import Inpainter, MvltTowers, Recogniser, Reranker
 from modiste.models.query_bank import QueryBank
@@ -36,7 +38,7 @@ from modiste.registry import DEFAULT, PRETRAINED
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 CONFIG, MODEL, TOKENIZER, CARD = "config.json", "model.safetensors", "tokenizer.json", "README.md"
-BANK = "query_bank.safetensors"
+BANK, LINES = "query_bank.safetensors", "label_lines.safetensors"
 _BANK_NUMBERS = ("scale", "image_mean", "text_mean")
 
 UseT = TypeVar("UseT")
@@ -83,6 +85,7 @@ def save_pretrained(
     name: str,
     fusion: Fusion | None = None,
     bank: QueryBank | None = None,
+    lines: LabelLines | None = None,
     card: str = "",
 ) -> Path:
     """Write the model's folder atomically; matrices in fp16, everything one-dimensional in fp32.
@@ -102,11 +105,15 @@ def save_pretrained(
     }
     if bank:
         config["query_bank"] = {name: getattr(bank, name) for name in _BANK_NUMBERS}
+    if lines:
+        config["label_lines"] = {name: [one.slope, one.share] for name, one in lines.labels.items()}
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         save_file(state, scratch / MODEL, metadata={"format": "pt"})
         if bank:
             save_arrays({"images": bank.images, "texts": bank.texts}, scratch / BANK)
+        if lines:
+            save_arrays(_arrays(lines), scratch / LINES)
         (scratch / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         tokenizer.save(str(scratch / TOKENIZER))
         (scratch / CARD).write_text(card or _minimal_card(name), encoding="utf-8")
@@ -144,7 +151,7 @@ def from_pretrained(folder: str | Path, *, device: str = "cpu") -> ImageTextEnco
 
 def load_recogniser(name: str | Path | None = None, *, device: str = "cpu") -> Recogniser:
     """What tells an item's labels, by registered name or folder; raises `PretrainedError` for a model that cannot."""
-    return _load_mvlt(name, device, Recogniser)
+    return _load_mvlt(name, device, Recogniser, lines=True)
 
 
 def load_inpainter(name: str | Path | None = None, *, device: str = "cpu") -> Inpainter:
@@ -167,7 +174,7 @@ def reranker_of(encoder: ImageTextEncoder) -> Reranker | None:
     )
 
 
-def _load_mvlt(name: str | Path | None, device: str, use: Callable[..., UseT]) -> UseT:
+def _load_mvlt(name: str | Path | None, device: str, use: Callable[..., UseT], *, lines: bool = False) -> UseT:
     name = str(name or DEFAULT)
     known = PRETRAINED.get(name)
     if known and not known.ships:
@@ -180,7 +187,8 @@ def _load_mvlt(name: str | Path | None, device: str, use: Callable[..., UseT]) -
         )
     _check_registered(name, found.sha256)
     try:
-        return use(found.model, found.tokenizer, name=found.name, sha256=found.sha256, device=device)
+        more = {"lines": found.lines} if lines else {}
+        return use(found.model, found.tokenizer, name=found.name, sha256=found.sha256, device=device, **more)
     except ValueError as error:
         raise PretrainedError(f"{name}: {error}") from error
 
@@ -194,6 +202,7 @@ class LoadedModel:
     config: Mapping[str, Any]  # config.json
     sha256: str
     bank: QueryBank | None = None
+    lines: LabelLines | None = None
 
     @property
     def name(self) -> str:
@@ -238,7 +247,32 @@ def load_model(folder: str | Path) -> LoadedModel:
     if tokenizer.get_vocab_size() > (room := architecture.describe(model)["vocab_size"]):
         raise PretrainedError(f"{folder / TOKENIZER} has more words than the model's {room}")
     bank = _load_bank(folder, config)
-    return LoadedModel(model, tokenizer, config, fingerprint(model, tokenizer, config["model"], bank), bank)
+    lines = _load_lines(folder, config)
+    sha256 = fingerprint(model, tokenizer, config["model"], bank, lines)
+    return LoadedModel(model, tokenizer, config, sha256, bank, lines)
+
+
+def _arrays(lines: LabelLines) -> dict[str, NDArray[Any]]:
+    found: dict[str, NDArray[Any]] = {"idf": lines.idf}
+    for name, one in lines.labels.items():
+        found |= {f"{name}.weights": one.weights, f"{name}.bias": one.bias}
+    return found
+
+
+def _load_lines(folder: Path, config: Mapping[str, Any]) -> LabelLines | None:
+    if "label_lines" not in config:
+        return None
+    try:
+        arrays = load_arrays(folder / LINES)
+        labels = {
+            name: Lines(arrays[f"{name}.weights"], arrays[f"{name}.bias"], float(slope), float(share))
+            for name, (slope, share) in config["label_lines"].items()
+        }
+        return LabelLines(arrays["idf"], labels)
+    except FileNotFoundError:
+        raise PretrainedError(f"{folder / LINES} is missing, and {CONFIG} says there is one") from None
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise PretrainedError(f"{folder / LINES} is damaged, or {CONFIG} does not fit it: {error}") from error
 
 
 def _load_bank(folder: Path, config: Mapping[str, Any]) -> QueryBank | None:
@@ -261,7 +295,9 @@ def push_to_hub(folder: str | Path, repo_id: str, *, private: bool = False, toke
     from_pretrained(folder)  # what does not load here must not be published
     api = HfApi(token=token)
     address = str(api.create_repo(repo_id, private=private, exist_ok=True))
-    api.upload_folder(repo_id=repo_id, folder_path=str(folder), allow_patterns=[CONFIG, MODEL, TOKENIZER, CARD, BANK])
+    api.upload_folder(
+        repo_id=repo_id, folder_path=str(folder), allow_patterns=[CONFIG, MODEL, TOKENIZER, CARD, BANK, LINES]
+    )
     return address
 
 
@@ -270,8 +306,9 @@ def fingerprint(
     tokenizer: Tokenizer,
     described: Mapping[str, Any] | None = None,
     bank: QueryBank | None = None,
+    lines: LabelLines | None = None,
 ) -> str:
-    """sha256 of everything an item's vector depends on: weights as stored, sizes and preprocessing, tokenizer, query bank.
+    """sha256 of all that a model says: weights as stored, sizes and preprocessing, tokenizer, query bank, label lines.
 
     `described` is what a folder's config.json says of the model: a field that a later version adds, with a default that
     changes nothing, must not change the name of stored vectors.
@@ -285,6 +322,9 @@ def fingerprint(
     if bank:
         digest.update(json.dumps([getattr(bank, name) for name in _BANK_NUMBERS]).encode())
         digest.update(bank.images.tobytes() + bank.texts.tobytes())
+    if lines:
+        digest.update(json.dumps([[name, one.slope, one.share] for name, one in lines.labels.items()]).encode())
+        digest.update(b"".join(array.tobytes() for array in _arrays(lines).values()))
     return digest.hexdigest()
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from tokenizers import Tokenizer
 
+    from modiste.data.pairs import PairData
+    from modiste.models.label_lines import LabelLines
     from modiste.models.mvlt import Mvlt, MvltConfig
     from modiste.training.run import Eval, Run
     from modiste.types import Item
@@ -63,6 +65,8 @@ class MvltRecipe(PairRecipe):
     """Of the labels' cross-entropy."""
     labels: tuple[str, ...] = ("article_type", "sub_category", "colour", "gender", "season", "usage")
     """Attributes that label heads learn, where `tag` is among the objectives."""
+    label_lines: bool = True
+    """Fit hyperplanes on the words of the titles beside the label heads (models/label_lines.py) when training is over."""
     frozen_towers: bool = False
     """Stages before the joint ones, words and contrastive head stay as `init_from` has them: a fraction of the work."""
     mask_style: Literal["random_grid", "grid", "stroke", "center"] = "random_grid"
@@ -147,7 +151,9 @@ def build(config: MvltRecipe) -> Run:
         if trained.config.embed_dim:
             towers = MvltTowers(trained, tokenizer, device=next(trained.parameters()).device)
             bank = query_bank(config, towers, data, examples)
-        save_pretrained(folder, trained, tokenizer, name=f"mvlt_{config.size}.{folder.parent.name}", bank=bank)
+        name = f"mvlt_{config.size}.{folder.parent.name}"
+        lines = label_lines(config, trained, tokenizer, data) if labels and config.label_lines else None
+        save_pretrained(folder, trained, tokenizer, name=name, bank=bank, lines=lines)
 
     return Run(
         name="mvlt",
@@ -158,6 +164,31 @@ def build(config: MvltRecipe) -> Run:
         publish=publish,
         **run_settings(config, data),
     )
+
+
+def label_lines(config: MvltRecipe, model: Mvlt, tokenizer: Tokenizer, data: PairData) -> LabelLines | None:
+    """The words' own say beside the label heads: fitted on the training titles, mixed on validation items if there are any."""
+    import numpy as np
+
+    from modiste.data.pairs import class_numbers
+    from modiste.data.sources import has_split, load_items
+    from modiste.data.text import tokenize
+    from modiste.models.label_lines import fit_lines, mixed
+    from modiste.models.mvlt_inference import Recogniser
+    from modiste.types import Item
+
+    if config.photos_alone or data.classes is None or not has_split(config.data, "valid"):
+        return None
+    lines = fit_lines(
+        data.token_ids[:, 0].long().numpy(), data.classes.numpy(), model.labels, vocab_size=model.config.vocab_size
+    )
+    items = [item for item in load_items(config.data, "valid") if item.image is not None and item.text]
+    blind = [Item(item.id, item.title, item.image, description=item.description) for item in items]
+    recogniser = Recogniser(model, tokenizer, device=model.device)
+    deep = {name: np.log(found.clip(1e-9)) for name, (_, found) in recogniser.recognise(blind).items()}
+    token_ids = tokenize(tokenizer, [item.text for item in items], model.config.context_length)[0]
+    classes = class_numbers(items, model.labels).numpy()
+    return mixed(lines, token_ids, deep, {name: classes[:, at] for at, name in enumerate(model.labels)})
 
 
 def class_names(items: Sequence[Item], names: Sequence[str]) -> dict[str, tuple[str, ...]]:
