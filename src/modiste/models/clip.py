@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from modiste.data.batches import ImageTextBatch
 from modiste.losses import itc_loss, view_loss
 from modiste.models.inference import average_over_views, photo_tensor, token_tensors
+from modiste.models.word_trust import WordTrust
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,7 @@ class TextTower(nn.Module):
         super().__init__()
         self.tokens = nn.Embedding(config.vocab_size, config.text_dim, padding_idx=0)
         nn.init.normal_(self.tokens.weight, std=0.02)
+        self.trust = WordTrust(config.vocab_size)
         self.depth = config.text_depth
         if self.depth:
             self.positions = nn.Parameter(torch.zeros(config.context_length, config.text_dim))
@@ -154,7 +156,8 @@ class TextTower(nn.Module):
         words = self.tokens(token_ids)  # (B, L, D)
         weights = attention_mask[:, :, None].to(words.dtype)
         count = weights.sum(dim=1).clamp(min=1)
-        features = [self.bag_norm((words * weights).sum(dim=1) / count.sqrt())]  # (B, D)
+        trusted = weights if self.training else weights * self.trust(token_ids)[:, :, None]
+        features = [self.bag_norm((words * trusted).sum(dim=1) / count.sqrt())]  # (B, D)
         if self.depth:
             x = self.encoder(words + self.positions[: token_ids.shape[1]], src_key_padding_mask=~attention_mask)
             features.insert(0, (x * weights).sum(dim=1) / count)

@@ -34,6 +34,7 @@ from modiste.data.masking import IGNORED, MaskStyle, hide_pixels, hide_words, pi
 from modiste.losses import itc_loss, itm_loss, masked_cross_entropy, mir_loss, ranking_loss
 from modiste.models.mvlt_decoders import Decoder, build_decoder
 from modiste.models.mvlt_trunk import ConvStage, SplitNorm
+from modiste.models.word_trust import WordTrust
 
 EPS = 1e-6  # of every layer norm in PVT
 
@@ -375,6 +376,7 @@ class Mvlt(nn.Module):
         if needs_itc and not config.embed_dim:
             raise ValueError("the contrastive objective and hard negatives need embed_dim, the width of the ITC head")
         self.words = nn.Embedding(config.vocab_size, config.word_dim, padding_idx=0)
+        self.word_trust = WordTrust(config.vocab_size)
         self.word_positions = nn.Parameter(torch.empty(1, config.context_length, config.word_dim))
         self.word_segment = nn.Parameter(
             torch.empty(1, 1, config.word_dim)
@@ -469,7 +471,10 @@ class Mvlt(nn.Module):
             token_ids, found.attention_mask = self._padded(token_ids, attention_mask)
             words = self.words(token_ids)
             is_word = (token_ids != 0)[..., None]  # the tied MLM decoder moves the embedding of padding, too
-            found.bag = (words * is_word).sum(dim=1) / is_word.sum(dim=1).sqrt()  # (B, W)
+            trusted = is_word.to(words.dtype)
+            if not self.training or self.objective.frozen_towers:  # words that do not learn are read as later in use
+                trusted = trusted * self.word_trust(token_ids)[..., None]
+            found.bag = (words * trusted).sum(dim=1) / is_word.sum(dim=1).sqrt()  # (B, W)
             text = words + self.word_positions[:, : token_ids.shape[1]] + self.word_segment
             text = self.dropout(self.words_norm(text))
             found.text.append(text)

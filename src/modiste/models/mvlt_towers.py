@@ -52,6 +52,7 @@ def _our_names(key: str, places: list[tuple[int, int]]) -> tuple[str, ...]:
     whole = {
         "image_tower.project.": "itc_image.project.",
         "text_tower.tokens.": "words.",
+        "text_tower.trust.": "word_trust.",
         "text_tower.bag_norm.": "itc_text.norm.",
         "text_tower.project.": "itc_text.project.",
         "log_logit_scale": "log_logit_scale",

@@ -238,6 +238,9 @@ def load_model(folder: str | Path) -> LoadedModel:
         state = load_file(folder / MODEL)
     except (SafetensorError, OSError) as error:
         raise PretrainedError(f"{folder / MODEL} is damaged: {error}") from error
+    for key, value in model.state_dict().items():  # models saved before words were trusted by how often they came
+        if key.endswith("trust.weights"):
+            state.setdefault(key, value)
     _check_keys(folder / MODEL, model.state_dict(), state)
     model.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in state.items()})
     try:

@@ -78,6 +78,7 @@ def build(config: DualEncoderRecipe) -> Run:
         made = DualEncoder(sizes)
         if start:
             made.load_state_dict(start.model.state_dict())
+        made.text_tower.trust.count(data.token_ids, config.word_prior)
         return made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def publish(trained: torch.nn.Module, folder: Path) -> None:

@@ -143,6 +143,7 @@ def build(config: MvltRecipe) -> Run:
             from modiste.models.mvlt_pvt import load_pvt
 
             load_pvt(made, config.pvt)
+        made.word_trust.count(data.token_ids, config.word_prior)
         return made
 
     def publish(trained: torch.nn.Module, folder: Path) -> None:

@@ -65,7 +65,9 @@ class PairRecipe:
     """bf16, fp32, or auto: bf16 where the hardware computes in it."""
     init_from: str = ""
     """A model folder to start from: a new run with its weights, sizes and tokenizer."""
-    bank_size: int = 8000
+    word_prior: float = 10.0
+    """A word that n training texts have counts n / (n + word_prior) when texts are encoded (models/word_trust.py)."""
+    bank_size: int = 16_000
     """Training photos and texts saved with the model as its query bank (models/query_bank.py); 0 for none."""
     eval_every: int = 6
     """Epochs between evaluations on the validation split; 0: never."""
