@@ -96,6 +96,17 @@ def ablation_table(runs: list[dict]) -> str:
     return "\n".join(lines)
 
 
+def parts_table(result: dict) -> str:
+    """What each part of the encoder's inference is worth."""
+    keys = [f"{way}_{metric}" for way in ("t2i", "i2t") for metric in METRICS if metric != "MRR"]
+    head = [f"text→image {metric}" for metric in METRICS if metric != "MRR"]
+    head += [name.replace("text→image", "image→text") for name in head]
+    lines = [f"|  | {' | '.join(head)} | sum |", "|" + "---|" * (len(keys) + 2)]
+    for row in result["rows"]:
+        lines.append(f"| {row['row']} | {' | '.join(f'{row[key]:.1f}' for key in keys)} | {row['sum']:.1f} |")
+    return "\n".join(lines)
+
+
 def blocks() -> dict[str, str]:
     """Marker -> Markdown."""
     found = {}
@@ -109,6 +120,7 @@ def blocks() -> dict[str, str]:
             ("chance", baseline, "chance"),
         ]
     )
+    found["encoder-parts"] = parts_table(load("encoder_parts"))
     baseline, vectors = load("baseline_full"), load("mvlt_full_vectors")
     found["products-full"] = table(
         [
