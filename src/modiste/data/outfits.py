@@ -21,6 +21,26 @@ class Look:
     text: str = ""  # a description in words, where there is one
 
 
+@dataclass(frozen=True, slots=True)
+class CpQuestion:
+    """Is this a look? One line of a data set's own compatibility questions."""
+
+    item_ids: tuple[str, ...]
+    label: int  # 1 yes, 0 no
+
+
+@dataclass(frozen=True, slots=True)
+class FitbQuestion:
+    """Which candidate completes the look? One of a data set's own fill-in-the-blank questions.
+
+    The right answer is named, never a position: official files put it first, and a scorer of ties would seem perfect.
+    """
+
+    partial: tuple[str, ...]  # the look without the blank
+    candidates: tuple[str, ...]  # in the order of the file
+    correct: str  # one of the candidates
+
+
 @dataclass(frozen=True, eq=False)
 class OutfitData:
     """Items and looks of one data set. Looks may break the outfit rules: real ones do."""
@@ -29,6 +49,8 @@ class OutfitData:
     items: Mapping[str, Item]
     looks: Mapping[str, tuple[Look, ...]]  # split -> looks
     missing: Mapping[str, int] = field(default_factory=dict)  # split -> looks left out, as they name unknown items
+    cp: Mapping[str, tuple[CpQuestion, ...]] = field(default_factory=dict)  # split -> the data set's own questions
+    fitb: Mapping[str, tuple[FitbQuestion, ...]] = field(default_factory=dict)
 
     def outfit(self, look: Look) -> Outfit:
         """Raises `KeyError` for an item that is not there."""
