@@ -209,10 +209,12 @@ def _outfit_scorer(request: Request, data: OutfitData) -> _Named:
         from modiste.models.stylist import Stylist
 
         return _Named(Stylist(), "rules")
-    from modiste.models.pretrained import load_outfit_scorer
+    if not request.model:
+        raise ValueError(f"--model: a trained outfit model by name or folder, {', '.join(STATISTICS)}, or rules")
+    from modiste.models.outfit_pretrained import load_outfit_scorer
 
     try:
-        trained = load_outfit_scorer(request.model or None, device=request.device)
+        trained = load_outfit_scorer(request.model, device=request.device)
     except ValueError as error:
         raise ValueError(f"{error} (or name a statistic: {', '.join(STATISTICS)}; or rules)") from error
     return _Named(trained, trained.name, trained.sha256)

@@ -56,6 +56,11 @@ class OutfitData:
         """Raises `KeyError` for an item that is not there."""
         return Outfit(tuple(self.items[one] for one in look.item_ids), id=look.id)
 
+    @property
+    def bare(self) -> Mapping[str, Item]:
+        """The items without photos where these stay on the disk until asked for: all that labels and words need."""
+        return self.items
+
     @cached_property
     def seen(self) -> frozenset[str]:
         """Ids of the items that are in a training look."""

@@ -10,8 +10,9 @@ trained on would tell the wrong candidates apart.
     Pool: of these, items with the family (`outfit_statistics.family_of`) and `attributes["shoot_year"]` of the item that
     they stand in for; the year because the background of a photo tells it.
     De-duplication: never an item of the look, nor of a look of the same `Look.group`: near-identical looks, whose items would
-    be as right; nor another colourway (`Item.product`) of any of those. No two candidates of a question are of one product.
-    Other looks are not asked: an item may by chance go as well, and counts as wrong.
+    be as right; nor one with which the partial look is exactly another look of the data, of any split; nor another colourway
+    (`Item.product`) of any of those. No two of the four candidates are of one product; a gallery holds all colourways.
+    What else goes with the partial look counts as wrong, as nobody wrote it down.
 
 Kinds of negatives.
     same_family   drawn from the pool
@@ -115,6 +116,7 @@ class QuestionDraw:
         if split not in data.looks:
             raise ValueError(f"{data.name}: no looks in split {split!r}; there is {', '.join(data.looks) or 'none'}")
         self.data = data
+        self._items = data.bare  # photos are not needed to ask
         self.split = split
         self.seed = seed
         looks = [look for look in data.looks[split] if look.label is None or look.label >= 0.5]
@@ -122,7 +124,7 @@ class QuestionDraw:
             if count > 1:
                 raise ValueError(f"{data.name}: {count} looks of {split} have the id {look_id!r}; ids must be unique")
         for look in looks:
-            if missing := [one for one in look.item_ids if one not in data.items]:
+            if missing := [one for one in look.item_ids if one not in self._items]:
                 raise ValueError(f"{data.name}: look {look.id!r} has item {missing[0]!r}, which is not there")
         asked = [look for look in looks if len(set(look.item_ids)) > 1]
         self.too_short = len(looks) - len(asked)
@@ -134,14 +136,14 @@ class QuestionDraw:
             )
         asked.sort(key=lambda look: look.id)
         if num_looks:
-            order = np.argsort(self._lots("looks", _hashes([look.id for look in asked])), kind="stable")
+            order = np.argsort(self._lots("looks", hashes_of([look.id for look in asked])), kind="stable")
             asked = [asked[at] for at in sorted(order[:num_looks])]
         self.looks = tuple(asked)
         counted = training_looks(data) if data.looks.get("train") else []
         self.popularity = Counter(one for look in counted for one in set(look.item_ids))
         own = {one for look in looks for one in look.item_ids}
         self.from_split = sum(one in self.popularity for one in own) < len(own) / 2
-        may = [data.items[one] for one in (own if self.from_split else data.items)]
+        may = [self._items[one] for one in (own if self.from_split else self._items)]
         self._universe = _Universe(may, self.popularity)
         kin: dict[str, set[str]] = defaultdict(set)
         for one_split in data.looks.values():
@@ -149,6 +151,16 @@ class QuestionDraw:
                 if look.group and (look.label is None or look.label >= 0.5):
                     kin[look.group].update(look.item_ids)
         self._kin = kin
+        self._looks = {
+            frozenset(look.item_ids)
+            for one_split in data.looks.values()
+            for look in one_split
+            if look.label is None or look.label >= 0.5
+        }
+        self._beside: dict[frozenset[str], set[str]] = defaultdict(set)  # partial look -> what completes it to a look
+        for whole in self._looks:
+            for left in whole:
+                self._beside[whole - {left}].add(left)
 
     @property
     def universe(self) -> str:
@@ -168,8 +180,8 @@ class QuestionDraw:
                 if not found:
                     break
                 wrong += found
-                barred = barred | {self.data.items[found[0]].product}
-            if len(wrong) < len(right):
+                barred = barred | {self._items[found[0]].product}
+            if len(wrong) < len(right) or frozenset(wrong) in self._looks:
                 left_out += 1
                 continue
             group = _group(look)
@@ -186,12 +198,11 @@ class QuestionDraw:
         kind = f"fitb_{negatives}"
         questions, left_out = [], self.too_short
         for look in self.looks:
-            barred = self._barred(look)
             found = 0
             for one in self._positions(kind, look):
                 if negatives == "unseen" and one in self.popularity:
                     continue
-                wrong = self._stand_ins(kind, look, one, negatives, NUM_WRONG, barred)
+                wrong = self._stand_ins(kind, look, one, negatives, NUM_WRONG, self._barred(look, one))
                 if len(wrong) < NUM_WRONG:
                     continue
                 partial = tuple(sorted(set(look.item_ids) - {one}))
@@ -206,10 +217,9 @@ class QuestionDraw:
         """One item of each look, drawn, is to be found among the whole pool; looks whose items all lack one are left out."""
         questions, left_out = [], self.too_short
         for look in self.looks:
-            barred = self._barred(look)
             for one in self._positions("cir", look):
-                pool = self._universe.pool(self.data.items[one])
-                others = self._universe.ids_of(pool, barred)
+                pool = self._universe.pool(self._items[one])
+                others = self._universe.ids_of(pool, self._barred(look, one))
                 if others:
                     partial = tuple(sorted(set(look.item_ids) - {one}))
                     questions.append(Choice(partial, tuple(sorted([one, *others])), one, _group(look)))
@@ -227,20 +237,20 @@ class QuestionDraw:
         own = {one for look in self.data.looks[self.split] for one in look.item_ids}
         by_category: dict[str, list[str]] = defaultdict(list)
         for one in sorted(own | set(self.popularity)):
-            by_category[self.data.items[one].category].append(one)
+            by_category[self._items[one].category].append(one)
         galleries: dict[str, tuple[str, ...]] = {}
         for category, ids in by_category.items():
             if category and len(ids) >= size:
-                lots = self._lots(f"csa\0{category}", _hashes(ids))
+                lots = self._lots(f"csa\0{category}", hashes_of(ids))
                 order = sorted(range(len(ids)), key=lambda at: (ids[at] not in own, lots[at]))
                 galleries[category] = tuple(sorted(ids[at] for at in order[:size]))
         members = {category: frozenset(gallery) for category, gallery in galleries.items()}
         questions, left_out = [], self.too_short
         for look in self.looks:
             for one in self._positions("csa", look):
-                category = self.data.items[one].category
+                category = self._items[one].category
                 if one in members.get(category, ()):
-                    barred = frozenset(self._kin_ids(look)) - {one}
+                    barred = frozenset(self._kin_ids(look, one)) - {one}
                     partial = tuple(sorted(set(look.item_ids) - {one}))
                     questions.append(Choice(partial, galleries[category], one, _group(look), barred, category))
                     break
@@ -250,21 +260,24 @@ class QuestionDraw:
 
     def _positions(self, kind: str, look: Look) -> list[str]:
         ids = sorted(set(look.item_ids))
-        return [ids[at] for at in np.argsort(self._lots(f"{kind}\0{look.id}", _hashes(ids)), kind="stable")]
+        return [ids[at] for at in np.argsort(self._lots(f"{kind}\0{look.id}", hashes_of(ids)), kind="stable")]
 
-    def _kin_ids(self, look: Look) -> set[str]:
-        return self._kin.get(look.group, set()) | set(look.item_ids)
+    def _kin_ids(self, look: Look, blank: str = "") -> set[str]:
+        """Items of the look, of those nearly identical to it, and what else completes it when `blank` is taken out."""
+        own = frozenset(look.item_ids)
+        found = self._kin.get(look.group, set()) | own
+        return found | self._beside[own - {blank}] if blank else found
 
-    def _barred(self, look: Look) -> frozenset[str]:
-        """Products of the look and of those nearly identical to it."""
-        return frozenset(self.data.items[one].product for one in self._kin_ids(look) if one in self.data.items)
+    def _barred(self, look: Look, blank: str = "") -> frozenset[str]:
+        """The products of these."""
+        return frozenset(self._items[one].product for one in self._kin_ids(look, blank) if one in self._items)
 
     def _stand_ins(
         self, kind: str, look: Look, right: str, negatives: Negatives, count: int, barred: frozenset[str]
     ) -> list[str]:
         """`count` items in the place of `right`, of different products, or fewer where there are no more."""
         universe = self._universe
-        pool = universe.everything if negatives == "random" else universe.pool(self.data.items[right])
+        pool = universe.everything if negatives == "random" else universe.pool(self._items[right])
         if negatives == "unseen":
             pool = pool[universe.popularity[pool] == 0]
         key = f"{kind}\0{look.id}\0{right}"
@@ -272,19 +285,23 @@ class QuestionDraw:
         if negatives != "popularity":
             return universe.first(pool, lots, barred, count)
         # Of equally popular ones the lottery decides, and the right one takes its place among them by a lot of its own.
-        own = (self.popularity[right], self._lots(key, _hashes([right]))[0])
+        own = (self.popularity[right], self._lots(key, hashes_of([right]))[0])
         popular = universe.popularity[pool]
         lower = (popular < own[0]) | ((popular == own[0]) & (lots < own[1]))
         order = np.lexsort((lots, popular))
         less, more = pool[order[lower[order]]][::-1], pool[order[~lower[order]]]  # nearest first
         below = universe.different(less, barred, count)
-        above = universe.different(more, barred | universe.products_of(below), count)
         drawn = int(self._lots(f"place\0{key}", np.zeros(1, dtype=np.uint64))[0] % np.uint64(count + 1))
-        num_below = max(min(drawn, len(below)), count - len(above))
-        return below[:num_below] + above[: count - num_below]
+        found: list[str] = []
+        for num_below in range(min(drawn, len(below)), len(below) + 1):  # more of them where there are too few above
+            found = below[:num_below]
+            found += universe.different(more, barred | universe.products_of(found), count - num_below)
+            if len(found) == count:
+                break
+        return found
 
     def _lots(self, key: str, hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
-        return _mixed(hashes ^ _hashes([f"{self.seed}\0{key}"])[0])
+        return lots_of(hashes ^ hashes_of([f"{self.seed}\0{key}"])[0])
 
 
 class _Universe:
@@ -293,7 +310,7 @@ class _Universe:
     def __init__(self, items: Iterable[Item], popularity: Mapping[str, int]) -> None:
         found = sorted(items, key=lambda item: item.id)
         self.ids = [item.id for item in found]
-        self.hashes = _hashes(self.ids)
+        self.hashes = hashes_of(self.ids)
         self.popularity: Indices = np.array([popularity.get(one, 0) for one in self.ids], dtype=np.int64)
         self.everything: Indices = np.arange(len(found), dtype=np.int64)
         self._products = [item.product for item in found]
@@ -379,13 +396,14 @@ def _kind(item: Item) -> tuple[str, str]:
     return family_of(item), str(item.attributes.get("shoot_year", ""))
 
 
-def _hashes(texts: Sequence[str]) -> NDArray[np.uint64]:
+def hashes_of(texts: Sequence[str]) -> NDArray[np.uint64]:
+    """(N,) 64 bits of each text's SHA-256."""
     digests = [hashlib.sha256(text.encode()).digest()[:8] for text in texts]
     return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
 
 
-def _mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """SplitMix64's finisher: what differs in one bit differs in about half of them."""
+def lots_of(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Lots from bits of any kind by SplitMix64's finisher: what differs in one bit differs in about half of them."""
     bits = bits + np.uint64(0x9E3779B97F4A7C15)
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

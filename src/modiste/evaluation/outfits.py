@@ -31,7 +31,8 @@ Wish. A query may carry a wish, and the target's own description is one (`wish="
     that they say nothing of the right one. S is never told anything of the target but the target.
 Controls. Beside every number what counting gets on the very same questions, always by S: popularity, co-occurrence of items,
     category, colour with family, and co-occurrence with colour and family (`models.outfit_statistics`).
-Order. Rows of items, candidates and questions are in an order that has nothing to do with what is right.
+Order. Items go to a scorer in the order of their ids, candidates and looks in an order drawn by hash: none has anything to
+    do with what is right.
 Intervals. 95 % bootstrap over groups of near-identical looks (`Look.group`).
 Do not compare with: other kinds of negatives, other data sets, numbers by another `by` or `wish`.
 
@@ -57,6 +58,8 @@ from modiste.evaluation.outfit_questions import (
     Judgements,
     Negatives,
     QuestionDraw,
+    hashes_of,
+    lots_of,
     own_blanks,
     own_judgements,
 )
@@ -140,7 +143,8 @@ class OutfitReport:
             row = [key, f"{estimate.mean:.{places}f}", f"{estimate.low:.{places}f} to {estimate.high:.{places}f}"]
             row += [f"{self.chance[key]:.{places}f}"]
             row += [f"{estimates[key].mean:.{places}f}" for estimates in self.controls.values()]
-            row += [f"{self.reference[key].mean:.{places}f}"] if self.reference else []
+            known = f"{self.reference[key].mean:.{places}f}" if key in self.reference else "–"
+            row += [known] if self.reference else []
             rows.append([*row, f"{self.questions[key]:,}"])
         return rows
 
@@ -158,7 +162,7 @@ def evaluate_outfits(
     questions: QuestionFile | None = None,
     vectors: VectorsOf | None = None,
     controls: bool = True,
-    reference: OutfitScorer | None = None,
+    reference: OutfitScorer | Mapping[str, OutfitScorer] | None = None,
     resamples: int = 1000,
 ) -> OutfitReport:
     """Run the protocols; the order of looks and items does not change the result.
@@ -180,7 +184,9 @@ def evaluate_outfits(
     controls
         Also ask `CONTROLS`, fitted on the training looks; there are none where there is no training look.
     reference
-        A scorer whose numbers are put beside the others: in a generated world the one that knows how looks came about.
+        A scorer whose numbers are put beside the others: in a generated world the one that knows how looks came about. The
+        best scorer may be another one for other negatives: a mapping from protocols ("cp", "fitb", "cp_popularity"...) gives
+        each its own, and those that it does not name have none.
 
     Raises
     ------
@@ -194,6 +200,10 @@ def evaluate_outfits(
         raise ValueError(f"unknown wish {wish!r}; choose one of {', '.join(WISHES)}")
     if wish != "none" and by == "s":
         raise ValueError("a wish is part of a query: give by='cir' with it")
+    if split == "train":
+        raise ValueError(
+            "training looks are what popularity and the statistics are counted on; ask about another split"
+        )
     universe = ""
     if questions is None:
         draw = QuestionDraw(data, split, seed=seed, num_looks=num_looks)
@@ -206,14 +216,14 @@ def evaluate_outfits(
             f"{data.name}: no question could be drawn from split {split!r}: no item has others of its kind"
         )
     ids = sorted({one for section in sections for one in section.ids})
-    items = [data.items[one] for one in ids]
-    exam = _Exam(items, sections, seed=seed, resamples=resamples)
+    items, bare = [data.items[one] for one in ids], [data.bare[one] for one in ids]
+    exam = _Exam(bare, sections, seed=seed, resamples=resamples)
     pool = scorer.pool(items, vectors(items) if vectors else None)
     if by == "cir" and not isinstance(pool, ComplementPool):
         raise ValueError(f"{type(scorer).__name__} only scores whole outfits and proposes none; use by='s'")
     beside: dict[str, Mapping[str, Estimate]] = {}
     if controls and any(look.label is None or look.label >= 0.5 for look in data.looks.get("train", ())):
-        beside = {name: exam.take(fit_statistic(name, data).pool(items)) for name in CONTROLS}
+        beside = {name: exam.take(fit_statistic(name, data).pool(bare)) for name in CONTROLS}
     return OutfitReport(
         by=by,
         wish=wish,
@@ -230,7 +240,7 @@ def evaluate_outfits(
         seed=seed,
         resamples=resamples,
         controls=beside,
-        reference=exam.take(reference.pool(items)) if reference else {},
+        reference=_referred(exam, reference, items),
     )
 
 
@@ -296,14 +306,31 @@ def _free(kind: str, task: str, taken: Mapping[str, object]) -> str:
     return task if kind == "same_family" and task not in taken else f"{task}_{kind}"
 
 
+def _referred(
+    exam: _Exam, reference: OutfitScorer | Mapping[str, OutfitScorer] | None, items: Sequence[Item]
+) -> dict[str, Estimate]:
+    if reference is None:
+        return {}
+    if not isinstance(reference, Mapping):
+        return exam.take(reference.pool(items))
+    if unknown := sorted(set(reference) - exam.names):
+        raise ValueError(f"a reference for {unknown[0]!r}, but what is asked is {', '.join(sorted(exam.names))}")
+    found: dict[str, Estimate] = {}
+    for name, scorer in reference.items():
+        found |= exam.take(scorer.pool(items), only=name)
+    return found
+
+
 class _Exam:
     """Questions made ready once, to be put to one scorer after the other."""
 
     def __init__(self, items: Sequence[Item], sections: Sequence[_Section], *, seed: int, resamples: int) -> None:
         self._items = items
         self._place = {item.id: at for at, item in enumerate(items)}
+        self._hashes = hashes_of([item.id for item in items])
         self._seed, self._resamples = seed, resamples
         self._sections = sections
+        self.names = {section.name for section in sections}
         self._candidates = {
             section.name: self._gathered(section.asked.questions)
             for section in sections
@@ -311,10 +338,14 @@ class _Exam:
         }
         self.chance = {key: value for section in sections for key, value in self._blind(section).items()}
 
-    def take(self, pool: OutfitPool, by: By = "s", wish: Wish = "none") -> dict[str, Estimate]:
-        """Key -> estimate."""
+    def take(
+        self, pool: OutfitPool, by: By = "s", wish: Wish = "none", *, only: str | None = None
+    ) -> dict[str, Estimate]:
+        """Key -> estimate; of all protocols or of `only` that one."""
         found: dict[str, Estimate] = {}
         for section in self._sections:
+            if only not in (None, section.name):
+                continue
             asked = section.asked
             clusters = [question.group for question in asked.questions]
             if isinstance(asked, Judgements):
@@ -345,8 +376,8 @@ class _Exam:
         }
 
     def _judged(self, pool: OutfitPool, questions: Sequence[Judgement]) -> FloatArray:
-        """(Q,) scores of S, in the order of the questions but asked in that of the items' ids: looks are not all first."""
-        order = sorted(range(len(questions)), key=lambda at: questions[at].item_ids)
+        """(Q,) scores of S, in the order of the questions but asked in one that is drawn: looks are not all first."""
+        order = np.argsort(hashes_of(["\0".join(question.item_ids) for question in questions]), kind="stable")
         sets = self._sets([questions[at].item_ids for at in order])
         scores = np.empty(len(questions), dtype=np.float32)
         for start in range(0, len(sets), _SETS):
@@ -361,7 +392,11 @@ class _Exam:
         found = []
         for rows in _chunks([len(some) for some in candidates]):
             some = [questions[at] for at in rows]
-            gathered = [candidates[at] for at in rows]
+            keys = hashes_of(["\0".join(question.partial) for question in some])
+            gathered = [
+                candidates[at][np.argsort(lots_of(self._hashes[candidates[at]] ^ key), kind="stable")]
+                for at, key in zip(rows, keys, strict=True)
+            ]
             sizes = np.array([len(one) for one in gathered])
             of = np.repeat(np.arange(len(rows)), sizes)
             flat = np.concatenate(gathered)

@@ -152,7 +152,8 @@ class CoOccurrence(OutfitScorer):
     def fit(cls, data: OutfitData, by: KeyName, *, smoothing: float = 2.0) -> CoOccurrence:
         """Raises `ValueError` when there is no training look or the smoothing is not positive."""
         key = _KEYS[by]
-        looks = ([key(data.items[one]) for one in dict.fromkeys(look.item_ids)] for look in training_looks(data))
+        items = data.bare
+        looks = ([key(items[one]) for one in dict.fromkeys(look.item_ids)] for look in training_looks(data))
         return cls.of(looks, by, smoothing=smoothing)
 
     @classmethod
