@@ -135,17 +135,19 @@ class OutfitReport:
         }
 
     def table(self) -> list[list[str]]:
-        """Rows of words, the header first; AUCs with three decimals, percent with one."""
-        header = ["metric", "value", "95 % interval", "chance", *self.controls]
-        rows = [[*header, *(["reference"] if self.reference else []), "questions"]]
+        """Rows of words, the header first; AUCs with three decimals, percent with one. Of the controls the best is shown."""
+        header = ["metric", "value", "95 % interval", "chance"]
+        rows = [[*header, *(["best control"] if self.controls else []), *(["reference"] if self.reference else [])]]
         for key, estimate in self.metrics.items():
             places = 3 if key.endswith("auc") else 1
             row = [key, f"{estimate.mean:.{places}f}", f"{estimate.low:.{places}f} to {estimate.high:.{places}f}"]
-            row += [f"{self.chance[key]:.{places}f}"]
-            row += [f"{estimates[key].mean:.{places}f}" for estimates in self.controls.values()]
-            known = f"{self.reference[key].mean:.{places}f}" if key in self.reference else "–"
-            row += [known] if self.reference else []
-            rows.append([*row, f"{self.questions[key]:,}"])
+            row.append(f"{self.chance[key]:.{places}f}")
+            if self.controls:
+                best = max(self.controls, key=lambda name: self.controls[name][key].mean)
+                row.append(f"{best} {self.controls[best][key].mean:.{places}f}")
+            if self.reference:
+                row.append(f"{self.reference[key].mean:.{places}f}" if key in self.reference else "–")
+            rows.append(row)
         return rows
 
 
