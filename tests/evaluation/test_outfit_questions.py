@@ -172,7 +172,8 @@ def test_galleries_hold_the_whole_family_of_the_year(data: OutfitData) -> None:
             for one in data.items
             if kind(data, one) == kind(data, question.correct) and data.items[one].product not in barred
         }
-        assert set(question.candidates) == expected | {question.correct}
+        assert set(question.open_candidates) == expected | {question.correct}
+        assert not set(question.partial) & set(question.open_candidates)
     assert others_as_right
 
 

@@ -47,7 +47,7 @@ def test_a_constant_scorer_is_exactly_at_chance(data: OutfitData) -> None:
         assert estimate.mean == pytest.approx(report.chance[key], abs=1e-9), key
     assert report.chance["cp_auc"] == 0.5
     assert report.chance["fitb_accuracy"] == 25
-    sizes = [len(question.candidates) for question in QuestionDraw(data, "test").galleries().questions]
+    sizes = [len(question.open_candidates) for question in QuestionDraw(data, "test").galleries().questions]
     assert report.chance["cir_R@10"] == pytest.approx(100 * np.mean([min(1, 10 / size) for size in sizes]))
 
 
@@ -99,7 +99,7 @@ def test_every_number_is_the_slow_obvious_version(data: OutfitData) -> None:
     for k in KS:
         hits = []
         for question in draw.galleries().questions:
-            scores = {one: coarse((*question.partial, one)) for one in question.candidates}
+            scores = {one: coarse((*question.partial, one)) for one in question.open_candidates}
             own = scores[question.correct]
             above = sum(score > own for score in scores.values())
             tied = sum(score == own for score in scores.values())

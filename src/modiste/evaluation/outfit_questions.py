@@ -218,11 +218,11 @@ class QuestionDraw:
         questions, left_out = [], self.too_short
         for look in self.looks:
             for one in self._positions("cir", look):
-                pool = self._universe.pool(self._items[one])
-                others = self._universe.ids_of(pool, self._barred(look, one))
-                if others:
+                gallery = self._universe.gallery(self._items[one])
+                barred = self._universe.of_products(gallery, self._barred(look, one)) - {one}
+                if len(gallery) > len(barred) + 1:
                     partial = tuple(sorted(set(look.item_ids) - {one}))
-                    questions.append(Choice(partial, tuple(sorted([one, *others])), one, _group(look)))
+                    questions.append(Choice(partial, gallery, one, _group(look), barred))
                     break
             else:
                 left_out += 1
@@ -316,17 +316,30 @@ class _Universe:
         self._products = [item.product for item in found]
         self._place = {one: at for at, one in enumerate(self.ids)}
         pools: dict[tuple[str, str], list[int]] = defaultdict(list)
-        for at, item in enumerate(found):
-            pools[_kind(item)].append(at)
+        self._kinds = [_kind(item) for item in found]
+        for at, kind in enumerate(self._kinds):
+            pools[kind].append(at)
         self._pools = {kind: np.array(places, dtype=np.int64) for kind, places in pools.items()}
+        self._galleries = {kind: tuple(self.ids[at] for at in places) for kind, places in pools.items()}
+        self._members: dict[str, list[str]] = defaultdict(list)  # product -> its items
+        for item in found:
+            self._members[item.product].append(item.id)
 
     def pool(self, item: Item) -> Indices:
         """Positions of the items of this one's family and shoot year."""
         return self._pools.get(_kind(item), np.empty(0, dtype=np.int64))
 
-    def ids_of(self, places: Indices, barred: frozenset[str]) -> list[str]:
-        """All of them but those of barred products; of one product there may be several."""
-        return [self.ids[at] for at in places if self._products[at] not in barred]
+    def gallery(self, item: Item) -> tuple[str, ...]:
+        """The pool's ids, in order: one tuple for all questions about it."""
+        return self._galleries.get(_kind(item), ())
+
+    def of_products(self, gallery: tuple[str, ...], products: frozenset[str]) -> frozenset[str]:
+        """Those of a gallery that are of these products."""
+        found = [one for product in products for one in self._members.get(product, ())]
+        return frozenset(one for one in found if self.gallery_of(one) is gallery)
+
+    def gallery_of(self, item_id: str) -> tuple[str, ...]:
+        return self._galleries[self._kinds[self._place[item_id]]]
 
     def products_of(self, ids: Sequence[str]) -> frozenset[str]:
         return frozenset(self._products[self._place[one]] for one in ids)

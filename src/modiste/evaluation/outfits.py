@@ -260,13 +260,16 @@ class _Section:
         return tuple(f"{self.name}_R@{k}" for k in KS) if self.name.startswith("cir") else (f"{self.name}_accuracy",)
 
     @property
-    def ids(self) -> Iterator[str]:
+    def ids(self) -> set[str]:
+        found: set[str] = set()
+        galleries = {}  # by identity: many questions may share one
         for question in self.asked.questions:
             if isinstance(question, Judgement):
-                yield from question.item_ids
+                found.update(question.item_ids)
             else:
-                yield from question.partial
-                yield from question.candidates
+                found.update(question.partial)
+                galleries[id(question.candidates)] = question.candidates
+        return found.union(*galleries.values())
 
 
 def _drawn(draw: QuestionDraw, per_look: int) -> list[_Section]:
@@ -334,7 +337,7 @@ class _Exam:
         self._sections = sections
         self.names = {section.name for section in sections}
         self._candidates = {
-            section.name: self._gathered(section.asked.questions)
+            section.name: _Candidates(section.asked.questions, self._place)
             for section in sections
             if isinstance(section.asked, Choices)
         }
@@ -369,7 +372,7 @@ class _Exam:
     def _blind(self, section: _Section) -> dict[str, float]:
         if isinstance(section.asked, Judgements):
             return {section.keys[0]: 0.5}
-        sizes = np.array([len(some) for some in self._candidates[section.name]])
+        sizes = self._candidates[section.name].sizes
         tie = BestTie(np.zeros_like(sizes), sizes, np.ones_like(sizes))
         weights = _weights(section.asked.questions)
         ks = KS if len(section.keys) > 1 else (1,)
@@ -392,13 +395,13 @@ class _Exam:
         """Where the right candidate of each question stands."""
         candidates = self._candidates[name]
         found = []
-        for rows in _chunks([len(some) for some in candidates]):
+        for rows in _chunks(candidates.sizes):
             some = [questions[at] for at in rows]
             keys = hashes_of(["\0".join(question.partial) for question in some])
-            gathered = [
-                candidates[at][np.argsort(lots_of(self._hashes[candidates[at]] ^ key), kind="stable")]
-                for at, key in zip(rows, keys, strict=True)
-            ]
+            gathered = []
+            for at, key in zip(rows, keys, strict=True):
+                places = candidates[at]
+                gathered.append(places[np.argsort(lots_of(self._hashes[places] ^ key), kind="stable")])
             sizes = np.array([len(one) for one in gathered])
             of = np.repeat(np.arange(len(rows)), sizes)
             flat = np.concatenate(gathered)
@@ -444,23 +447,31 @@ class _Exam:
             scores[rows] = np.einsum("be,be->b", queries[of[rows]], vectors[flat[rows]].astype(np.float64))
         return scores
 
-    def _gathered(self, questions: Sequence[Judgement] | Sequence[Choice]) -> list[Indices]:
-        """The open candidates of each question as positions; those of one gallery are looked up once."""
-        known: dict[int, Indices] = {}
-        found = []
-        for question in cast("Sequence[Choice]", questions):
-            key = id(question.candidates)
-            if key not in known:
-                known[key] = np.array([self._place[one] for one in question.candidates], dtype=np.int64)
-            barred = [self._place[one] for one in question.barred if one in self._place]
-            found.append(known[key][~np.isin(known[key], barred)] if barred else known[key])
-        return found
-
     def _sets(self, looks: Sequence[Sequence[str]]) -> Indices:
         sets = np.full((len(looks), max(map(len, looks))), -1, dtype=np.int64)
         for row, look in enumerate(looks):
             sets[row, : len(look)] = [self._place[one] for one in look]
         return sets
+
+
+class _Candidates:
+    """The open candidates of each question as positions. A gallery is held once, however many questions share it."""
+
+    def __init__(self, questions: Sequence[Choice], place: Mapping[str, int]) -> None:
+        self._galleries: dict[int, Indices] = {}
+        for question in questions:
+            if id(question.candidates) not in self._galleries:
+                places = sorted(place[one] for one in question.candidates)
+                self._galleries[id(question.candidates)] = np.array(places, dtype=np.int64)
+        self._of = [self._galleries[id(question.candidates)] for question in questions]
+        barred = [[place[one] for one in question.barred if one in place] for question in questions]
+        self._barred = [np.array(some, dtype=np.int64) for some in barred]
+        passed = [np.count_nonzero(np.isin(some, all_)) for some, all_ in zip(self._barred, self._of, strict=True)]
+        self.sizes: Indices = np.array([len(some) for some in self._of], dtype=np.int64) - np.array(passed)
+
+    def __getitem__(self, at: int) -> Indices:
+        gallery, barred = self._of[at], self._barred[at]
+        return gallery[~np.isin(gallery, barred)] if len(barred) else gallery
 
 
 def _checked(scores: FloatArray, size: int, asked: Sequence[Sequence[str]]) -> FloatArray:
@@ -479,13 +490,13 @@ def _weights(questions: Sequence[Choice]) -> NDArray[np.float64]:
     return weights
 
 
-def _chunks(sizes: Sequence[int]) -> Iterator[range]:
+def _chunks(sizes: Indices) -> Iterator[range]:
     """Consecutive questions of not too many candidates together; at least one."""
     start, total = 0, 0
-    for at, size in enumerate(sizes):
+    for at, size in enumerate(sizes.tolist()):
         if at > start and total + size > _SETS:
             yield range(start, at)
             start, total = at, 0
         total += size
-    if sizes:
+    if len(sizes):
         yield range(start, len(sizes))
