@@ -165,6 +165,4 @@ def bayes_scorer(
         against = None  # her own opinion
     if draws < 1:
         raise ValueError(f"draws must be at least 1, not {draws}")
-    return BayesScorer(
-        world, style=style, against=against, split=checked_split(world, split), draws=draws, seed=seed
-    )
+    return BayesScorer(world, style=style, against=against, split=checked_split(world, split), draws=draws, seed=seed)

@@ -11,7 +11,17 @@ from modiste.data.style.rules import formality_word
 from modiste.data.style.traits import OCCASIONS, SEASONS, Traits
 
 _FITS = 0.4  # an item with this weight for an occasion can be worn to it
-_CLOTHES = ("one_piece", "top", "bottom", "outerwear", "shoes", "bag", "hat", "accessory", "jewellery")  # what is seen first
+_CLOTHES = (
+    "one_piece",
+    "top",
+    "bottom",
+    "outerwear",
+    "shoes",
+    "bag",
+    "hat",
+    "accessory",
+    "jewellery",
+)  # what is seen first
 
 
 def formality_of(look: Sequence[Traits]) -> str:

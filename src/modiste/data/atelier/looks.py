@@ -5,7 +5,7 @@ How a look comes about, so that its right answer is known:
 1. A shape is drawn as real looks have them (`shapes.py`).
 2. For each of its slots an item is drawn uniformly from the split's items for that slot; sets that repeat an article type are
    thrown away. Call the distribution of such proposals q(set | shape).
-3. A stylist s is drawn with her share, and accepts the set with probability sigmoid(f_s(set)) (`styles.py`). Declined: back to 2.
+3. A stylist s is drawn with her share, and accepts the set with probability sigmoid(f_s(set)) (`styles.py`), or back to 2.
 
 So P(compatible | set) = sum_s share_s sigmoid(f_s(set)) exactly, and a look of a split is a draw from
 share(shape) q(set | shape) P(compatible | set) / Z_shape. `bayes.py` derives from this what the best possible scorer is.
@@ -40,7 +40,9 @@ from modiste.types import Item
 SPLITS: Mapping[str, float] = MappingProxyType({"train": 0.7, "valid": 0.1, "test": 0.2})  # of items and of looks
 _SPLIT, _LOOKS, _LABELLED, _WORDS = 31, 32, 33, 34  # random streams, beside those of catalogue.py
 _BATCH = 8_192  # proposals at a time
-_MOST_PROPOSALS = 100_000  # per look wanted: one in fifty is accepted of small sets, one in some thousands of large ones
+_MOST_PROPOSALS = (
+    100_000  # per look wanted: one in fifty is accepted of small sets, one in some thousands of large ones
+)
 _TABLE_UP_TO = 4_096  # items of a split whose pair terms are kept: 340 MB at most
 _DRAWN = 256  # photos kept: a batch and its neighbours, 20 kB each
 

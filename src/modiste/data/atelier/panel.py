@@ -44,9 +44,7 @@ class Panel:
         liked = np.where(there[..., None], self.affinity[sets], np.float32(0)).astype(np.float64)
         liked = np.sort(liked, axis=1).sum(axis=1) / np.maximum(count, 1)[:, None]  # sorted: order cannot change a sum
         first, second = places(sets.shape[1])
-        twice = (there[:, first] & there[:, second]) & (
-            self.articles[sets[:, first]] == self.articles[sets[:, second]]
-        )
+        twice = (there[:, first] & there[:, second]) & (self.articles[sets[:, first]] == self.articles[sets[:, second]])
         never = NEVER * twice.sum(axis=1) / np.maximum(count * (count - 1) / 2, 1)
         mean = mean_over_pairs(self.facts, sets, self.weights) + LIKING * liked + never[:, None] - self.bars
         result: Array = np.where(count[:, None] > 1, GAIN * mean, 0.0).astype(np.float32)

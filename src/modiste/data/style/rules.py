@@ -358,7 +358,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "metals",
-        "Jewellery keeps to one metal: gold or silver.",
+        "Jewellery, and what else shines like it, keeps to one metal: gold or silver.",
         "Convention of dress: warm and cool metals are not mixed.",
         _metals,
         _metals_words,

@@ -48,7 +48,7 @@ class Traits:
     volume: float | None = None  # -1 close to the body, 0 regular, 1 wide
     gender: str | None = None
     layer: bool | None = None  # tops: worn over another top
-    metal: str | None = None  # "gold", "silver", "rose gold": what jewellery is made of
+    metal: str | None = None  # "gold", "silver", "rose gold": jewellery, or anything else of that shine
     leather: bool = False  # a shoe, bag, belt or strap of leather
 
     def __post_init__(self) -> None:

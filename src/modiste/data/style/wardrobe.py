@@ -225,6 +225,11 @@ _VOLUME = {
 }
 _PATTERN_WORDS = {word.lower(): name for name, sides in PATTERN_WORDS.items() for side in sides for word in side}
 _PATTERN_WORDS |= {"gingham": "checks", "leopard": "animal print", "zebra": "animal print", "stripe": "stripes"}
+_WARM_MATERIALS = ("wool", "cashmere", "corduroy", "knit", "t-tricot")
+_SEASON_OF_MATERIAL = {
+    **dict.fromkeys(_WARM_MATERIALS, ("winter", "spring", "autumn")),
+    **dict.fromkeys(("linen", "straw"), ("spring", "summer")),
+}
 _LEATHER_NOUNS = ("shoes", "bag", "accessory")
 _LEATHERS = ("leather", "patent leather", "suede", "l-piel", "o-polipiel")
 _COLOUR_FIELDS = ("colour", "color", "colour_es", "baseColour", "colour_group")
@@ -301,12 +306,15 @@ def traits(item: Item, *, photo_colours: tuple[str, ...] = ()) -> Traits:
         formality = kind.formality
     elif usage in ("casual", "formal") and kind is not None and "formality" not in known:
         formality = (formality or 0.0) / 2 + kind.formality / 2  # a shop's "casual" is wide: its kind says how casual
-    seasons = _SEASON.get(known.get("season", "").lower(), kind.seasons if kind else ())
+    material = (known.get("material") or known.get("fabric", "")).lower()
+    implied = _SEASON_OF_MATERIAL.get(material, kind.seasons) if kind else ()
+    if kind and set(implied) & set(kind.seasons):
+        implied = tuple(season for season in kind.seasons if season in implied)
+    seasons = _SEASON.get(known.get("season", "").lower(), implied)
     fit = known.get("fit", "").lower()
     volume = _VOLUME.get(fit, _VOLUME.get(_find(_VOLUME, item.title) or ""))
     if volume is None and kind is not None:
         volume = kind.volume
-    material = (known.get("material") or known.get("fabric", "")).lower()
     metal = next((m for m in ("rose gold", "gold", "silver") if colour.lower() in _METALS[m]), None)
     jewellery = place == "jewellery"
     return Traits(
@@ -322,7 +330,7 @@ def traits(item: Item, *, photo_colours: tuple[str, ...] = ()) -> Traits:
         volume=volume if place in ("top", "bottom", "one_piece", "outerwear") else None,
         gender=_GENDER.get(known.get("gender", "").lower()),
         layer=kind.over if kind and place == "top" else None,
-        metal=metal if jewellery else None,
+        metal=metal,
         leather=place in _LEATHER_NOUNS and not jewellery and material in _LEATHERS,
     )
 
