@@ -53,6 +53,7 @@ def test_no_import_points_upwards(path: Path) -> None:
         ("modiste.cli", {"torch", "transformers", "lancedb", "faiss", "sklearn", "pyarrow"}),
         ("modiste.engine.catalogue", {"torch", "transformers", "sklearn"}),
         ("modiste.evaluation.retrieval", {"torch", "transformers"}),
+        ("modiste.evaluation.outfits", {"torch", "transformers", "sklearn", "PIL"}),
         ("modiste.data.feed", {"torch", "transformers", "lancedb"}),
         ("modiste.recipes.registry", {"torch", "transformers"}),
     ],

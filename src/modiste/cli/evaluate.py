@@ -13,13 +13,27 @@ _LIST = "; ".join(f"{name}: {protocol.summary}" for name, protocol in PROTOCOLS.
 
 def evaluate(
     protocol: str = typer.Argument(..., help=_LIST),
-    model: str = typer.Option("", help="A name of `modiste models`, a folder (a run's too), or a hub name."),
-    data: str = typer.Option(..., "--data", "-d", help="A table, a folder with splits, or atelier:SIZE[:SEED]."),
-    split: str = typer.Option("", help="train, valid or test.  [default: test where the data has splits, else all]"),
-    num_queries: int = typer.Option(0, help="Only so many queries (or items), drawn by the seed; 0 for all."),
-    by: str = typer.Option(
-        "vectors", help="Of retrieval: vectors, or with an MVLT itm (every pair judged) or rerank (itm on the best 25)."
+    model: str = typer.Option(
+        "",
+        help="A name of `modiste models`, a folder (a run's too), or a hub name. Of outfits also popularity, co-occurrence, "
+        "colour-family, category, mixture, mean-cosine[:ENCODER], constant (counted on the training looks), or rules.",
     ),
+    data: str = typer.Option(
+        ..., "--data", "-d", help="A table, a folder with splits, or atelier:SIZE[:SEED]; of outfits, data with looks."
+    ),
+    split: str = typer.Option("", help="train, valid or test.  [default: test where the data has splits, else all]"),
+    num_queries: int = typer.Option(0, help="Only so many queries (or items, or looks), drawn by the seed; 0 for all."),
+    by: str = typer.Option(
+        "",
+        help="Of retrieval: vectors, or with an MVLT itm (every pair judged) or rerank (itm on the best 25). Of outfits: s "
+        "(the completed outfit's score) or cir (the partial outfit's query).  [default: vectors; s]",
+    ),
+    wish: str = typer.Option(
+        "none",
+        help="Of outfits by cir: none, or description (the query is told the right item's text: a leak, named so).",
+    ),
+    per_look: int = typer.Option(1, help="Of outfits: blanks per look; 0 for each of its items in turn."),
+    test: Path = typer.Option(None, help="Of outfits: ask the questions of this JSONL file instead of drawing any."),
     inputs: str = typer.Option("both", help="Of recognition: both, image (text blanked), or text (image removed)."),
     mask_ratio: float = typer.Option(0.5, help="Of generation: the share of each photo that is hidden."),
     seed: int = typer.Option(0, help="Of negatives, queries, masks and bootstrap."),
@@ -35,6 +49,7 @@ def evaluate(
     modiste evaluate retrieval-full --model runs/dual_encoder_small --data atelier:2000:5 --json
     modiste evaluate retrieval-1of101 --by rerank --data data/fashion_products
     modiste evaluate recognition --model runs/mvlt_small --data data/fashion_products --inputs image
+    modiste evaluate outfits --model co-occurrence --data mango_outfits
     modiste evaluate generation --model runs/mvlt_small --data data/fashion_products --mask-ratio 0.5
     ```
     """
@@ -49,20 +64,27 @@ def evaluate(
     from modiste.files import write_atomically
 
     kind = require_protocol(protocol).kind
-    if by != "vectors" and kind != "retrieval":
-        raise ValueError(f"--by is an option of retrieval; {protocol} has none")
+    if by and kind not in ("retrieval", "outfits"):
+        raise ValueError(f"--by is an option of retrieval and outfits; {protocol} has none")
+    if (wish != "none" or per_look != 1 or test is not None) and kind != "outfits":
+        raise ValueError(f"--wish, --per-look and --test are options of outfits; {protocol} has none")
     if inputs != "both" and kind != "recognition":
         raise ValueError(f"--inputs is an option of recognition; {protocol} has none")
     if mask_ratio != 0.5 and kind != "generation":
         raise ValueError(f"--mask-ratio is an option of generation; {protocol} hides nothing")
     if not 0 < mask_ratio < 1:
         raise ValueError(f"--mask-ratio must lie between 0 and 1, not {mask_ratio}")
-    part = split or default_split(data)
-    request = Request(protocol, model, data, part, num_queries, seed, control, device, inputs, mask_ratio, by)
+    by = by or {"retrieval": "vectors", "outfits": "s"}.get(kind, "")
+    part = split or ("test" if kind == "outfits" else default_split(data))
+    request = Request(
+        protocol, model, data, part, num_queries, seed, control, device, inputs, mask_ratio, by, wish, per_look, test
+    )  # fmt: skip
     measured = RUNNERS[kind](request)
     made = {"date": time.strftime("%Y-%m-%d", time.gmtime()), "modiste": __version__}
     model_id = {"model": measured.model, "sha256": measured.sha256}
-    ranked = {"by": by} if kind == "retrieval" else {}
+    ranked: dict[str, str] = {"by": by} if kind == "retrieval" else {}
+    if test is not None:
+        ranked["test"] = str(test)
     result = {**model_id, "data": data, "split": part or "all", **ranked, **measured.report.as_dict(), **made}
     if out is not None:
         write_atomically(out, (jsonlib.dumps(result, indent=2) + "\n").encode())

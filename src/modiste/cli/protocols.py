@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -11,8 +12,10 @@ from modiste.cli.console import errors
 from modiste.evaluation.protocols import Kind
 
 if TYPE_CHECKING:
+    from modiste.data.outfits import OutfitData
+    from modiste.evaluation.outfits import By, VectorsOf, Wish
     from modiste.evaluation.recognition import Inputs
-    from modiste.types import Item
+    from modiste.types import Item, OutfitScorer
 
 
 class Report(Protocol):
@@ -38,6 +41,9 @@ class Request:
     inputs: str
     mask_ratio: float
     by: str
+    wish: str = "none"
+    per_look: int = 1
+    questions: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +148,81 @@ def run_generation(request: Request) -> Measured:
     return Measured(report, name, sha256, caption)
 
 
+def run_outfits(request: Request) -> Measured:
+    """A scorer of outfits, beside what counting the training looks gets."""
+    from modiste.data.outfit_sources import load_outfits
+    from modiste.evaluation.outfit_files import read_questions
+    from modiste.evaluation.outfits import evaluate_outfits
+
+    with errors.status(f"reading {request.data}"):
+        data = load_outfits(request.data)
+    questions = read_questions(request.questions, data) if request.questions else None
+    named = _outfit_scorer(request, data)
+    with errors.status(f"asking {named.name}"):
+        report = evaluate_outfits(
+            data,
+            named.scorer,
+            split=request.split or "test",
+            by=cast("By", request.by),
+            wish=cast("Wish", request.wish),
+            seed=request.seed,
+            per_look=request.per_look,
+            num_looks=request.num_queries,
+            questions=questions,
+            vectors=named.vectors,
+            controls=request.control,
+        )
+    if request.control and not report.controls:
+        errors.print("no controls: they count training looks, and there are none")
+    told = ", wish given" if report.wish != "none" else ""
+    caption = f"by {report.by}{told}, {len(report.metrics)} numbers (AUC from 0 to 1, else percent)"
+    return Measured(report, named.name, named.sha256, caption)
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A scorer of outfits, and the vectors that it needs from elsewhere."""
+
+    scorer: OutfitScorer
+    name: str
+    sha256: str = ""  # empty for what is counted anew or written down
+    vectors: VectorsOf | None = None
+
+
+def _outfit_scorer(request: Request, data: OutfitData) -> _Named:
+    """A statistic by its name, the rules, or a trained model by name or folder."""
+    from modiste.models.outfit_statistics import STATISTICS, fit_statistic
+
+    name, _, encoder_name = request.model.partition(":")
+    if name == "mean-cosine":
+        from modiste.models.pretrained import load
+
+        encoder = load(encoder_name or None, device=request.device)
+        return _Named(
+            fit_statistic(name, data),
+            f"mean-cosine of {encoder.id.name}",
+            encoder.id.sha256,
+            lambda items: encoder.encode(items).vectors,
+        )
+    if request.model in STATISTICS:
+        return _Named(fit_statistic(request.model, data), request.model)
+    if request.model == "rules":
+        from modiste.models.stylist import Stylist
+
+        return _Named(Stylist(), "rules")
+    if not request.model:
+        raise ValueError(f"--model: a trained outfit model by name or folder, {', '.join(STATISTICS)}, or rules")
+    from modiste.models.outfit_pretrained import load_outfit_scorer
+
+    try:
+        trained = load_outfit_scorer(request.model, device=request.device)
+    except ValueError as error:
+        raise ValueError(f"{error} (or name a statistic: {', '.join(STATISTICS)}; or rules)") from error
+    return _Named(trained, trained.name, trained.sha256)
+
+
 RUNNERS: Mapping[Kind, Callable[[Request], Measured]] = MappingProxyType(
-    {"retrieval": run_retrieval, "recognition": run_recognition, "generation": run_generation}
+    {"retrieval": run_retrieval, "recognition": run_recognition, "generation": run_generation, "outfits": run_outfits}
 )
 
 

@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 Scores = NDArray[Any]  # real numbers, higher is better; infinities are allowed, NaN is not
 Relevant = NDArray[np.bool_]
@@ -246,6 +247,83 @@ def mean_with_interval(
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     # Rounding may put the mean of equal values outside by 1e-16.
     return Estimate(mean, min(float(low), mean), max(float(high), mean), len(values))
+
+
+def roc_auc(scores: Scores, positive: Relevant) -> float:
+    """The probability that a positive scores higher than a negative, ties counting one half; in [0, 1].
+
+    Parameters
+    ----------
+    scores
+        (Q,), higher is better.
+    positive
+        (Q,) bool; at least one of each.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or are not (Q,), a score is NaN (the row is named), or one of the two is missing.
+    """
+    return auc_with_interval(scores, positive, resamples=0).mean
+
+
+def auc_with_interval(
+    scores: Scores,
+    positive: Relevant,
+    *,
+    seed: int = 0,
+    resamples: int = 1000,
+    level: float = 0.95,
+    clusters: NDArray[Any] | Sequence[Any] | None = None,
+) -> Estimate:
+    """`roc_auc` and its percentile bootstrap interval; rows are drawn by cluster, as in `mean_with_interval`.
+
+    Resamples without a positive or without a negative say nothing and are passed over.
+    """
+    scores, positive = np.asarray(scores), np.asarray(positive)
+    if scores.ndim != 1 or positive.shape != scores.shape or positive.dtype != np.bool_:
+        raise ValueError(f"the AUC needs scores and bools of one shape (Q,), not {scores.shape} and {positive.shape}")
+    if scores.dtype.kind == "f" and (bad := np.isnan(scores)).any():
+        raise ValueError(f"row {int(np.argmax(bad))}: a score is NaN")
+    if not positive.any() or positive.all():
+        raise ValueError("the AUC needs at least one positive and one negative")
+    if resamples < 0 or not 0 < level < 1:
+        raise ValueError(f"resamples must not be negative and level lie in (0, 1), not {resamples} and {level}")
+    if clusters is not None and len(clusters) != len(scores):
+        raise ValueError(f"{len(clusters)} cluster labels for {len(scores)} scores")
+    levels, place = np.unique(scores, return_inverse=True)
+    numbers = np.arange(len(scores))
+    if clusters is not None:
+        numbers = np.unique(np.asarray(clusters), return_inverse=True)[1]
+    place, numbers = place.reshape(-1), numbers.reshape(-1)
+    shape = (int(numbers.max()) + 1, len(levels))
+    # How many positives and negatives each cluster has at each level.
+    good, poor = (
+        csr_array((np.ones(np.count_nonzero(rows)), (numbers[rows], place[rows])), shape=shape)
+        for rows in (positive, ~positive)
+    )
+
+    def areas(times: NDArray[Any]) -> Values:
+        """(R, clusters) how often each was drawn -> (R,)."""
+        above, below = times @ good, times @ poor
+        beaten = np.cumsum(below, axis=1) - below / 2
+        pairs = above.sum(axis=1) * below.sum(axis=1)
+        return np.divide((above * beaten).sum(axis=1), pairs, out=np.full(len(times), np.nan), where=pairs > 0)
+
+    mean = float(areas(np.ones((1, shape[0])))[0])
+    if not resamples:
+        return Estimate(mean, mean, mean, len(scores))
+    random = np.random.default_rng(seed)
+    values = np.empty(resamples)
+    step = max(1, _CHUNK // max(shape))
+    for start in range(0, resamples, step):
+        drawn = random.integers(shape[0], size=(min(step, resamples - start), shape[0]))
+        rows = np.repeat(np.arange(len(drawn)), shape[0])
+        times = np.bincount(rows * shape[0] + drawn.reshape(-1), minlength=len(drawn) * shape[0])
+        values[start : start + step] = areas(times.reshape(len(drawn), shape[0]).astype(np.float64))
+    values = values[~np.isnan(values)]
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2]) if len(values) else (mean, mean)
+    return Estimate(mean, min(float(low), mean), max(float(high), mean), len(scores))
 
 
 def _check_ties(ties: str) -> None:
