@@ -55,9 +55,9 @@ def load(name: str | Path | None = None, *, device: str = "cpu", revision: str |
         if known.hub:
             return _load_published(known.hub, name=known.name, device=device, revision=revision)
         encoder = from_pretrained(WEIGHTS / name, device=device)
-        _check_registered(name, encoder.id.sha256)
+        check_registered(name, encoder.id.sha256)
         return encoder
-    folder = _model_folder(Path(name))
+    folder = model_folder(Path(name))
     if folder.is_dir():
         if _is_own(folder):
             return from_pretrained(folder, device=device)
@@ -84,9 +84,6 @@ def save_pretrained(
 
     The folder appears whole or not at all; an existing one is replaced.
     """
-    folder = Path(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    state = _to_stored(model.state_dict())
     architecture = architecture_of(model)
     config = {
         "architecture": architecture.name,
@@ -95,12 +92,26 @@ def save_pretrained(
         "model": architecture.describe(model),
         "fusion": asdict(fusion or Fusion()),
     }
+    return write_folder(folder, to_stored(model.state_dict()), config, card or _minimal_card(name), tokenizer)
+
+
+def write_folder(
+    folder: str | Path,
+    state: Mapping[str, torch.Tensor],
+    config: Mapping[str, Any],
+    card: str,
+    tokenizer: Tokenizer | None = None,
+) -> Path:
+    """Write a model's files; the folder appears whole or not at all, and replaces one that is there."""
+    folder = Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        save_file(state, scratch / MODEL, metadata={"format": "pt"})
+        save_file(dict(state), scratch / MODEL, metadata={"format": "pt"})
         (scratch / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        tokenizer.save(str(scratch / TOKENIZER))
-        (scratch / CARD).write_text(card or _minimal_card(name), encoding="utf-8")
+        if tokenizer is not None:
+            tokenizer.save(str(scratch / TOKENIZER))
+        (scratch / CARD).write_text(card, encoding="utf-8")
         scratch.chmod(0o755)  # mkdtemp's is for its owner alone
         for file in scratch.iterdir():
             file.chmod(0o644)
@@ -163,13 +174,13 @@ def _load_mvlt(name: str | Path | None, device: str, use: Callable[..., UseT]) -
     known = PRETRAINED.get(name)
     if known and not known.ships:
         raise PretrainedError(f"{name} only encodes; `modiste models` lists what each can do")
-    found = load_model(WEIGHTS / name if known else _model_folder(Path(name)))
+    found = load_model(WEIGHTS / name if known else model_folder(Path(name)))
     if not isinstance(found.model, Mvlt):
         raise PretrainedError(
             f"{name} is a {found.config['architecture']}, which only encodes; give an MVLT model by name (`modiste models` "
             "lists what each can do) or folder"
         )
-    _check_registered(name, found.sha256)
+    check_registered(name, found.sha256)
     try:
         return use(found.model, found.tokenizer, name=found.name, sha256=found.sha256, device=device)
     except ValueError as error:
@@ -198,29 +209,21 @@ def load_model(folder: str | Path) -> LoadedModel:
     PretrainedError
         Naming the file that is missing, damaged or does not fit the others.
     """
-    folder = _model_folder(Path(folder))
+    folder = model_folder(Path(folder))
     if not folder.is_dir():
         raise PretrainedError(f"no model folder {folder}")
     for file in (CONFIG, MODEL, TOKENIZER):
         if not (folder / file).is_file():
             raise PretrainedError(f"{folder / file} is missing: a model folder holds {CONFIG}, {MODEL} and {TOKENIZER}")
-    try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        architecture = ARCHITECTURES.get(config.get("architecture"))
-    except (json.JSONDecodeError, AttributeError, TypeError) as error:
-        raise PretrainedError(f"{folder / CONFIG} does not describe a model: {error}") from error
+    config = read_config(folder)
+    architecture = ARCHITECTURES.get(str(config.get("architecture")))
     if architecture is None:
         raise PretrainedError(f"{folder / CONFIG}: unknown architecture {config.get('architecture')!r}")
     try:
         model = architecture.build(config["model"])
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise PretrainedError(f"{folder / CONFIG} does not describe a {architecture.name}: {error}") from error
-    try:
-        state = load_file(folder / MODEL)
-    except (SafetensorError, OSError) as error:
-        raise PretrainedError(f"{folder / MODEL} is damaged: {error}") from error
-    _check_keys(folder / MODEL, model.state_dict(), state)
-    model.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in state.items()})
+    read_weights(folder, model)
     try:
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
     except Exception as error:  # the tokenizers library raises plain Exception
@@ -228,6 +231,29 @@ def load_model(folder: str | Path) -> LoadedModel:
     if tokenizer.get_vocab_size() > (room := architecture.describe(model)["vocab_size"]):
         raise PretrainedError(f"{folder / TOKENIZER} has more words than the model's {room}")
     return LoadedModel(model, tokenizer, config, fingerprint(model, tokenizer, config["model"]))
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """A model folder's config.json; raises `PretrainedError` when it is not an object."""
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise PretrainedError(f"{folder / CONFIG} does not describe a model: {error}") from error
+    if not isinstance(config, dict):
+        raise PretrainedError(
+            f"{folder / CONFIG} does not describe a model: {type(config).__name__} instead of an object"
+        )
+    return config
+
+
+def read_weights(folder: Path, model: nn.Module) -> None:
+    """Load a folder's weights into a model, every key accounted for; raises `PretrainedError` naming the file."""
+    try:
+        state = load_file(folder / MODEL)
+    except (SafetensorError, OSError) as error:
+        raise PretrainedError(f"{folder / MODEL} is damaged: {error}") from error
+    _check_keys(folder / MODEL, model.state_dict(), state)
+    model.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in state.items()})
 
 
 def push_to_hub(folder: str | Path, repo_id: str, *, private: bool = False, token: str | None = None) -> str:
@@ -251,13 +277,19 @@ def fingerprint(model: nn.Module, tokenizer: Tokenizer, described: Mapping[str, 
     digest = hashlib.sha256()
     digest.update(json.dumps(described or architecture_of(model).describe(model), sort_keys=True).encode())
     digest.update(canonical_json(tokenizer).encode())
-    for key, tensor in sorted(_to_stored(model.state_dict()).items()):
-        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.numpy().tobytes())
+    add_weights(digest, model.state_dict())
     return digest.hexdigest()
 
 
-def _to_stored(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def add_weights(digest: hashlib._Hash, state: Mapping[str, torch.Tensor]) -> None:
+    """Weights, as stored, into a fingerprint."""
+    for key, tensor in sorted(to_stored(state).items()):
+        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.numpy().tobytes())
+
+
+def to_stored(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Weights as folders hold them: matrices in fp16, everything one-dimensional in fp32, on the CPU."""
     return {
         key: (value.half() if value.is_floating_point() and value.ndim > 1 else value)
         .detach()
@@ -280,13 +312,13 @@ def _check_keys(file: Path, expected: Mapping[str, torch.Tensor], found: Mapping
         raise PretrainedError(f"{file} does not fit its {CONFIG}: {'; '.join(sorted(problems)[:5])}")
 
 
-def _model_folder(folder: Path) -> Path:
+def model_folder(folder: Path) -> Path:
     """The folder itself, or the exported model in it where it is a training run's."""
     exported = folder / "model"
     return exported if not (folder / CONFIG).exists() and (exported / CONFIG).exists() else folder
 
 
-def _check_registered(name: str, sha256: str) -> None:
+def check_registered(name: str, sha256: str) -> None:
     known = PRETRAINED.get(name)
     if known and known.sha256 and sha256 != known.sha256:
         raise PretrainedError(f"{name}: the weights' sha256 is {sha256}, not the registered {known.sha256}")
