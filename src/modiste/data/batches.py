@@ -155,7 +155,7 @@ class OutfitBatch(TensorBatch):
 
     @property
     def judged(self) -> tuple[Tensor, Tensor]:
-        """Every set with its label: the completions, of which the first is the look, then `sets`: (B, C + V, O + 1), (B, C + V)."""
+        """Every set (B, C + V, O + 1) and its label (B, C + V): first the completions, of them the look first, then `sets`."""
         is_look = torch.zeros_like(self.candidates, dtype=torch.bool)
         is_look[:, 0] = True
         return torch.cat([self.completions, self.sets], dim=1), torch.cat([is_look, self.labels], dim=1)

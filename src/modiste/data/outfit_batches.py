@@ -185,8 +185,8 @@ class OutfitExamples:
     def _pools(self, kinds: Sequence[str]) -> list[tuple[Rows, FloatArray]]:
         """For each item the seen ones of its kind, and the cumulative share of each among the looks."""
         members: dict[str, list[int]] = defaultdict(list)
-        for row in np.flatnonzero(self.counts):
-            members[kinds[row]].append(int(row))
+        for row in np.flatnonzero(self.counts).tolist():
+            members[kinds[row]].append(row)
         pools = {}
         for name in Counter(kinds):
             rows = np.array(members[name], dtype=np.int64)

@@ -34,12 +34,15 @@ class ItemFeatures:
 def tag_value(item: Item, kind: str) -> str:
     """An item's value for a kind of tag; empty when it has none.
 
-    Kinds: `category` (normalised), `id`, `product` (the group, else the id), or the name of any attribute.
+    Kinds: `category` (normalised), `id`, `id:N` (its first N characters: the codes of many shops begin with season and line),
+    `product` (the group, else the id), or the name of any attribute.
     """
     if kind == "category":
         return normalise(item.category)
     if kind in ("id", "product"):
         return item.id if kind == "id" else item.product
+    if kind.startswith("id:") and kind[3:].isdigit():
+        return item.id[: int(kind[3:])]
     value = item.attributes.get(kind)
     return "" if value is None else str(value)
 

@@ -12,6 +12,7 @@ Shapes: B batch, C candidates, E embedding width, M subspaces, T types.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -27,7 +28,7 @@ from modiste.models.pairwise import PairwiseConfig, PairwiseModel
 class CsaNetConfig(PairwiseConfig):
     """Sizes of a `CsaNet`; defaults are the paper's."""
 
-    tags: dict[str, tuple[str, ...]] = field(default_factory=lambda: {"category": ()})  # type: ignore[assignment]
+    tags: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: {"category": ()})
     num_subspaces: int = 5  # M
     hidden_dim: int = 32
 

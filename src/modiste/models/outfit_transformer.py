@@ -132,9 +132,8 @@ class ItemEmbedder(nn.Module):
             vectors = _through(self.text_tower, texts, has_text.ndim)
             x = self.text(vectors * math.sqrt(self.config.text_dim))
             parts.append(torch.where(has_text[..., None], x, self.null_text.to(x.dtype)))
-        embedded = (
-            torch.cat(parts, dim=-1) if parts else self.tags[0].weight.new_zeros(*tags.shape[:-1], self.config.dim)
-        )
+        nothing = torch.zeros(*tags.shape[:-1], self.config.dim, device=tags.device)
+        embedded = torch.cat(parts, dim=-1) if parts else nothing
         for number, table in enumerate(self.tags):
             column = tags[..., number]
             if self.training and self.config.tag_dropout:

@@ -35,8 +35,8 @@ class OutfitRecipe:
     text: bool = True
     """Whether the model reads the words."""
     tags: tuple[str, ...] = ()
-    """Kinds of tags with learned embeddings: category, product, id, or any attribute. With id or product the model also
-    learns what was seen together in training; unknown items are judged by the rest."""
+    """Kinds of tags with learned embeddings: category, product, id, id:N (first characters of it), or any attribute. With id
+    or product the model also learns what was seen together in training; unknown items are judged by the rest."""
     cache: str = "runs/cache"
     """Folder where the items' vectors are kept; empty to make them anew each time."""
     objectives: tuple[str, ...] = ("cp", "rank", "cir", "look")
