@@ -150,6 +150,15 @@ def test_looks_are_unit_vectors_of_whole_outfits() -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
+def test_a_score_is_never_nought(name: str) -> None:
+    pool = made_pool(name)
+    bias = pool.model.offset if isinstance(pool, PairPool) else pool.model.compatibility_head[-1].bias
+    with torch.no_grad():
+        bias.fill_(-500.0)  # type: ignore[union-attr, operator]
+    assert (pool.score(np.array([[0, 7], [1, 8]])) > 0).all()
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_vectors_handed_over_are_as_good_as_encoding(name: str, encoder: ImageTextEncoder) -> None:
     scorer = OutfitModelScorer(built(name, encoder.tower_id.dim), encoder)
     assert isinstance(scorer, OutfitScorer)
@@ -206,6 +215,8 @@ def test_what_is_damaged_or_no_outfit_model_says_so(
         load_outfit_model(tmp_path / "absent")
     with pytest.raises(PretrainedError, match="is no outfit model"):
         load_outfit_model(encoder_folder)
+    with pytest.raises(PretrainedError, match="holds an outfit model"):
+        load(save_outfit_model(tmp_path / "outfits", built("csa_net"), name="x", encoder=ENCODER))
 
     def fresh(name: str) -> Path:
         return save_outfit_model(tmp_path / name, built("outfit_transformer"), name="x", encoder=ENCODER)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -99,7 +100,11 @@ class Slow:
         return self.linear(hidden * 0.5 * (1 + torch.erf(hidden / math.sqrt(2))), f"{name}.3")
 
     def compatibility(self, items: list[Tensor]) -> float:
-        return float(self.mlp(self.token(self.weights["outfit_token"], items), "compatibility_head"))
+        logit = float(self.mlp(self.token(self.weights["outfit_token"], items), "compatibility_head"))
+        vectors = [self.linear(one, "pair_head") for one in items]
+        products = [float(a @ b) for a, b in combinations(vectors, 2)]
+        alone = [float(self.linear(one, "item_head")) for one in items]
+        return logit + sum(products) / max(1, len(products)) + sum(alone) / len(alone)
 
     def look(self, items: list[Tensor]) -> Tensor:
         vector = self.linear(self.token(self.weights["outfit_token"], items), "look_head")

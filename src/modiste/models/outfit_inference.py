@@ -8,7 +8,7 @@ Shapes: N items of a pool, B sets, O places, D width, E embedding width.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -100,9 +100,7 @@ class TransformerPool(ComplementPool):
 
     def score(self, sets: NDArray[np.int64]) -> FloatArray:
         sets = checked_sets(sets, len(self._items))
-        return self._by_sets(sets, lambda items, mask: torch.sigmoid(self.model.compatibility(items, mask).double()))[
-            :, 0
-        ]
+        return positive(torch.sigmoid(torch.from_numpy(self._by_sets(sets, self.model.compatibility)[:, 0]).double()))
 
     def looks(self, sets: NDArray[np.int64]) -> FloatArray:
         """(B, O) -> unit vectors (B, E) of whole outfits: their products are S_O, and find similar looks."""
@@ -157,12 +155,12 @@ class TransformerPool(ComplementPool):
                 texts[row] = self._wishes[one]
         return texts, has_text
 
-    def _by_sets(self, sets: NDArray[np.int64], function: object) -> FloatArray:
+    def _by_sets(self, sets: NDArray[np.int64], function: Callable[[Tensor, Tensor], Tensor]) -> FloatArray:
         found = []
         with torch.inference_mode():
             for start in range(0, len(sets), _SETS):
                 rows = torch.from_numpy(sets[start : start + _SETS]).to(self.model.device)
-                out: Tensor = function(self._items[rows.clamp(min=0)], rows >= 0)  # type: ignore[operator]
+                out = function(self._items[rows.clamp(min=0)], rows >= 0)
                 found.append(out.view(len(rows), -1).float().cpu().numpy())
         return np.concatenate(found) if found else np.zeros((0, 1), np.float32)
 
@@ -213,22 +211,27 @@ class PairPool(PairwisePool):
             return self._link(torch.from_numpy(np.asarray(mean, dtype=np.float32)).to(self.model.device))
 
     def _link(self, mean: Tensor) -> FloatArray:
-        scores: FloatArray = torch.sigmoid(self.model.link(mean).double()).float().cpu().numpy()
-        return np.maximum(scores, np.finfo(np.float32).tiny)
+        return positive(torch.sigmoid(self.model.link(mean).double()))
 
 
-def embedded(embed: object, features: ItemFeatures, device: torch.device) -> Tensor:
+def positive(scores: Tensor) -> FloatArray:
+    """Scores as float32, never 0: that is kept for what is no outfit at all."""
+    found: FloatArray = np.maximum(scores.float().cpu().numpy(), np.finfo(np.float32).tiny)
+    return found
+
+
+def embedded(embed: Callable[..., Tensor], features: ItemFeatures, device: torch.device) -> Tensor:
     """Every item through an embedder in chunks: (N, D)."""
     arrays = (features.images, features.has_image, features.texts, features.has_text, features.tags)
     parts = []
     for start in range(0, max(len(features), 1), _SETS):
-        parts.append(embed(*(torch.from_numpy(one[start : start + _SETS]).to(device) for one in arrays)))  # type: ignore[operator]
+        parts.append(embed(*(torch.from_numpy(one[start : start + _SETS]).to(device) for one in arrays)))
     return torch.cat(parts)
 
 
 def checked_sets(sets: NDArray[np.int64], num_items: int, *, empty: bool = False) -> NDArray[np.int64]:
     """Sets as (B, O) int64; raises `ValueError` naming a row without an item, or with a position outside the pool."""
-    sets = np.asarray(sets, dtype=np.int64)
+    sets = np.ascontiguousarray(sets, dtype=np.int64)  # torch takes no reversed views
     if sets.ndim != 2:
         raise ValueError(f"sets must be (B, O), not {sets.shape}")
     if not empty and not (has := (sets >= 0).any(axis=1)).all():

@@ -7,6 +7,7 @@ papers' equations. CP pre-training before CIR = `from_compatibility`; the curric
 
 What is ours: any frozen encoder's vectors in place of ResNet-18 and SentenceBERT (or towers, fine-tuned end to end); learned
 null embeddings where a photo or words are missing; optional tags; one model for both tasks; the ranking term of CP (`rank`);
+a term of pairs beside the set encoder's logit (`pair_dim`);
 a unit vector per outfit for "similar looks" (`look`); a learned mark on the target token, which otherwise looks like an item
 that has lost its photo; margins that unit vectors can meet.
 
@@ -42,6 +43,7 @@ class OutfitTransformerConfig:
     hidden_dim: int = 512  # of the feed-forward layers; not given in the paper
     dropout: float = 0.1
     embed_dim: int = 128  # E of queries, candidates and outfit vectors
+    pair_dim: int = 0  # compatibility also counts how well the items go in pairs, as products this wide; 0: the paper's
     tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Kind -> values with a learned embedding each: `category` (the paper's ablation), `id` (what was seen together), any
     attribute. None by default: then the model knows items by photo and words alone."""
@@ -62,8 +64,12 @@ class OutfitTransformerConfig:
 
 
 SIZES: dict[str, OutfitTransformerConfig] = {
-    "debug": OutfitTransformerConfig(dim=16, depth=1, num_heads=2, hidden_dim=32, embed_dim=16, dropout=0.0),
-    "small": OutfitTransformerConfig(dim=96, depth=2, num_heads=4, hidden_dim=192, embed_dim=96, dropout=0.2),
+    "debug": OutfitTransformerConfig(
+        dim=16, depth=1, num_heads=2, hidden_dim=32, embed_dim=16, dropout=0.0, pair_dim=8
+    ),
+    "small": OutfitTransformerConfig(
+        dim=96, depth=2, num_heads=4, hidden_dim=192, embed_dim=96, dropout=0.2, pair_dim=64
+    ),
     "paper": OutfitTransformerConfig(unit_vectors=False),
 }
 
@@ -213,6 +219,9 @@ class OutfitTransformer(nn.Module):
         self.target_mark = nn.Parameter(torch.zeros(config.dim))
         self.sets = SetEncoder(config)
         self.compatibility_head = _mlp(config.dim, config.dropout, 1)
+        if config.pair_dim:
+            self.pair_head = nn.Linear(config.dim, config.pair_dim)
+            self.item_head = nn.Linear(config.dim, 1)
         self.query_head = _mlp(config.dim, config.dropout, config.embed_dim)
         self.candidate_head = nn.Linear(config.dim, config.embed_dim)
         self.look_head = nn.Linear(config.dim, config.embed_dim)
@@ -229,7 +238,19 @@ class OutfitTransformer(nn.Module):
     def compatibility(self, items: Tensor, mask: Tensor) -> Tensor:
         """(B, O, D) items with mask (B, O) -> logits (B,) of being an outfit."""
         logits: Tensor = self.compatibility_head(self.read(items, mask))[:, 0]
+        if self.config.pair_dim:
+            logits = logits + self._pair_term(items, mask)
         return logits
+
+    def _pair_term(self, items: Tensor, mask: Tensor) -> Tensor:
+        """(B,): the mean product over pairs of items, and the mean of what each item says by itself."""
+        weights = mask[..., None].to(items.dtype)
+        vectors = self.pair_head(items) * weights  # (B, O, F)
+        count = weights.sum(dim=1)[:, 0].clamp(min=1)
+        # The sum over pairs is half of |sum|^2 - sum of |.|^2: no need to look at every pair.
+        both = vectors.sum(dim=1).square().sum(dim=1) - vectors.square().sum(dim=(1, 2))
+        alone = (self.item_head(items) * weights).sum(dim=(1, 2))
+        return both / (count * (count - 1)).clamp(min=1) + alone / count
 
     def looks(self, items: Tensor, mask: Tensor) -> Tensor:
         """(B, O, D) items with mask (B, O) -> unit vectors (B, E): S_O of two outfits is their product."""
@@ -304,7 +325,16 @@ def from_compatibility(model: OutfitTransformer, start: OutfitTransformer, *, ke
     for; raises `ValueError` where the two models' sizes or tags differ.
     """
     own, given = model.state_dict(), start.state_dict()
-    heads = ("compatibility_head.", "query_head.", "candidate_head.", "look_head.", "log_logit_scale", "target_mark")
+    heads = (
+        "compatibility_head.",
+        "pair_head.",
+        "item_head.",
+        "query_head.",
+        "candidate_head.",
+        "look_head.",
+        "log_logit_scale",
+        "target_mark",
+    )
     fresh: dict[str, str] = {}
     dropped: dict[str, str] = {}
     for name in sorted(own.keys() | given.keys()):

@@ -25,7 +25,7 @@ from torch import nn
 
 from modiste import __version__
 from modiste.data.text import canonical_json
-from modiste.models.architectures import ARCHITECTURES, architecture_of
+from modiste.models.architectures import ARCHITECTURES, OUTFIT_ARCHITECTURES, architecture_of
 from modiste.models.inference import Fusion, ImageTextEncoder
 from modiste.models.mvlt import Mvlt
 from modiste.models.mvlt_inference import Inpainter, MvltTowers, Recogniser, Reranker
@@ -59,8 +59,10 @@ def load(name: str | Path | None = None, *, device: str = "cpu", revision: str |
         return encoder
     folder = model_folder(Path(name))
     if folder.is_dir():
-        if _is_own(folder):
+        if (architecture := _architecture(folder)) in ARCHITECTURES:
             return from_pretrained(folder, device=device)
+        if architecture in OUTFIT_ARCHITECTURES:
+            raise PretrainedError(f"{folder} holds an outfit model, which gives no item vectors: it reads an encoder's")
         return _load_published(str(folder), name=folder.name, device=device, revision=None)
     hub_name = name.removeprefix("hf-hub:")
     if hub_name.count("/") == 1 and not hub_name.startswith((".", "/", "~")):
@@ -324,12 +326,13 @@ def check_registered(name: str, sha256: str) -> None:
         raise PretrainedError(f"{name}: the weights' sha256 is {sha256}, not the registered {known.sha256}")
 
 
-def _is_own(folder: Path) -> bool:
+def _architecture(folder: Path) -> str:
+    """What a folder of ours says it holds; empty for any other folder."""
     try:
         config: Any = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError):
-        return False
-    return isinstance(config, dict) and config.get("architecture") in ARCHITECTURES
+        return ""
+    return str(config.get("architecture", "")) if isinstance(config, dict) else ""
 
 
 def _load_published(source: str, *, name: str, device: str, revision: str | None) -> ImageTextEncoder:

@@ -105,10 +105,12 @@ def kind_texts(items: Sequence[Item], encoder: ImageTextEncoder) -> FloatArray:
 def validation(
     every_epochs: int, data: OutfitData, features: ItemFeatures, encoder: ImageTextEncoder
 ) -> dict[str, Eval]:
-    """FITB and CP AUC on the validation split, when there is one; named `outfits/valid`."""
+    """FITB and CP AUC on the validation split, when it has questions to ask; named `outfits/valid`."""
     if not every_epochs or not data.looks.get("valid"):
         return {}
     questions = Questions.of(data, "valid")
+    if not len(questions.candidates):
+        return {}
 
     def evaluate(model: OutfitModel) -> dict[str, float]:
         is_transformer = isinstance(model, OutfitTransformer)

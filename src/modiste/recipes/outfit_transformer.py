@@ -126,13 +126,15 @@ def build(config: OutfitRecipe) -> Run:
         name = f"{config.model}_{config.size}.{folder.parent.name}"
         save_outfit_model(folder, trained, name=name, encoder=encoder.id)  # type: ignore[arg-type]
 
+    evals = validation(config.eval_every, data, features, encoder)
     weights = {f"{one}_loss": getattr(config, f"{one}_weight") for one in config.objectives}
     return Run(
         name=config.model,
         model=make,
         loader=OutfitLoader(examples, config.batch_size, config.epochs, config.curriculum, config.seed),
         loss_weights=weights if config.model == "outfit_transformer" else {},
-        evals=validation(config.eval_every, data, features, encoder),
+        evals=evals,
+        select="outfits/valid/fitb" if evals else None,  # the best weights are kept in best/
         publish=publish,
         find_unused_parameters=True,
         **{
