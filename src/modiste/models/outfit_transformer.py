@@ -67,9 +67,7 @@ SIZES: dict[str, OutfitTransformerConfig] = {
     "debug": OutfitTransformerConfig(
         dim=16, depth=1, num_heads=2, hidden_dim=32, embed_dim=16, dropout=0.0, pair_dim=8
     ),
-    "small": OutfitTransformerConfig(
-        dim=96, depth=2, num_heads=4, hidden_dim=192, embed_dim=96, dropout=0.2, pair_dim=64
-    ),
+    "small": OutfitTransformerConfig(dim=96, depth=2, num_heads=4, hidden_dim=192, embed_dim=96, pair_dim=64),
     "paper": OutfitTransformerConfig(unit_vectors=False),
 }
 

@@ -61,7 +61,7 @@ class OutfitRecipe:
     """Negatives drawn as often as looks have them, so that popularity alone does not tell; the rest uniformly."""
     wish_share: float = 0.3
     """Looks whose wanted item is described by its own words, as a shopper's wish would."""
-    max_items: int = 10
+    max_items: int = 8
     """Larger looks lose random items, anew in each epoch."""
     dropout: float = -1.0
     """Of the model; -1: the size's own."""
@@ -71,9 +71,9 @@ class OutfitRecipe:
     """Items that lose photo or words in training."""
     epochs: int = 20
     """Passes over the looks."""
-    batch_size: int = 64
+    batch_size: int = 128
     """Looks of one step."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     """Peak, after the warm-up; falls to 0 along a cosine."""
     weight_decay: float = 0.05
     """Not on biases, norms and embeddings."""
@@ -101,7 +101,7 @@ def build(config: OutfitRecipe) -> Run:
 
     from modiste.data.outfit_batches import OutfitExamples
     from modiste.data.outfit_features import features_of, known_tags
-    from modiste.data.outfit_sources import load_outfits  # type: ignore[import-not-found]
+    from modiste.data.outfit_sources import load_outfits
     from modiste.models import pretrained
     from modiste.models.outfit_pretrained import save_outfit_model
     from modiste.recipes.outfit_training import OutfitLoader, item_vectors, kind_texts, validation

@@ -210,6 +210,10 @@ RECIPES: dict[str, Recipe] = {
     "outfit_transformer_small": _outfits(
         "OutfitTransformer on vectors of the shipped encoder: S, complementary retrieval and outfit vectors in one model",
     ),
+    "outfit_transformer_small_seen": _outfits(
+        "the same that also learns which items, models, colours and kinds stylists put together: needs known items",
+        {"tags": ("id", "product", "id:4", "colour", "product_type"), "tag_dropout": 0.3},
+    ),
     "outfit_transformer_paper": _outfits(
         "the paper's sizes, margin, curriculum and compatibility pre-training; then objectives=cir init_from=FOLDER",
         {
