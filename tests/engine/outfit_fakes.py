@@ -163,23 +163,25 @@ def random_problem(
             rows = rows[~constraints.conflict(np.array([one]), rows)]
         similarity = rng.uniform(-0.2, 0.6, len(rows)) if at < wished else np.zeros(len(rows))
         text = of_match * objective.match(similarity) if at < wished else np.zeros(len(rows))
-        places = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), shortlist)).astype(np.int64)) if len(rows) else rows
+        places = (
+            np.unique(np.linspace(0, len(rows) - 1, min(len(rows), shortlist)).astype(np.int64)) if len(rows) else rows
+        )
         slots.append(OpenSlot(Slot(), rows, text, similarity, places, outside))
         start += size
     return Problem(POOLS[kind](vectors, seed=seed), np.arange(given), tuple(slots), objective, weight, constraints)
 
 
 def brute_force(problem: Problem) -> tuple[float, tuple[int, ...] | None]:
-    """The best value over all choices, one after the other."""
-    best, winner = -np.inf, None
-    for choice in product(*(range(len(slot)) for slot in problem.slots)):
-        picks = np.array([choice])
-        sets = problem.sets(picks)
-        if not problem.constraints.valid(sets)[0]:
-            continue
-        several = sets.shape[1] > 1
-        s = float(problem.objective.compatibility(problem.pool.score(sets))[0]) if several else 0.5
-        value = problem.weight * s + sum(slot.text[at] for slot, at in zip(problem.slots, choice, strict=True))
-        if value > best:
-            best, winner = value, choice
-    return best, winner
+    """The best value over all choices, every one of them scored."""
+    choices = list(product(*(range(len(slot)) for slot in problem.slots)))
+    if not choices:
+        return -np.inf, None
+    rows = [[slot.rows[at] for slot, at in zip(problem.slots, choice, strict=True)] for choice in choices]
+    sets = np.array([[*problem.have, *row] for row in rows])
+    values = np.array(
+        [sum(slot.text[at] for slot, at in zip(problem.slots, choice, strict=True)) for choice in choices]
+    )
+    s = problem.objective.compatibility(problem.pool.score(sets)) if sets.shape[1] > 1 else np.full(len(sets), 0.5)
+    values = np.where(problem.constraints.valid(sets), values + problem.weight * s, -np.inf)
+    best = int(values.argmax())
+    return (float(values[best]), choices[best]) if np.isfinite(values[best]) else (-np.inf, None)

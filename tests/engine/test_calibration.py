@@ -68,11 +68,9 @@ def test_the_isotonic_curve_is_scikit_learns() -> None:
 def test_a_curve_never_falls_and_stays_a_probability(seed: int, method: str) -> None:
     scores, labels = world(60, seed, slope=40, intercept=-11)
     if 0 < labels.sum() < len(labels):
-        try:
-            curve = Calibrator.fit(scores, labels, method)  # type: ignore[arg-type]
-        except ValueError as error:
-            assert "do not rise" in str(error)
-            return
+        if method == "logistic" and scores[labels == 1].mean() <= scores[labels == 0].mean():
+            return  # refused, which another test looks at
+        curve = Calibrator.fit(scores, labels, method)  # type: ignore[arg-type]
         found = curve(np.linspace(-5, 5, 2_001))
         assert (np.diff(found) >= 0).all()
         assert found.min() >= 0

@@ -54,7 +54,9 @@ def test_terms_are_those_of_the_definitions(seed: int, count: int) -> None:
 
 @pytest.mark.parametrize("pool_class", [PairTestPool, NetworkTestPool])
 @pytest.mark.parametrize("with_text", [False, True])
-@pytest.mark.parametrize("calibration", ["none", Calibration(Calibrator("logistic", 3.0, -1.0), Calibrator("logistic", 9, -2))])
+@pytest.mark.parametrize(
+    "calibration", ["none", Calibration(Calibrator("logistic", 3.0, -1.0), Calibrator("logistic", 9, -2))]
+)
 def test_they_add_up_to_the_score(pool_class: type, with_text: bool, calibration: object) -> None:
     rng = np.random.default_rng(3)
     pool, rows = pool_class(unit(rng, 9)), np.array([4, 1, 7, 8])

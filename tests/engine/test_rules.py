@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from itertools import combinations, product
 from pathlib import Path
 
@@ -219,12 +220,12 @@ def test_an_outfit_is_found_if_and_only_if_there_is_one(seed: int, num_slots: in
 def test_giving_up_is_not_an_answer() -> None:
     count = 60
     items = [Item(f"{at:02d}", category="Tote", attributes={"price": 1.0 + at / 100}) for at in range(count)]
-    rules = Rules(strict=False, budget=6.0, max_items=8, never=tuple((f"{at:02d}", "category=Tote") for at in range(count)))
+    rules = Rules(
+        strict=False, budget=6.0, max_items=8, never=tuple((f"{at:02d}", "category=Tote") for at in range(count))
+    )
     constraints = compile_rules(rules, columns_of(items), count)
-    try:
+    with contextlib.suppress(TooHard):
         assert find_outfit(constraints, np.arange(0), [np.arange(count)] * 6) is None
-    except TooHard:
-        pass
 
 
 @settings(max_examples=80, deadline=None)

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modiste.engine.exact import Picks, evaluate, scored
-from modiste.engine.problem import Problem, Values
+from modiste.engine.objective import Values
+from modiste.engine.problem import Problem
 
 Places = NDArray[np.int64]
 Propose = Callable[[Problem, Picks, int], Places]  # a whole choice (k,) and a slot -> more places for that slot
@@ -69,12 +70,7 @@ def best_first(problem: Problem, picks: Picks, values: Values) -> NDArray[np.int
 def beam(problem: Problem, shortlists: Sequence[Places], width: int, archive: Archive) -> None:
     """Fill the slots in turn out of their shortlists; what is complete and valid goes to the archive."""
     rules = problem.constraints
-    later = [
-        np.array([rules.answers[other.rows].any(axis=0) for other in problem.slots[at + 1 :]])
-        .reshape(-1, rules.always.size)
-        .any(axis=0)
-        for at in range(len(problem.slots))
-    ]
+    able = np.array([rules.answers[slot.rows].any(axis=0) for slot in problem.slots])  # (k, R)
     cheapest = [float(rules.prices[slot.rows].min(initial=np.inf)) for slot in problem.slots]
     picks = np.zeros((1, 0), dtype=np.int64)
     for at in range(len(problem.slots)):
@@ -90,7 +86,7 @@ def beam(problem: Problem, shortlists: Sequence[Places], width: int, archive: Ar
         keep &= rules.within_budget(cost + sum(cheapest[at + 1 :]))
         sets = np.concatenate([np.broadcast_to(problem.have, (len(rows), len(problem.have))), rows], axis=1)
         if rules.always.size:
-            keep &= ~(rules.unmet(sets) & ~later[at]).any(axis=1)
+            keep &= ~(rules.unmet(sets) & ~able[at + 1 :].any(axis=0)).any(axis=1)
         grown, sets = grown[keep], sets[keep]
         if at == len(problem.slots) - 1:
             archive.add(*evaluate(problem, grown))
@@ -150,8 +146,8 @@ def _exchange_one(problem: Problem, shortlists: Sequence[Places], starts: int, a
                 improved = True
                 current, worth = current.copy(), np.where(better, table.max(axis=1), worth)
                 current[better, at] = places[chosen[better]]
-                current, first = np.unique(current, axis=0, return_index=True)  # two starts may have met
-                worth = worth[first]
+                _, first = np.unique(current, axis=0, return_index=True)  # two starts may have met
+                current, worth = current[first], worth[first]
         if not improved:
             return
 

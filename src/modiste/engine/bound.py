@@ -17,7 +17,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from modiste.engine.problem import Problem, Values
+from modiste.engine.objective import Values
+from modiste.engine.problem import Problem
 from modiste.types import PairwisePool
 
 Picks = NDArray[np.int64]

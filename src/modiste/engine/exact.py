@@ -15,7 +15,8 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from modiste.engine.problem import Problem, Values
+from modiste.engine.objective import Values
+from modiste.engine.problem import Problem
 
 Picks = NDArray[np.int64]
 
@@ -83,8 +84,9 @@ def text_threshold(problem: Problem, limit: int) -> float:
     low = [float(slot.text.min()) for slot in problem.slots]
     high = [float(slot.text.max()) for slot in problem.slots]
     width = (sum(high) - sum(low)) / _BINS
+    slack = 1e-9  # sums of the same terms in another order
     if width <= 0:
-        return sum(high)
+        return sum(high) + slack
     counts = np.ones(1)
     for slot, least in zip(problem.slots, low, strict=True):
         place = np.ceil((slot.text - least) / width).astype(np.int64)
@@ -92,9 +94,9 @@ def text_threshold(problem: Problem, limit: int) -> float:
     above = np.cumsum(counts[::-1])[::-1]  # choices whose bins sum to at least this one
     few = np.flatnonzero(above <= limit)
     if not len(few):
-        return sum(high)
+        return sum(high) + slack
     # A sum above (bin - 1) widths needs bins that sum to at least `bin`.
-    return sum(low) + (int(few[0]) - 1) * width if few[0] > 0 else -np.inf
+    return sum(low) + (int(few[0]) - 1) * width + slack if few[0] > 0 else -np.inf
 
 
 def certify(problem: Problem, best: float, limit: int) -> tuple[Picks, Values, float]:

@@ -2,7 +2,8 @@
 
 A shortlist by text alone loses the optimum: of 60 candidates per slot, the 15 nearest to the wish held it in 6 to 19 % of
 trials at alpha = 0.3 to 0.5 (raw cosines). So the lists are interleaved: nearest to the wish; complementary retrieval, if
-the pool offers it; best pair terms with the items given, if the pool tells them; else the best S with the items given, out of a sample.
+the pool offers it; best pair terms with the items given, if the pool tells them; else the best S with the items given, out
+of a sample.
 
 Shapes: n candidates of a slot, h items given.
 """

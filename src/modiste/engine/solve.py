@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,8 @@ from modiste.engine.beam import Archive, beam, best_first, local_search
 from modiste.engine.bound import BranchAndBound
 from modiste.engine.constraints import Rows
 from modiste.engine.exact import Picks, certify, choices_above, evaluate, text_threshold
-from modiste.engine.problem import Problem, Tally, Values
+from modiste.engine.objective import Values
+from modiste.engine.problem import Problem, Tally
 from modiste.engine.shortlist import propose
 from modiste.types import FloatArray, PairwisePool
 
@@ -242,9 +244,7 @@ class _Run:
                     if any(len(one) < len(slot) for one, slot in zip(places, problem.slots, strict=True)):
                         outside = max(outside, _beyond(problem, places))
                     searched[at] = BranchAndBound(problem, places)
-                picks, value, upper = searched[at].run(
-                    best, lambda some, problem=problem, chosen=chosen: self.apart.mask(problem.rows(some), chosen)
-                )
+                picks, value, upper = searched[at].run(best, partial(self._apart, problem, chosen))
                 bound = max(bound, upper)
                 if picks is not None:
                     best, winner = value, (at, picks)
@@ -255,6 +255,9 @@ class _Run:
             upper = max(value, bound, outside)
             looks.append(Solution(at, self.plans[at].rows(picks[None])[0], picks, value, upper))
         return looks
+
+    def _apart(self, problem: Problem, chosen: Sequence[Rows], picks: Picks) -> NDArray[np.bool_]:
+        return self.apart.mask(problem.rows(picks), chosen)
 
     def _places(self, problem: Problem, archive: Archive) -> list[NDArray[np.int64]]:
         """All candidates if their pair terms fit, else the shortlists, after a local search has added to them."""
