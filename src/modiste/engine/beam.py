@@ -28,6 +28,7 @@ _SWEEPS = 6
 _ROUNDS = 3
 _PAIR_CANDIDATES = 32
 _KEPT = 4_096
+_LAST_CHANCE = 32  # choices scored although it is too late, when there is nothing else to answer
 
 
 class Archive:
@@ -67,14 +68,20 @@ def best_first(problem: Problem, picks: Picks, values: Values) -> NDArray[np.int
     return np.lexsort((*keys, -np.round(problem.similarities(picks), 12), -np.round(values, 12)))
 
 
-def beam(problem: Problem, shortlists: Sequence[Places], width: int, archive: Archive) -> None:
-    """Fill the slots in turn out of their shortlists; what is complete and valid goes to the archive."""
+def beam(
+    problem: Problem, shortlists: Sequence[Places], width: int, archive: Archive, *, must_finish: bool = False
+) -> None:
+    """Fill the slots in turn out of their shortlists; what is complete and valid goes to the archive.
+
+    With `must_finish` a deadline that passes on the way does not leave it empty-handed: the rest is chosen by text.
+    """
     rules = problem.constraints
     able = np.array([rules.answers[slot.rows].any(axis=0) for slot in problem.slots])  # (k, R)
     cheapest = [float(rules.prices[slot.rows].min(initial=np.inf)) for slot in problem.slots]
     picks = np.zeros((1, 0), dtype=np.int64)
     for at in range(len(problem.slots)):
-        if len(picks) == 0 or _late(problem):
+        late = _late(problem)
+        if len(picks) == 0 or (late and not must_finish):
             return
         places = shortlists[at]
         grown = np.concatenate([np.repeat(picks, len(places), axis=0), np.tile(places, len(picks))[:, None]], axis=1)
@@ -89,10 +96,14 @@ def beam(problem: Problem, shortlists: Sequence[Places], width: int, archive: Ar
             keep &= ~(rules.unmet(sets) & ~able[at + 1 :].any(axis=0)).any(axis=1)
         grown, sets = grown[keep], sets[keep]
         if at == len(problem.slots) - 1:
-            archive.add(*evaluate(problem, grown))
+            if late:
+                grown = grown[np.argsort(-problem.text(grown), kind="stable")[:_LAST_CHANCE]]
+                archive.add(grown, problem.values(grown))
+            else:
+                archive.add(*evaluate(problem, grown))
             return
         worth = problem.text(grown)
-        if problem.needs_scorer:
+        if problem.needs_scorer and not late:
             worth = worth + problem.weight * problem.compatibility(sets)
         # A lone item has no S yet: nothing to choose by but text, so all of them stay.
         room = max(width, len(places)) if sets.shape[1] == 1 else width

@@ -111,6 +111,13 @@ class Constraints:
         found: BoolArray = raised & ~(self.answers[rows] & there).any(axis=-2)
         return found
 
+    def may_be_given(self, rows: Rows) -> bool:
+        """Whether (h,) items can be in one outfit as far as they alone decide it."""
+        if len(rows) > self.max_items or self.never[rows].any() or not self.within_budget(self.cost(rows)):
+            return False
+        one, other = np.triu_indices(len(rows), 1)
+        return not self.conflict(rows[one], rows[other]).any()
+
     def valid(self, rows: Rows) -> BoolArray:
         """(B, O) -> (B,) whether each set satisfies everything that is about sets (`open_to` is not)."""
         there = rows >= 0

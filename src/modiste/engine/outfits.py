@@ -14,7 +14,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import combinations
 from typing import Literal
 
 import numpy as np
@@ -23,7 +22,7 @@ from modiste.engine.answers import Answer, Chosen, FoundLook, SimilarLook, Verdi
 from modiste.engine.calibration import Calibration
 from modiste.engine.catalogue import Catalogue
 from modiste.engine.conflicts import NoFeasibleOutfit, TooHard, find_outfit, minimal_conflict
-from modiste.engine.constraints import Constraints, Rows, is_kind
+from modiste.engine.constraints import Rows, is_kind
 from modiste.engine.explain import BestSwap, Explanation, explain
 from modiste.engine.filters import filter_mask
 from modiste.engine.objective import NEUTRAL, Objective
@@ -350,7 +349,7 @@ class OutfitEngine:
         own = all(row is not None for row in found)
         given = np.array([row for row in found if row is not None], dtype=np.int64)
         wants = [[kinds[one] for one in slots] for _, slots in shapes]
-        if own and not _may_be_given(constraints, given):
+        if own and not constraints.may_be_given(given):
             raise self._infeasible(world, given, wants, every)
         shortlists: dict[str, Rows] = {}
         plans = [
@@ -368,7 +367,7 @@ class OutfitEngine:
             ]
         if not own:
             world, given, plans = self._with_strangers(world, have, found, plans, every)
-            if not _may_be_given(plans[0].constraints, given):
+            if not plans[0].constraints.may_be_given(given):
                 names = ", ".join(str(rule) for rule in self._broken(world, given))
                 raise NoFeasibleOutfit(
                     f"the items given cannot be in one outfit: {names}", tuple(self._broken(world, given))
@@ -588,15 +587,6 @@ class OutfitEngine:
         similarity = cosine(means - world.centre, mine[None]) if len(means) else np.zeros(0)
         order = sorted(range(len(looks)), key=lambda at: (-similarity[at], tuple(looks[at])))[:n]
         return tuple(SimilarLook(tuple(looks[at]), float(similarity[at])) for at in order)
-
-
-def _may_be_given(constraints: Constraints, rows: Rows) -> bool:
-    """Whether items can be in one outfit as far as they alone decide it."""
-    if constraints.never[rows].any() or not constraints.within_budget(constraints.cost(rows)):
-        return False
-    return not any(
-        constraints.conflict(np.array([one]), np.array([other]))[0] for one, other in combinations(rows.tolist(), 2)
-    )
 
 
 def _without_given(shape: Sequence[str], have: Sequence[Item]) -> tuple[str, ...]:

@@ -69,6 +69,12 @@ class Problem:
         return len(self.have) + len(self.slots)
 
     @property
+    def may_be_solved(self) -> bool:
+        """False if no choice can be valid: a slot without candidates, too many items, or items given that do not go."""
+        fits = 0 < self.size <= self.constraints.max_items and self.constraints.may_be_given(self.have)
+        return bool(self.slots) and fits and all(len(slot) for slot in self.slots)
+
+    @property
     def needs_scorer(self) -> bool:
         """Whether values depend on the scorer: S of a single item is neutral, and a weight of 0 makes S irrelevant."""
         return self.size > 1 and self.weight > 0

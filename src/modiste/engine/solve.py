@@ -143,7 +143,7 @@ def solve(plans: Sequence[Problem], n: int = 1, effort: Effort | None = None, ap
     tally = Tally(deadline=start + effort.deadline)
     for problem in plans:
         problem.tally.deadline, problem.tally.scored, problem.tally.stopped = tally.deadline, 0, False
-    able = [at for at, problem in enumerate(plans) if problem.slots and all(len(slot) for slot in problem.slots)]
+    able = [at for at, problem in enumerate(plans) if problem.may_be_solved]
     run = _Run(plans, able, n, effort, apart)
     whole = all(problem.outside_bound == -np.inf for problem in plans)
     if whole and sum(plans[at].combinations for at in able if plans[at].needs_scorer) <= effort.exact_below:
@@ -279,7 +279,8 @@ class _Run:
             problem = self.plans[at]
             archive = archives.setdefault(at, Archive(problem))
             shortlists = [slot.shortlist for slot in problem.slots]
-            beam(problem, shortlists, self.effort.beam_width, archive)
+            nothing = all(other.best == -np.inf for other in archives.values())
+            beam(problem, shortlists, self.effort.beam_width, archive, must_finish=nothing)
             local_search(problem, shortlists, self.effort.beam_width // 2 + 1, archive, propose)
         best = max((archive.best for archive in archives.values()), default=-np.inf)
         bound = -np.inf
@@ -305,7 +306,9 @@ class _Run:
         for at in plans:
             problem = self.plans[at]
             archives[at] = Archive(problem)
-            beam(problem, [_shorter(slot.shortlist, slot.text, room) for slot in problem.slots], width, archives[at])
+            short = [_shorter(slot.shortlist, slot.text, room) for slot in problem.slots]
+            nothing = all(archive.best == -np.inf for archive in archives.values())
+            beam(problem, short, width, archives[at], must_finish=nothing)
         return archives
 
     def _greedy(
