@@ -148,17 +148,17 @@ def _exchange_one(problem: Problem, shortlists: Sequence[Places], starts: int, a
             fits = fits[problem.constraints.valid(problem.sets(trial[fits]))]
             values = scored(problem, trial[fits])
             archive.add(trial[fits[: len(values)]], values)
-            table = np.full(len(trial), -np.inf)
-            table[fits[: len(values)]] = values
-            table = table.reshape(len(current), len(places))
+            worths = np.full(len(trial), -np.inf)
+            worths[fits[: len(values)]] = values
+            table = worths.reshape(len(current), len(places))
             chosen = table.argmax(axis=1)
             better = table[np.arange(len(current)), chosen] > worth + 1e-12
             if better.any():
                 improved = True
                 current, worth = current.copy(), np.where(better, table.max(axis=1), worth)
                 current[better, at] = places[chosen[better]]
-                _, first = np.unique(current, axis=0, return_index=True)  # two starts may have met
-                current, worth = current[first], worth[first]
+                distinct = np.sort(np.unique(current, axis=0, return_index=True)[1])  # two starts may have met
+                current, worth = current[distinct], worth[distinct]
         if not improved:
             return
 

@@ -25,18 +25,20 @@ from modiste.engine.conflicts import NoFeasibleOutfit, TooHard, find_outfit, min
 from modiste.engine.constraints import Rows, is_kind
 from modiste.engine.explain import BestSwap, Explanation, explain
 from modiste.engine.filters import filter_mask
-from modiste.engine.objective import NEUTRAL, Objective
-from modiste.engine.plans import Wanted, make_plan, narrowed, wanted, with_similarity
+from modiste.engine.objective import NEUTRAL, Objective, Values
+from modiste.engine.plans import Known, Retrieve, Wanted, make_plan, narrowed, shortlist, wanted, with_similarity
 from modiste.engine.problem import Problem
 from modiste.engine.rules import Rule, Rules
+from modiste.engine.shortlist import Places, top
 from modiste.engine.snapshot import Snapshot
 from modiste.engine.solve import Apart, Effort, Solution, Solved, cosine, solve
 from modiste.engine.world import World
 from modiste.taxonomy import UNKNOWN
 from modiste.taxonomy import slot as slot_of
-from modiste.types import FloatArray, Item, ItemEncoder, OutfitQuery, OutfitRules, OutfitScorer, Slot
+from modiste.types import ComplementPool, FloatArray, Item, ItemEncoder, OutfitQuery, OutfitRules, OutfitScorer, Slot
 
 MAX_PLANS = 256  # shapes of outfits that generation compares
+_STRANGERS = 5  # times the shortlist: how much of the catalogue joins items that are not in it
 _TEXT_SWAP_CANDIDATES = 48  # per slot; each is encoded anew, with its picture
 
 
@@ -336,12 +338,12 @@ class OutfitEngine:
         for _, slots in shapes:
             for slot, wish in slots:
                 kinds.setdefault((slot, wish), wanted(world, slot, wish, allowed))
-        cosines: dict[str, FloatArray] = {}
+        vectors: dict[str, FloatArray] = {}
 
-        def similarities(wish: str) -> FloatArray:
-            if wish not in cosines:
-                cosines[wish] = world.similarities(self._wish(wish))
-            return cosines[wish]
+        def similarities(wish: str, rows: Rows) -> Values:
+            if wish not in vectors:
+                vectors[wish] = self._wish(wish)
+            return world.similarities(vectors[wish], rows)
 
         every = rules.split()
         constraints = world.constraints(every)
@@ -351,11 +353,12 @@ class OutfitEngine:
         wants = [[kinds[one] for one in slots] for _, slots in shapes]
         if own and not constraints.may_be_given(given):
             raise self._infeasible(world, given, wants, every)
-        shortlists: dict[str, Rows] = {}
+        known, catalogue_world = Known(), world
         plans = [
             make_plan(
-                world, given, slots, objective, constraints, similarities,
-                size=effort.shortlist, name=name, shortlists=shortlists,
+                catalogue_world, given, slots, objective, constraints, similarities,
+                size=effort.shortlist if own else _STRANGERS * effort.shortlist,
+                name=name, known=known, retrieve=None if own else self._retrieve(world, have, found),
             )
             for (name, _), slots in zip(shapes, wants, strict=True)
         ]  # fmt: skip
@@ -366,7 +369,7 @@ class OutfitEngine:
                 for problem, slots in zip(plans, wants, strict=True)
             ]
         if not own:
-            world, given, plans = self._with_strangers(world, have, found, plans, every)
+            world, given, plans = self._with_strangers(world, have, found, plans, every, effort)
             if not plans[0].constraints.may_be_given(given):
                 names = ", ".join(str(rule) for rule in self._broken(world, given))
                 raise NoFeasibleOutfit(
@@ -394,6 +397,19 @@ class OutfitEngine:
         ]
         return replace(problem, slots=tuple(slots))
 
+    def _retrieve(self, world: World, have: tuple[Item, ...], found: Sequence[int | None]) -> Retrieve | None:
+        """What goes with items that are not in the catalogue: their own pool asks, the catalogue's answers."""
+        if not isinstance(world.pool, ComplementPool):
+            return None
+        small, given = self._small_world(world, have, found, np.zeros(0, dtype=np.int64))
+        pool, catalogue = small.pool, world.pool
+        assert isinstance(pool, ComplementPool)
+
+        def retrieve(slot: Slot, rows: Rows, count: int) -> Places:
+            return top(catalogue.candidates[rows] @ pool.queries(given[None], [slot])[0], count)
+
+        return retrieve
+
     def _with_strangers(
         self,
         world: World,
@@ -401,6 +417,7 @@ class OutfitEngine:
         found: Sequence[int | None],
         plans: Sequence[Problem],
         rules: Sequence[Rule],
+        effort: Effort,
     ) -> tuple[World, Rows, list[Problem]]:
         """The plans in a small world of the shortlists and of items that the catalogue does not have."""
         few = [narrowed(problem) for problem in plans]
@@ -426,7 +443,11 @@ class OutfitEngine:
                         shortlist=np.arange(int(fits.sum()), dtype=np.int64),
                     )
                 )
-            moved.append(replace(problem, pool=small.pool, have=given, slots=tuple(slots), constraints=constraints))
+            first = [
+                replace(slot, shortlist=shortlist(small, given, slots, at, constraints, effort.shortlist))
+                for at, slot in enumerate(slots)
+            ]
+            moved.append(replace(problem, pool=small.pool, have=given, slots=tuple(first), constraints=constraints))
         return small, given, moved
 
     # -- what to say --------------------------------------------------------------------------------------------------
@@ -439,11 +460,11 @@ class OutfitEngine:
         best: dict[str, float] = {}
         for problem, slots in zip(plans, wants, strict=True):
             for slot, one in zip(problem.slots, slots, strict=True):
-                if one.wish:
+                if one.wish and len(slot):
                     match = float(objective.match(slot.similarity.max(initial=-1.0)))
                     best[one.wish] = max(match, best.get(one.wish, 0.0))
         return [
-            f"not in this catalogue: {wish!r}; the nearest item matches with probability {match:.2f}"
+            f"not in this catalogue: {wish!r}; the nearest that may be chosen matches with probability {match:.2f}"
             for wish, match in best.items()
             if match < threshold
         ]
@@ -460,10 +481,9 @@ class OutfitEngine:
                 claim = f"best found in {effort.deadline:g} s ({claim})"
         chosen = []
         for at, slot in enumerate(problem.slots):
-            similarity, has_wish = slot.similarity[look.picks[at]], bool(slot.similarity.any())
-            match = float(problem.objective.match(similarity)) if has_wish else None
+            match = float(problem.objective.match(slot.similarity[look.picks[at]])) if slot.wish else None
             chosen.append(
-                Chosen(world.items[int(look.rows[at])], "/".join(sorted(slot.slot.categories)), slot.slot.wish, match)
+                Chosen(world.items[int(look.rows[at])], "/".join(sorted(slot.slot.categories)), slot.wish, match)
             )
         return FoundLook(
             tuple(world.items[int(row)] for row in problem.have),
@@ -559,9 +579,10 @@ class OutfitEngine:
         if len(items) < 2:
             return None
         before, best = self.score(items).compatibility, None
+        effort = replace(self.effort, deadline=self.effort.deadline / len(items))  # for all exchanges together
         for at, item in enumerate(items):
             try:
-                look = self.swap(items, at, 1, alpha=1.0).looks[0]
+                look = self.swap(items, at, 1, alpha=1.0, effort=effort).looks[0]
             except NoFeasibleOutfit:
                 continue
             if look.compatibility > max(before, best.after if best else 0.0):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -13,9 +13,10 @@ from modiste.engine.objective import Objective, Values
 from modiste.engine.problem import OpenSlot, Problem
 from modiste.engine.shortlist import Places, best_with_given, goes_with, mixed, top
 from modiste.engine.world import World
-from modiste.types import ComplementPool, FloatArray, PairwisePool, Slot
+from modiste.types import ComplementPool, PairwisePool, Slot
 
-Similarities = Callable[[str], FloatArray]  # a wish -> (N,) cosines with every item of the world
+Similarities = Callable[[str, Rows], Values]  # a wish and (n,) rows of the world -> (n,) cosines
+Retrieve = Callable[[Slot, Rows, int], Places]  # a slot, (n,) rows and how many -> places in the rows, best first
 _SEEDS = 2  # items nearest to the wish of every other slot that a slot's candidates should go with
 
 
@@ -36,6 +37,14 @@ def wanted(world: World, slot: Slot, wish: str, allowed: BoolArray) -> Wanted:
     return Wanted(slot, wish, world.rows(mask))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """What plans of one request share: slots with their candidates, and rows to look at first."""
+
+    slots: dict[tuple[int, float], OpenSlot] = field(default_factory=dict)  # by the Wanted and the weight of its match
+    shortlists: dict[int, Rows] = field(default_factory=dict)  # by the Wanted
+
+
 def make_plan(
     world: World,
     have: Rows,
@@ -45,50 +54,55 @@ def make_plan(
     similarities: Similarities,
     *,
     size: int,
-    partial: Rows | None = None,
     name: str = "",
-    shortlists: dict[str, Rows] | None = None,
+    known: Known | None = None,
+    retrieve: Retrieve | None = None,
 ) -> Problem:
     """The plan of these slots in this world, candidates reduced to what the rules and the items given leave.
 
-    `shortlists` remembers rows to look at first by slot, for plans that share slots. `partial`: rows of the items given when
-    they are to be looked up in `world.pool`, `have` unless said.
+    `known` must be of this request. `retrieve` proposes candidates for items that are not in this world.
     """
+    known = known or Known()
     weight, of_match = objective.weights(sum(bool(one.wish) for one in slots))
-    partial = have if partial is None else partial
     bare = []
     for one in slots:
-        rows = one.rows[constraints.open_to[one.rows]]
-        for given in have.tolist():
-            rows = rows[~constraints.conflict(np.array([given]), rows)]
-        similarity = similarities(one.wish)[rows].astype(np.float64) if one.wish else np.zeros(len(rows))
-        text = of_match * objective.match(similarity) if one.wish else np.zeros(len(rows))
-        bare.append(OpenSlot(one.slot, rows, text, similarity, np.zeros(0, dtype=np.int64)))
+        key = id(one), of_match
+        if key not in known.slots:
+            rows = one.rows[constraints.open_to[one.rows]]
+            for given in have.tolist():
+                rows = rows[~constraints.conflict(np.array([given]), rows)]
+            similarity = similarities(one.wish, rows) if one.wish else np.zeros(len(rows))
+            text = of_match * objective.match(similarity) if one.wish else np.zeros(len(rows))
+            known.slots[key] = OpenSlot(one.slot, rows, text, similarity, np.zeros(0, dtype=np.int64), wish=one.wish)
+        bare.append(known.slots[key])
     complete = []
-    for at, slot in enumerate(bare):
-        key = f"{sorted(slot.slot.categories)} {slots[at].wish}"
-        if shortlists is not None and key in shortlists:
-            places = np.searchsorted(slot.rows, shortlists[key])
-        else:
-            places = _shortlist(world, partial, bare, at, bool(slots[at].wish), constraints, size)
-            if shortlists is not None:
-                shortlists[key] = slot.rows[places]
-        complete.append(replace(slot, shortlist=places))
+    for at, (slot, one) in enumerate(zip(bare, slots, strict=True)):
+        if id(one) not in known.shortlists:
+            extra = [] if retrieve is None else [retrieve(slot.slot, slot.rows, size)]
+            known.shortlists[id(one)] = slot.rows[shortlist(world, have, bare, at, constraints, size, extra)]
+        complete.append(replace(slot, shortlist=np.searchsorted(slot.rows, known.shortlists[id(one)])))
     return Problem(world.pool, have, tuple(complete), objective, weight, constraints, name)
 
 
-def _shortlist(
-    world: World, have: Rows, slots: Sequence[OpenSlot], at: int, wished: bool, constraints: Constraints, size: int
+def shortlist(
+    world: World,
+    have: Rows,
+    slots: Sequence[OpenSlot],
+    at: int,
+    constraints: Constraints,
+    size: int,
+    extra: Sequence[Places] = (),
 ) -> Places:
+    """Places of slot `at` to look at first: see shortlist.py."""
     slot, pool = slots[at], world.pool
     if len(slot.rows) <= size:
         return np.arange(len(slot.rows), dtype=np.int64)
-    by_text = top(slot.similarity, size) if wished else np.zeros(0, dtype=np.int64)
-    lists = [by_text]
+    by_text = top(slot.similarity, size) if slot.wish else np.zeros(0, dtype=np.int64)
+    lists = [by_text, *extra]
     if isinstance(pool, ComplementPool | PairwisePool):
         sets = [have] if len(have) else []
         for other, one in enumerate(slots):
-            if other != at and len(one.rows) and (one.text.any() or not len(have)):
+            if other != at and len(one.rows) and (one.wish or not len(have)):
                 sets += [np.append(have, row) for row in one.rows[top(one.similarity, _SEEDS)]]
         lists.append(goes_with(pool, sets, slot.slot, slot.rows, size))
     elif len(have):
@@ -106,13 +120,13 @@ def narrowed(problem: Problem) -> Problem:
         left[slot.shortlist] = False
         outside = float(slot.text[left].max()) if left.any() else -np.inf
         slots.append(
-            OpenSlot(
-                slot.slot,
-                slot.rows[slot.shortlist],
-                slot.text[slot.shortlist],
-                slot.similarity[slot.shortlist],
-                np.arange(len(slot.shortlist), dtype=np.int64),
-                max(outside, slot.outside),
+            replace(
+                slot,
+                rows=slot.rows[slot.shortlist],
+                text=slot.text[slot.shortlist],
+                similarity=slot.similarity[slot.shortlist],
+                shortlist=np.arange(len(slot.shortlist), dtype=np.int64),
+                outside=max(outside, slot.outside),
             )
         )
     return replace(problem, slots=tuple(slots))

@@ -32,6 +32,7 @@ class OpenSlot:
     similarity: Values  # (n,) the cosine itself: of equal values the more similar comes first; 0 without a wish
     shortlist: NDArray[np.int64]  # (m,) places in `rows` that a search looks at first
     outside: float = -np.inf  # no candidate is missing
+    wish: str = ""  # the slot's own, or that of the whole outfit
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -34,7 +34,7 @@ TOLERANCE = 1e-6  # values that differ by less are equal: scorers are float32
 class Effort:
     """How much work an answer may cost."""
 
-    exact_below: int = 20_000  # (a): choices that are all scored
+    exact_below: int = 8_000  # (a): choices that are all scored
     pair_terms: int = 2_000_000  # (b): pair terms held for a plan; larger plans are searched on their shortlists
     shortlist: int = 64  # (c): candidates of a slot looked at first
     beam_width: int = 16

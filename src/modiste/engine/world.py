@@ -6,12 +6,12 @@ again and no picture is read. An outfit with things that are not in the catalogu
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from modiste.engine.constraints import Constraints, Rows, columns_of, compile_rules, kind_mask
 from modiste.engine.filters import BoolArray, Column
@@ -54,7 +54,7 @@ class World:
         self, items: Sequence[Item], vectors: FloatArray, columns: Mapping[str, Column], scorer: OutfitScorer
     ) -> None:
         self.items, self.vectors, self.columns, self.scorer = items, vectors, columns, scorer
-        self._compiled: OrderedDict[tuple[Rule, ...], Constraints] = OrderedDict()
+        self._compiled: dict[tuple[Rule, ...], Constraints] = {}
         self._kinds: dict[str, BoolArray] = {}
 
     @classmethod
@@ -81,29 +81,35 @@ class World:
     def constraints(self, rules: Sequence[Rule]) -> Constraints:
         """The rules compiled for these items; remembered for some sets of rules."""
         key = tuple(rules)
-        if key not in self._compiled:
-            self._compiled[key] = compile_rules(key, self.columns, len(self))
-            while len(self._compiled) > _KEPT:
-                self._compiled.popitem(last=False)
-        return self._compiled[key]
+        found = self._compiled.get(key)
+        if found is None:
+            found = compile_rules(key, self.columns, len(self))
+            if len(self._compiled) >= _KEPT:
+                self._compiled.clear()
+            self._compiled[key] = found
+        return found
 
     def kind(self, label: str) -> BoolArray:
         """(N,) the items of a kind: a category, super-category or slot."""
-        if label not in self._kinds:
+        found = self._kinds.get(label)
+        if found is None:
+            found = kind_mask(label, self.columns)
             if len(self._kinds) >= 4 * _KEPT:
                 self._kinds.clear()
-            self._kinds[label] = kind_mask(label, self.columns)
-        return self._kinds[label]
+            self._kinds[label] = found
+        return found
 
-    def similarities(self, query: FloatArray) -> FloatArray:
-        """(D,) -> (N,) inner products; the best ones summed as search sums them, so that both rank alike to the last bit."""
-        found: FloatArray = self.vectors @ query
+    def similarities(self, query: FloatArray, rows: Rows) -> NDArray[np.float64]:
+        """(D,) -> (n,) inner products with some rows, as float32 holds them.
+
+        The best of them are summed in the order in which search sums them, so that both rank alike to the last bit.
+        """
+        found = (self.vectors @ query)[rows] if len(rows) > len(self) // 4 else self.vectors[rows] @ query
+        best = np.arange(len(found))
         if len(found) > _EXACT_TOP:
             best = np.argpartition(-found, _EXACT_TOP)[:_EXACT_TOP]
-        else:
-            best = np.arange(len(found))
-        found[best] = (self.vectors[best] * query.astype(np.float64)).sum(axis=1)
-        return found
+        found[best] = (self.vectors[rows[best]] * query.astype(np.float64)).sum(axis=1)
+        return found.astype(np.float64)
 
     def rows(self, mask: BoolArray) -> Rows:
         return np.flatnonzero(mask).astype(np.int64)
