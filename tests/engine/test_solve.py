@@ -109,6 +109,27 @@ def test_looks_are_apart_and_the_next_best(seed: int, kind: str, rules: bool) ->
         assert scores == sorted(scores, reverse=True)
 
 
+@settings(max_examples=15, deadline=None)
+@given(SEEDS, KINDS)
+def test_looks_by_text_alone_are_exact_or_say_so(seed: int, kind: str) -> None:
+    """Only the upper end of the choices is looked at, which may hold no look that is apart."""
+    plans = [random_problem(seed + at, kind, sizes=(9, 9, 9), alpha=0.0) for at in range(2)]
+    found = solve(plans, 3, ENUMERATE)
+    assert found.scored == 0
+    taken: list[np.ndarray] = []
+    for look in found.looks:
+        best = -np.inf
+        for problem in plans:
+            choices = choices_above(problem, -np.inf, 10_000)
+            assert choices is not None
+            fits = Apart().mask(problem.rows(choices), taken)
+            best = max(best, float(problem.text(choices)[fits].max()))
+        assert look.value <= best + 1e-9 <= look.upper_bound + 2e-9
+        if look.exact:
+            assert look.value == pytest.approx(best, abs=2e-6)
+        taken.append(look.rows)
+
+
 def test_apart_by_hand() -> None:
     vectors = np.array([[1, 0], [1, 0.01], [0, 1], [-1, 0], [0, -1]], np.float32)
     apart = Apart(vectors, None, 0.9)

@@ -22,11 +22,12 @@ from modiste.engine.beam import Archive, beam, best_first, local_search
 from modiste.engine.bound import BranchAndBound
 from modiste.engine.constraints import Rows
 from modiste.engine.exact import Picks, certify, choices_above, evaluate, text_threshold
-from modiste.engine.objective import Values
+from modiste.engine.objective import NEUTRAL, Values
 from modiste.engine.problem import Problem, Tally
 from modiste.engine.shortlist import propose
 from modiste.types import FloatArray, PairwisePool
 
+_TEXT_CHOICES = 1_000_000  # choices held at most where only the text counts
 TOLERANCE = 1e-6  # values that differ by less are equal: scorers are float32
 
 
@@ -167,6 +168,9 @@ class _Run:
 
     def __init__(self, plans: Sequence[Problem], able: Sequence[int], n: int, effort: Effort, apart: Apart) -> None:
         self.plans, self.able, self.n, self.effort, self.apart = plans, able, n, effort, apart
+        # Plans of which nothing is known that could be chosen, but something was left out that might be.
+        hidden = [problem for at, problem in enumerate(plans) if at not in able and problem.outside_bound > -np.inf]
+        self.unseen = max((problem.trivial_bound for problem in hidden), default=-np.inf)
 
     # (a) -------------------------------------------------------------------------------------------------------------
 
@@ -185,31 +189,31 @@ class _Run:
                     left = float(problem.text(picks[-1:] if len(picks) else choices).max())
                     bounds[at] = problem.weight * problem.best_compatibility + left
             else:
-                picks, values = self._without_scorer(problem)
-                bounds[at] = -np.inf
+                picks, values, bounds[at] = self._without_scorer(problem)
             order = best_first(problem, picks, values)
             found[at] = picks[order], values[order]
         looks = self._greedy(found)
         left = max(bounds.values(), default=-np.inf)
-        # Every choice was scored, so a look is the best of those apart from the looks before it.
+        # Every choice above that bound was looked at, so a look that reaches it is the best of those apart from the looks
+        # before it.
         return [Solution(*look, max(look[3], left)) for look in looks]
 
-    def _without_scorer(self, problem: Problem) -> tuple[Picks, Values]:
-        """Only the text counts: the best choices by text, as many as it may take to find n looks that are apart."""
+    def _without_scorer(self, problem: Problem) -> tuple[Picks, Values, float]:
+        """Only the text counts: the best choices, as many as it may take to find n looks that are apart, their values, and
+        an upper bound of all others.
+        """
         limit, threshold = 50 * self.n, -np.inf
         if len(problem.slots) == 1:
             picks = np.arange(len(problem.slots[0]), dtype=np.int64)[:, None]
             picks = picks[problem.constraints.valid(problem.sets(picks))]
-            return picks, problem.values(picks)
+            return picks, problem.values(picks), -np.inf
         while True:
-            cap = max(self.effort.exact_below, 4 * limit)
             threshold = text_threshold(problem, limit) if limit < problem.combinations else -np.inf
-            choices = choices_above(problem, threshold, max(cap, 1_000_000))
+            choices = choices_above(problem, threshold, _TEXT_CHOICES)
             if choices is None:
-                choices = np.zeros((0, len(problem.slots)), dtype=np.int64)
-                return choices, np.zeros(0)
+                return np.zeros((0, len(problem.slots)), dtype=np.int64), np.zeros(0), problem.trivial_bound
             if len(choices) >= min(limit, problem.combinations) or threshold == -np.inf:
-                return choices, problem.values(choices)
+                return choices, problem.values(choices), problem.weight * NEUTRAL + threshold
             limit *= 8
 
     # (b) -------------------------------------------------------------------------------------------------------------
@@ -221,7 +225,7 @@ class _Run:
         looks: list[Solution] = []
         for _ in range(self.n):
             chosen = [look.rows for look in looks]
-            best, winner, bound = -np.inf, None, -np.inf
+            best, winner, bound = -np.inf, None, self.unseen
             for at in order:
                 problem = self.plans[at]
                 first = self._greedy({at: archives[at].top()}, chosen, 1)
@@ -233,9 +237,10 @@ class _Run:
                 if problem.trivial_bound <= best:
                     continue
                 if not problem.needs_scorer or problem.size < 2:
-                    found = self._without_scorer(problem)
-                    ranked = best_first(problem, *found)
-                    first = self._greedy({at: (found[0][ranked], found[1][ranked])}, chosen, 1)
+                    some, worth, rest = self._without_scorer(problem)
+                    ranked = best_first(problem, some, worth)
+                    bound = max(bound, rest)
+                    first = self._greedy({at: (some[ranked], worth[ranked])}, chosen, 1)
                     if first and first[0][3] > best:
                         best, winner = first[0][3], (at, first[0][2])
                     continue
@@ -283,7 +288,7 @@ class _Run:
             beam(problem, shortlists, self.effort.beam_width, archive, must_finish=nothing)
             local_search(problem, shortlists, self.effort.beam_width // 2 + 1, archive, propose)
         best = max((archive.best for archive in archives.values()), default=-np.inf)
-        bound = -np.inf
+        bound = self.unseen
         for at in self.able:
             problem = self.plans[at]
             if at in searched:
