@@ -52,6 +52,7 @@ def test_no_import_points_upwards(path: Path) -> None:
         ("modiste", {"torch", "transformers", "lancedb", "rich", "PIL"}),
         ("modiste.cli", {"torch", "transformers", "lancedb", "faiss", "sklearn", "pyarrow"}),
         ("modiste.engine.catalogue", {"torch", "transformers", "sklearn"}),
+        ("modiste.engine.outfits", {"torch", "transformers", "sklearn"}),
         ("modiste.evaluation.retrieval", {"torch", "transformers"}),
         ("modiste.evaluation.outfits", {"torch", "transformers", "sklearn", "PIL"}),
         ("modiste.data.feed", {"torch", "transformers", "lancedb"}),

@@ -15,7 +15,15 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from modiste.losses import itc_loss, itm_loss, masked_cross_entropy, mir_loss, ranking_loss
+from modiste.losses import (
+    focal_loss,
+    itc_loss,
+    itm_loss,
+    masked_cross_entropy,
+    mir_loss,
+    ranking_loss,
+    set_ranking_loss,
+)
 
 WORKER = """
 import sys
@@ -213,6 +221,148 @@ def test_losses_are_computed_in_float32() -> None:
     ],
 )
 def test_shapes_of_the_other_losses_are_checked(call: Callable[[], Tensor], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def slow_focal(logits: list[float], labels: list[bool], gamma: float, alpha: float) -> float:
+    total = 0.0
+    for logit, label in zip(logits, labels, strict=True):
+        p = 1 / (1 + math.exp(-logit))
+        p_t, alpha_t = (p, alpha) if label else (1 - p, 1 - alpha)
+        total -= alpha_t * (1 - p_t) ** gamma * math.log(p_t)
+    return total / len(logits)
+
+
+@pytest.mark.parametrize(("gamma", "alpha"), [(2.0, 0.5), (0.0, 0.5), (0.5, 0.25), (3.0, 0.9)])
+def test_focal_loss_is_the_papers_formula(gamma: float, alpha: float) -> None:
+    logits, labels = 3 * random(9), random(9, seed=1) > 0
+    slow = slow_focal(logits.tolist(), labels.tolist(), gamma, alpha)
+    assert focal_loss(logits, labels, gamma=gamma, alpha=alpha).item() == pytest.approx(slow, rel=1e-5)
+    if gamma == 0:
+        entropy = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels.float())
+        torch.testing.assert_close(focal_loss(logits, labels, gamma=0), entropy / 2)
+
+
+def test_focal_loss_takes_logits_not_probabilities() -> None:
+    """The known bug: on sigmoid outputs nothing is surer than sigmoid(1), so a perfect model keeps a loss and a gradient."""
+    labels = torch.tensor([True, False, True, False])
+    perfect = torch.where(labels, 20.0, -20.0)
+    assert focal_loss(perfect, labels).item() < 1e-6
+    wrongly_fed = focal_loss(perfect.sigmoid(), labels)
+    assert wrongly_fed.item() > 0.04
+    sure_and_wrong = focal_loss(-perfect, labels)
+    assert sure_and_wrong.item() == pytest.approx(10.0, rel=1e-3)  # alpha * 20: grows with the error, as log-loss does
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
+def test_focal_loss_has_right_and_finite_gradients(gamma: float) -> None:
+    logits = random(6).double().requires_grad_()
+    labels = torch.tensor([True, False, True, True, False, False])
+    step = 1e-3
+    focal_loss(logits, labels, gamma=gamma).backward()
+    assert logits.grad is not None
+    for at in range(6):
+        moved = [logits.detach().clone() for _ in range(2)]
+        moved[0][at] += step
+        moved[1][at] -= step
+        slow = [slow_focal(one.tolist(), labels.tolist(), gamma, 0.5) for one in moved]
+        assert logits.grad[at].item() == pytest.approx((slow[0] - slow[1]) / (2 * step), rel=1e-3, abs=1e-6)
+    extreme = torch.tensor([100.0, -100.0, 100.0, -100.0], requires_grad=True)
+    focal_loss(extreme, torch.tensor([True, True, False, False]), gamma=gamma).backward()
+    assert extreme.grad is not None
+    assert extreme.grad.isfinite().all()
+
+
+def test_focal_loss_of_nothing_is_nothing() -> None:
+    logits = torch.zeros(0, requires_grad=True)
+    loss = focal_loss(logits, torch.zeros(0, dtype=torch.bool))
+    loss.backward()
+    assert loss.item() == 0
+
+
+def slow_set_ranking(
+    positive: list[float], negatives: list[list[float]], margin: float, mask: list[list[bool]], terms: tuple[str, ...]
+) -> float:
+    total, rows = 0.0, 0
+    for near, far, there in zip(positive, negatives, mask, strict=True):
+        real = [one for one, is_there in zip(far, there, strict=True) if is_there]
+        if not real:
+            continue
+        rows += 1
+        if "all" in terms:
+            total += sum(max(0.0, near - one + margin) for one in real) / len(real)
+        if "hard" in terms:
+            total += max(0.0, near - min(real) + margin)
+    return total / rows if rows else 0.0
+
+
+@pytest.mark.parametrize("terms", [("all", "hard"), ("all",), ("hard",)])
+def test_set_ranking_is_the_nested_loops(terms: tuple[str, ...]) -> None:
+    positive, negatives = random(5).abs(), random(5, 4, seed=1).abs()
+    mask = random(5, 4, seed=2) > -0.3
+    mask[3] = False
+    slow = slow_set_ranking(positive.tolist(), negatives.tolist(), 0.3, mask.tolist(), terms)
+    fast = set_ranking_loss(positive, negatives, margin=0.3, mask=mask, terms=terms)
+    assert fast.item() == pytest.approx(slow, rel=1e-5)
+    everything = torch.ones_like(mask)
+    slow = slow_set_ranking(positive.tolist(), negatives.tolist(), 0.3, everything.tolist(), terms)
+    assert set_ranking_loss(positive, negatives, margin=0.3, terms=terms).item() == pytest.approx(slow, rel=1e-5)
+
+
+def test_set_ranking_closed_forms_and_masked_negatives() -> None:
+    near, far = torch.zeros(2), torch.tensor([[1.0, 5.0], [2.0, 3.0]])
+    assert set_ranking_loss(near, far, margin=0.5).item() == 0  # all are beyond the margin
+    assert set_ranking_loss(near, torch.zeros(2, 2), margin=0.5).item() == pytest.approx(1.0)  # all + hard
+    masked = torch.full((2, 2), 1e9, requires_grad=True)
+    near = torch.zeros(2, requires_grad=True)
+    loss = set_ranking_loss(near, masked, margin=0.5, mask=torch.zeros(2, 2, dtype=torch.bool))
+    loss.backward()
+    assert loss.item() == 0
+    assert near.grad is not None
+    assert not near.grad.any()
+    # Between unit vectors the paper's margin leaves a loss even to the best there is (specification 5.2).
+    assert set_ranking_loss(torch.zeros(1), torch.full((1, 3), 2.0), margin=2.5).item() > 0
+
+
+def test_set_ranking_gradients() -> None:
+    positive, negatives = random(4).double().requires_grad_(), random(4, 3, seed=1).double().requires_grad_()
+    mask = torch.tensor([[True, True, False], [True, True, True], [False, True, False], [False] * 3])
+
+    def loss(near: Tensor, far: Tensor) -> float:
+        return slow_set_ranking(near.tolist(), far.tolist(), 0.3, mask.tolist(), ("all", "hard"))
+
+    set_ranking_loss(positive, negatives, margin=0.3, mask=mask).backward()
+    assert positive.grad is not None
+    assert negatives.grad is not None
+    step = 1e-4
+    for row in range(4):
+        shift = torch.zeros(4).double()
+        shift[row] = step
+        slow = (loss(positive + shift, negatives) - loss(positive - shift, negatives)) / (2 * step)
+        assert positive.grad[row].item() == pytest.approx(slow, abs=1e-3)
+        for column in range(3):
+            moved = torch.zeros(4, 3).double()
+            moved[row, column] = step
+            slow = (loss(positive, negatives + moved) - loss(positive, negatives - moved)) / (2 * step)
+            assert negatives.grad[row, column].item() == pytest.approx(slow, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: focal_loss(torch.zeros(3), torch.zeros(3)), "bool labels"),
+        (lambda: focal_loss(torch.zeros(3), torch.zeros(2, dtype=torch.bool)), r"\(3,\)"),
+        (lambda: focal_loss(torch.zeros(3), torch.zeros(3, dtype=torch.bool), gamma=-1), "gamma"),
+        (lambda: set_ranking_loss(torch.zeros(3), torch.zeros(2, 4), margin=1), r"\(B,\) and \(B, N\)"),
+        (lambda: set_ranking_loss(torch.zeros(3), torch.zeros(3, 4), margin=1, terms=("some",)), "all and hard"),
+        (
+            lambda: set_ranking_loss(torch.zeros(3), torch.zeros(3, 4), margin=1, mask=torch.ones(3, dtype=torch.bool)),
+            "the mask",
+        ),
+    ],
+)
+def test_shapes_of_the_outfit_losses_are_checked(call: Callable[[], Tensor], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
 

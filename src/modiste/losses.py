@@ -142,3 +142,60 @@ def mir_loss(reconstruction: Tensor, images: Tensor) -> Tensor:
     if reconstruction.shape != images.shape:
         raise ValueError(f"a reconstruction {tuple(reconstruction.shape)} of photos {tuple(images.shape)}")
     return torch.nn.functional.smooth_l1_loss(reconstruction.float(), images.float(), beta=1.0)
+
+
+def focal_loss(logits: Tensor, labels: Tensor, *, gamma: float = 2.0, alpha: float = 0.5) -> Tensor:
+    """Binary focal loss, a scalar: the mean of -alpha_t (1 - p_t)^gamma log p_t (Lin et al. 2017, arXiv 1708.02002, eq. 5).
+
+    `logits` of any shape and `labels`, bool, of the same: p_t = sigmoid(logit) where the label is True, else 1 minus it, and
+    alpha_t is `alpha` there, else 1 - `alpha`. *Logits*, never probabilities: fed with sigmoid outputs (a published
+    re-implementation does so) no prediction could be surer than sigmoid(1) = 0.73. gamma = 0 and alpha = 0.5 is half the
+    cross-entropy. Without any row the loss is 0. Raises `ValueError` for shapes that differ or labels that are not bool.
+    """
+    if logits.shape != labels.shape or labels.dtype != torch.bool:
+        raise ValueError(
+            f"focal loss: logits {tuple(logits.shape)} need bool labels of their shape, not {tuple(labels.shape)} "
+            f"{labels.dtype}"
+        )
+    if gamma < 0 or not 0 <= alpha <= 1:
+        raise ValueError(f"gamma must not be negative and alpha must lie in [0, 1], not {gamma} and {alpha}")
+    signed = logits.float() * torch.where(labels, 1.0, -1.0)  # p_t = sigmoid(signed)
+    log_sigmoid = torch.nn.functional.logsigmoid
+    # (1 - p_t)^gamma by its logarithm: exact far from 0, and with a finite gradient for every gamma.
+    per_row = -(gamma * log_sigmoid(-signed)).exp() * log_sigmoid(signed) * torch.where(labels, alpha, 1 - alpha)
+    return per_row.sum() / max(per_row.numel(), 1)
+
+
+def set_ranking_loss(
+    positive: Tensor,
+    negatives: Tensor,
+    *,
+    margin: float,
+    mask: Tensor | None = None,
+    terms: tuple[str, ...] = ("all", "hard"),
+) -> Tensor:
+    """Set-wise outfit ranking, a scalar (Sarkar et al. 2022, arXiv 2204.04812, section 3.3): L = L_all + L_hard.
+
+    `positive` (B,) and `negatives` (B, N) are *distances* from the query, smaller is better. L_all is the mean over the
+    negatives of max(0, d+ - d- + margin), L_hard the same for the nearest negative alone; `terms` chooses. `mask` (B, N)
+    bool: False where there is no negative. Rows without any are left out of the mean; without any row left the loss is 0,
+    with a gradient of 0. Between unit vectors no distance exceeds 2: there the paper's margin of 2 can never be met, and
+    0.2 to 0.5 is its like. Raises `ValueError` for shapes that do not match or unknown terms.
+    """
+    mask = torch.ones_like(negatives, dtype=torch.bool) if mask is None else mask
+    if negatives.ndim != 2 or positive.shape != negatives.shape[:1] or mask.shape != negatives.shape:
+        raise ValueError(
+            f"set ranking: distances {tuple(positive.shape)} and {tuple(negatives.shape)} must be (B,) and (B, N), "
+            f"the mask {tuple(mask.shape)} as the latter"
+        )
+    if not terms or set(terms) - {"all", "hard"}:
+        raise ValueError(f"set ranking: terms are all and hard, not {', '.join(terms) or 'none'}")
+    near, far = positive.float()[:, None], negatives.float()
+    violations = (near - far + margin).clamp(min=0).masked_fill(~mask, 0.0)  # (B, N)
+    count = mask.sum(dim=1)
+    total = torch.zeros_like(near[:, 0])
+    if "all" in terms:
+        total = total + violations.sum(dim=1) / count.clamp(min=1)
+    if "hard" in terms and negatives.shape[1]:
+        total = total + violations.amax(dim=1)  # the nearest negative violates most; masked ones do not at all
+    return total.sum() / (count > 0).sum().clamp(min=1)

@@ -1,7 +1,8 @@
 """What the loop carries: a batch is a frozen dataclass of tensors that share their first dimension.
 
 A new kind of batch is a subclass that lists its fields with their shapes; moving, pinning and cutting come with
-`TensorBatch`. Shape letters: B batch, L text length, H and W image height and width.
+`TensorBatch`. Shape letters: B batch, L text length, H and W image height and width; of outfits P items at hand, O places
+in a set, V sets, C candidates, K kinds of tags.
 """
 
 from __future__ import annotations
@@ -89,3 +90,72 @@ class LabelledBatch(ImageTextBatch):
         super().__post_init__()
         if self.labels.ndim != 2 or self.labels.dtype != torch.int64:
             raise ValueError(f"labels must be (B, kinds) int64, not {tuple(self.labels.shape)} {self.labels.dtype}")
+
+
+@dataclass(frozen=True, eq=False)
+class OutfitBatch(TensorBatch):
+    """Looks with one item taken out, candidates for its place, and further sets; row i of every field is one look.
+
+    A row has P items at hand, each described once; sets name them by position (0..P-1), -1 is no item. What describes an
+    item is what the model's item encoder takes: vectors of a frozen encoder, or pixels and token ids for its towers.
+    """
+
+    images: Tensor
+    """(B, P, Di) image vectors, or pixels (B, P, 3, H, W); anything where there is none."""
+    has_image: Tensor
+    """(B, P) bool."""
+    texts: Tensor
+    """(B, P, Dt) text vectors, or token ids (B, P, L); anything where there is none."""
+    has_text: Tensor
+    """(B, P) bool."""
+    tags: Tensor
+    """(B, P, K) int64: number of the item's value for each kind of tag, 0 = none or unknown."""
+    partial: Tensor
+    """(B, O) int64: the look without one of its items."""
+    candidates: Tensor
+    """(B, C) int64: the item taken out, then those that might stand in its place; -1 where there are fewer."""
+    wanted_text: Tensor
+    """(B, Dt) or (B, L): what is said of the item wanted, its category for instance."""
+    has_wanted_text: Tensor
+    """(B,) bool."""
+    wanted_tags: Tensor
+    """(B, K) int64: what is known of the item wanted; 0 = nothing."""
+    sets: Tensor
+    """(B, V, O + 1) int64: further sets to judge, as wide as a whole look; a row of -1 alone is no set."""
+    labels: Tensor
+    """(B, V) bool: whether each of them is compatible."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        rows, places = self.has_image.shape
+        for name, shape in {
+            "images": (rows, places), "texts": (rows, places), "has_text": (rows, places), "tags": (rows, places),
+            "sets": (rows, self.labels.shape[1]),
+        }.items():  # fmt: skip
+            if (found := getattr(self, name).shape[:2]) != shape:
+                raise ValueError(f"{name} must begin with the shape {shape}, not {tuple(found)}")
+        if self.sets.shape[2:] != (self.partial.shape[1] + 1,):
+            raise ValueError(f"sets must be (B, V, {self.partial.shape[1] + 1}), not {tuple(self.sets.shape)}")
+        for name, dims in {"tags": 3, "partial": 2, "candidates": 2, "wanted_tags": 2, "sets": 3}.items():
+            tensor = getattr(self, name)
+            if tensor.ndim != dims or tensor.dtype != torch.int64:
+                raise ValueError(
+                    f"{name} must be int64 with {dims} dimensions, not {tensor.dtype} {tuple(tensor.shape)}"
+                )
+        for name in ("has_image", "has_text", "has_wanted_text", "labels"):
+            if (dtype := getattr(self, name).dtype) != torch.bool:
+                raise ValueError(f"{name} must be bool, not {dtype}")
+
+    @property
+    def completions(self) -> Tensor:
+        """(B, C, O + 1) int64: `partial` with each candidate; all -1 where there is no candidate."""
+        candidates = self.candidates[:, :, None]  # (B, C, 1)
+        rest = self.partial[:, None].expand(-1, candidates.shape[1], -1)
+        return torch.cat([candidates, rest.masked_fill(candidates < 0, -1)], dim=2)
+
+    @property
+    def judged(self) -> tuple[Tensor, Tensor]:
+        """Every set (B, C + V, O + 1) and its label (B, C + V): first the completions, of them the look first, then `sets`."""
+        is_look = torch.zeros_like(self.candidates, dtype=torch.bool)
+        is_look[:, 0] = True
+        return torch.cat([self.completions, self.sets], dim=1), torch.cat([is_look, self.labels], dim=1)

@@ -10,9 +10,13 @@ from typing import Any
 from torch import nn
 
 from modiste.models.clip import DualEncoder, DualEncoderConfig, DualEncoderTowers
+from modiste.models.csa_net import CsaNet, CsaNetConfig
 from modiste.models.inference import Towers
 from modiste.models.mvlt import Mvlt, MvltConfig
 from modiste.models.mvlt_inference import MvltTowers
+from modiste.models.outfit_transformer import OutfitTransformer, OutfitTransformerConfig
+from modiste.models.pairwise import PairwiseConfig, PairwiseModel
+from modiste.models.type_aware import TypeAware
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,41 @@ ARCHITECTURES: dict[str, Architecture] = {
         ),
     )
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class OutfitArchitecture:
+    """One family of outfit models: they read an encoder's vectors, and have a config beside their class."""
+
+    name: str
+    model: type[OutfitTransformer] | type[PairwiseModel]
+    config: type[OutfitTransformerConfig] | type[PairwiseConfig]
+
+    def describe(self, model: OutfitTransformer | PairwiseModel) -> dict[str, Any]:
+        """Sizes, behaviour and tags as JSON values: what `build` makes the same model from."""
+        return {**dataclasses.asdict(model.config), "tags": {kind: list(of) for kind, of in model.config.tags.items()}}
+
+    def build(self, values: Mapping[str, Any]) -> OutfitTransformer | PairwiseModel:
+        tags = {kind: tuple(of) for kind, of in values["tags"].items()}
+        return self.model(self.config(**{**values, "tags": tags}))  # type: ignore[arg-type]
+
+
+OUTFIT_ARCHITECTURES: dict[str, OutfitArchitecture] = {
+    one.name: one
+    for one in (
+        OutfitArchitecture("outfit_transformer", OutfitTransformer, OutfitTransformerConfig),
+        OutfitArchitecture("csa_net", CsaNet, CsaNetConfig),
+        OutfitArchitecture("type_aware", TypeAware, PairwiseConfig),
+    )
+}
+
+
+def outfit_architecture_of(model: nn.Module) -> OutfitArchitecture:
+    """The architecture that an outfit model is of; raises `ValueError` for any other model."""
+    for one in OUTFIT_ARCHITECTURES.values():
+        if isinstance(model, one.model):
+            return one
+    raise ValueError(f"{type(model).__name__} is not one of the outfit models {', '.join(OUTFIT_ARCHITECTURES)}")
 
 
 def architecture_of(model: nn.Module) -> Architecture:

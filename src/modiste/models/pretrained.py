@@ -28,7 +28,7 @@ from torch import nn
 
 from modiste import __version__
 from modiste.data.text import canonical_json
-from modiste.models.architectures import ARCHITECTURES, architecture_of
+from modiste.models.architectures import ARCHITECTURES, OUTFIT_ARCHITECTURES, architecture_of
 from modiste.models.inference import Fusion, ImageTextEncoder
 from modiste.models.label_lines import LabelLines, Lines
 from modiste.models.mvlt import Mvlt
@@ -61,12 +61,14 @@ def load(name: str | Path | None = None, *, device: str = "cpu", revision: str |
         if known.hub:
             return _load_published(known.hub, name=known.name, device=device, revision=revision)
         encoder = from_pretrained(WEIGHTS / name, device=device)
-        _check_registered(name, encoder.id.sha256)
+        check_registered(name, encoder.id.sha256)
         return encoder
-    folder = _model_folder(Path(name))
+    folder = model_folder(Path(name))
     if folder.is_dir():
-        if _is_own(folder):
+        if (architecture := _architecture(folder)) in ARCHITECTURES:
             return from_pretrained(folder, device=device)
+        if architecture in OUTFIT_ARCHITECTURES:
+            raise PretrainedError(f"{folder} holds an outfit model, which gives no item vectors: it reads an encoder's")
         return _load_published(str(folder), name=folder.name, device=device, revision=None)
     hub_name = name.removeprefix("hf-hub:")
     if hub_name.count("/") == 1 and not hub_name.startswith((".", "/", "~")):
@@ -92,9 +94,6 @@ def save_pretrained(
 
     The folder appears whole or not at all; an existing one is replaced.
     """
-    folder = Path(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    state = _to_stored(model.state_dict())
     architecture = architecture_of(model)
     config = {
         "architecture": architecture.name,
@@ -103,20 +102,39 @@ def save_pretrained(
         "model": architecture.describe(model),
         "fusion": asdict(fusion or Fusion()),
     }
+    more: dict[str, Mapping[str, NDArray[Any]]] = {}
     if bank:
         config["query_bank"] = {name: getattr(bank, name) for name in _BANK_NUMBERS}
+        more[BANK] = {"images": bank.images, "texts": bank.texts}
     if lines:
         config["label_lines"] = {name: [one.slope, one.share] for name, one in lines.labels.items()}
+        more[LINES] = _arrays(lines)
+    return write_folder(folder, to_stored(model.state_dict()), config, card or _minimal_card(name), tokenizer, more)
+
+
+def write_folder(
+    folder: str | Path,
+    state: Mapping[str, torch.Tensor],
+    config: Mapping[str, Any],
+    card: str,
+    tokenizer: Tokenizer | None = None,
+    more: Mapping[str, Mapping[str, NDArray[Any]]] | None = None,
+) -> Path:
+    """Write a model's files; the folder appears whole or not at all, and replaces one that is there.
+
+    `more`: file name -> arrays by name, for further safetensors files.
+    """
+    folder = Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        save_file(state, scratch / MODEL, metadata={"format": "pt"})
-        if bank:
-            save_arrays({"images": bank.images, "texts": bank.texts}, scratch / BANK)
-        if lines:
-            save_arrays(_arrays(lines), scratch / LINES)
+        save_file(dict(state), scratch / MODEL, metadata={"format": "pt"})
+        for file_name, arrays in (more or {}).items():
+            save_arrays(dict(arrays), scratch / file_name)
         (scratch / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        tokenizer.save(str(scratch / TOKENIZER))
-        (scratch / CARD).write_text(card or _minimal_card(name), encoding="utf-8")
+        if tokenizer is not None:
+            tokenizer.save(str(scratch / TOKENIZER))
+        (scratch / CARD).write_text(card, encoding="utf-8")
         scratch.chmod(0o755)  # mkdtemp's is for its owner alone
         for file in scratch.iterdir():
             file.chmod(0o644)
@@ -179,13 +197,13 @@ def _load_mvlt(name: str | Path | None, device: str, use: Callable[..., UseT], *
     known = PRETRAINED.get(name)
     if known and not known.ships:
         raise PretrainedError(f"{name} only encodes; `modiste models` lists what each can do")
-    found = load_model(WEIGHTS / name if known else _model_folder(Path(name)))
+    found = load_model(WEIGHTS / name if known else model_folder(Path(name)))
     if not isinstance(found.model, Mvlt):
         raise PretrainedError(
             f"{name} is a {found.config['architecture']}, which only encodes; give an MVLT model by name (`modiste models` "
             "lists what each can do) or folder"
         )
-    _check_registered(name, found.sha256)
+    check_registered(name, found.sha256)
     try:
         more = {"lines": found.lines} if lines else {}
         return use(found.model, found.tokenizer, name=found.name, sha256=found.sha256, device=device, **more)
@@ -217,32 +235,21 @@ def load_model(folder: str | Path) -> LoadedModel:
     PretrainedError
         Naming the file that is missing, damaged or does not fit the others.
     """
-    folder = _model_folder(Path(folder))
+    folder = model_folder(Path(folder))
     if not folder.is_dir():
         raise PretrainedError(f"no model folder {folder}")
     for file in (CONFIG, MODEL, TOKENIZER):
         if not (folder / file).is_file():
             raise PretrainedError(f"{folder / file} is missing: a model folder holds {CONFIG}, {MODEL} and {TOKENIZER}")
-    try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        architecture = ARCHITECTURES.get(config.get("architecture"))
-    except (json.JSONDecodeError, AttributeError, TypeError) as error:
-        raise PretrainedError(f"{folder / CONFIG} does not describe a model: {error}") from error
+    config = read_config(folder)
+    architecture = ARCHITECTURES.get(str(config.get("architecture")))
     if architecture is None:
         raise PretrainedError(f"{folder / CONFIG}: unknown architecture {config.get('architecture')!r}")
     try:
         model = architecture.build(config["model"])
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise PretrainedError(f"{folder / CONFIG} does not describe a {architecture.name}: {error}") from error
-    try:
-        state = load_file(folder / MODEL)
-    except (SafetensorError, OSError) as error:
-        raise PretrainedError(f"{folder / MODEL} is damaged: {error}") from error
-    for key, value in model.state_dict().items():  # models saved before words were trusted by how often they came
-        if key.endswith("trust.weights"):
-            state.setdefault(key, value)
-    _check_keys(folder / MODEL, model.state_dict(), state)
-    model.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in state.items()})
+    read_weights(folder, model)
     try:
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
     except Exception as error:  # the tokenizers library raises plain Exception
@@ -290,6 +297,32 @@ def _load_bank(folder: Path, config: Mapping[str, Any]) -> QueryBank | None:
         raise PretrainedError(f"{folder / BANK} is damaged, or {CONFIG} does not fit it: {error}") from error
 
 
+def read_config(folder: Path) -> dict[str, Any]:
+    """A model folder's config.json; raises `PretrainedError` when it is not an object."""
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise PretrainedError(f"{folder / CONFIG} does not describe a model: {error}") from error
+    if not isinstance(config, dict):
+        raise PretrainedError(
+            f"{folder / CONFIG} does not describe a model: {type(config).__name__} instead of an object"
+        )
+    return config
+
+
+def read_weights(folder: Path, model: nn.Module) -> None:
+    """Load a folder's weights into a model, every key accounted for; raises `PretrainedError` naming the file."""
+    try:
+        state = load_file(folder / MODEL)
+    except (SafetensorError, OSError) as error:
+        raise PretrainedError(f"{folder / MODEL} is damaged: {error}") from error
+    for key, value in model.state_dict().items():  # models saved before words were trusted by how often they came
+        if key.endswith("trust.weights"):
+            state.setdefault(key, value)
+    _check_keys(folder / MODEL, model.state_dict(), state)
+    model.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in state.items()})
+
+
 def push_to_hub(folder: str | Path, repo_id: str, *, private: bool = False, token: str | None = None) -> str:
     """Upload a model folder to the Hugging Face hub and return its address. Only the model's own files go up."""
     from huggingface_hub import HfApi
@@ -319,9 +352,7 @@ def fingerprint(
     digest = hashlib.sha256()
     digest.update(json.dumps(described or architecture_of(model).describe(model), sort_keys=True).encode())
     digest.update(canonical_json(tokenizer).encode())
-    for key, tensor in sorted(_to_stored(model.state_dict()).items()):
-        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.numpy().tobytes())
+    add_weights(digest, model.state_dict())
     if bank:
         digest.update(json.dumps([getattr(bank, name) for name in _BANK_NUMBERS]).encode())
         digest.update(bank.images.tobytes() + bank.texts.tobytes())
@@ -331,7 +362,15 @@ def fingerprint(
     return digest.hexdigest()
 
 
-def _to_stored(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def add_weights(digest: hashlib._Hash, state: Mapping[str, torch.Tensor]) -> None:
+    """Weights, as stored, into a fingerprint."""
+    for key, tensor in sorted(to_stored(state).items()):
+        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.numpy().tobytes())
+
+
+def to_stored(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Weights as folders hold them: matrices in fp16, everything one-dimensional in fp32, on the CPU."""
     return {
         key: (value.half() if value.is_floating_point() and value.ndim > 1 else value)
         .detach()
@@ -354,24 +393,25 @@ def _check_keys(file: Path, expected: Mapping[str, torch.Tensor], found: Mapping
         raise PretrainedError(f"{file} does not fit its {CONFIG}: {'; '.join(sorted(problems)[:5])}")
 
 
-def _model_folder(folder: Path) -> Path:
+def model_folder(folder: Path) -> Path:
     """The folder itself, or the exported model in it where it is a training run's."""
     exported = folder / "model"
     return exported if not (folder / CONFIG).exists() and (exported / CONFIG).exists() else folder
 
 
-def _check_registered(name: str, sha256: str) -> None:
+def check_registered(name: str, sha256: str) -> None:
     known = PRETRAINED.get(name)
     if known and known.sha256 and sha256 != known.sha256:
         raise PretrainedError(f"{name}: the weights' sha256 is {sha256}, not the registered {known.sha256}")
 
 
-def _is_own(folder: Path) -> bool:
+def _architecture(folder: Path) -> str:
+    """What a folder of ours says it holds; empty for any other folder."""
     try:
         config: Any = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError):
-        return False
-    return isinstance(config, dict) and config.get("architecture") in ARCHITECTURES
+        return ""
+    return str(config.get("architecture", "")) if isinstance(config, dict) else ""
 
 
 def _load_published(source: str, *, name: str, device: str, revision: str | None) -> ImageTextEncoder:

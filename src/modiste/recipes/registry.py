@@ -58,6 +58,11 @@ def _mvlt(summary: str, defaults: Mapping[str, Any] | None = None) -> Recipe:
     return Recipe(summary, "modiste.recipes.mvlt:MvltRecipe", "modiste.recipes.mvlt:build", defaults or {})
 
 
+def _outfits(summary: str, defaults: Mapping[str, Any] | None = None) -> Recipe:
+    module = "modiste.recipes.outfit_transformer"
+    return Recipe(summary, f"{module}:OutfitRecipe", f"{module}:build", defaults or {})
+
+
 # What the paper trains with: three losses on one masked encoding, uniform negatives, no contrastive head.
 _PAPER: dict[str, Any] = {
     "objectives": ("mir", "itm", "mlm"),
@@ -206,6 +211,46 @@ RECIPES: dict[str, Recipe] = {
             "ema_decay": 0.0,
             "eval_every": 0,
         },
+    ),
+    "outfit_transformer_small": _outfits(
+        "OutfitTransformer on vectors of the shipped encoder: S, complementary retrieval and outfit vectors in one model",
+    ),
+    "outfit_transformer_small_seen": _outfits(
+        "the same that also learns which items, models, colours and kinds stylists put together: needs known items",
+        {"tags": ("id", "product", "id:4", "colour", "product_type"), "tag_dropout": 0.3},
+    ),
+    "outfit_transformer_paper": _outfits(
+        "the paper's sizes, margin, curriculum and compatibility pre-training; then objectives=cir init_from=FOLDER",
+        {
+            "size": "paper",
+            "objectives": ("cp",),
+            "margin": 2.0,
+            "curriculum": "switch",
+            "batch_size": 50,
+            "learning_rate": 1e-5,
+            "wish_share": 0.0,
+        },
+    ),
+    "outfit_transformer_debug": _outfits(
+        "the same at toy size on 200 generated looks: seconds, for tests and for trying the loop",
+        {
+            "size": "debug",
+            "data": "atelier:200",
+            "epochs": 2,
+            "batch_size": 16,
+            "num_negatives": 4,
+            "warmup_steps": 4,
+            "eval_every": 0,
+            "cache": "",
+        },
+    ),
+    "csa_net_small": _outfits(
+        "CSA-Net: subspaces mixed by the pair's categories, nearest negative; scores pairs, so search can be exact",
+        {"model": "csa_net", "learning_rate": 2e-3},
+    ),
+    "type_aware_small": _outfits(
+        "type-aware embeddings (CSN): a learned mask per pair of categories; scores pairs, so search can be exact",
+        {"model": "type_aware", "learning_rate": 2e-3},
     ),
 }
 

@@ -1,0 +1,168 @@
+"""The best possible scorer of the atelier's looks: what a trained model is measured against.
+
+Why no scorer can do better on average. Let P(O) = P(compatible | O), q(O | shape) the proposals of `looks.py`, and Z_shape
+the share of a shape's proposals that is accepted. A look is a draw from share(shape) q(O | shape) P(O) / Z_shape.
+
+- *Compatibility, declined proposals of the same shapes as negatives* (`labelled_looks`): negatives are draws from
+  share(shape) q(O | shape) (1 - P(O)) / (1 - Z_shape). Ranking by the likelihood ratio P / Z : (1 - P) / (1 - Z) has the
+  largest expected area under the curve of all functions of O (Neyman-Pearson at every threshold). `against="declined"`
+  returns the posterior of a balanced question, which rises with that ratio.
+- *Compatibility, random items of the same slots as negatives*: negatives are draws from share(shape) q(O | shape), the ratio is
+  P / Z. `against="slot"` returns P / (P + Z). *Of the same article types*: `against="category"`, with Z of the set's article
+  types. Z is estimated by drawing sets, so all three are optimal up to the noise of that estimate.
+- *Fill in the blank, complementary retrieval*: one item of a look is taken out, and candidates are drawn uniformly from a class
+  that the answer's slot or article type determines (the whole class, in retrieval). Given the rest R, the candidate c is the
+  true one with probability proportional to q(R + c) P(R + c); q is uniform within a class, so ranking by P(R + c) makes the
+  fewest errors and has the largest recall at every k. Z does not change within a question (of one slot, for "category" of one
+  article type), so ranking by the posterior is the same. Candidates that repeat an article type of R never are the answer;
+  `styles.NEVER` sees to that. Candidates drawn by popularity or filtered by a model are another question: there the value is
+  a lower bound of the best, as popularity itself tells something.
+- `against=None` is P itself, calibrated to the stream of proposals: what completion and generation should maximise.
+
+`bayes_scorer(world, style=...)` is one stylist's own P: pairwise, so that exact search can bound it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modiste.data.atelier.design import generator
+from modiste.data.atelier.looks import AtelierOutfits, Proposer, checked_split
+from modiste.data.atelier.panel import Panel, sigmoid
+from modiste.data.atelier.styles import GAIN, style_named
+from modiste.data.style.scoring import checked_sets
+from modiste.data.style.wardrobe import slot_of
+from modiste.types import FloatArray, Item, OutfitPool, OutfitScorer, PairwisePool
+
+Against = Literal["declined", "slot", "category"]
+AGAINST: tuple[Against, ...] = ("declined", "slot", "category")
+_SMALLEST = 1e-30  # scores lie in (0, 1]
+_STREAM = 41
+
+
+class MixturePool(OutfitPool):
+    """P(compatible | set), all stylists together."""
+
+    def __init__(self, items: Sequence[Item]) -> None:
+        self.panel = Panel(items)
+
+    def score(self, sets: NDArray[np.int64]) -> FloatArray:
+        result: FloatArray = np.maximum(self.panel.probability(checked_sets(sets, len(self.panel))), _SMALLEST)
+        return result
+
+
+class StylePool(PairwisePool):
+    """P(one stylist accepts the set): the mean over pairs, through `link`."""
+
+    def __init__(self, items: Sequence[Item], style: str) -> None:
+        self.panel = Panel(items, [style_named(style)])
+
+    def score(self, sets: NDArray[np.int64]) -> FloatArray:
+        opinions = self.panel.opinions(checked_sets(sets, len(self.panel)))[:, 0]
+        return self.link((opinions / GAIN).astype(np.float32))
+
+    def pairs(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> FloatArray:
+        return self.panel.pairs(rows, columns)[..., 0]
+
+    def link(self, mean: FloatArray) -> FloatArray:
+        result: FloatArray = np.maximum(sigmoid(GAIN * np.asarray(mean, dtype=np.float64)), _SMALLEST)
+        return result
+
+
+class PosteriorPool(OutfitPool):
+    """P(look | set) where half of the sets are looks and the other half are negatives of the same classes."""
+
+    def __init__(self, items: Sequence[Item], scorer: BayesScorer) -> None:
+        self._mixture = MixturePool(items)
+        self._classes = [scorer.class_of(item) for item in items]
+        self._scorer = scorer
+
+    def score(self, sets: NDArray[np.int64]) -> FloatArray:
+        chance = self._mixture.score(sets).astype(np.float64)
+        share = np.array(
+            [self._scorer.share(tuple(sorted(self._classes[one] for one in row if one >= 0))) for row in sets]
+        )
+        look, other = chance / share, np.ones_like(chance)
+        if self._scorer.against == "declined":
+            other = (1 - chance) / np.maximum(1 - share, _SMALLEST)
+        result: FloatArray = np.maximum(look / (look + other), _SMALLEST).astype(np.float32)
+        return result
+
+
+class BayesScorer(OutfitScorer):
+    """See the module's docstring. Made by `bayes_scorer`."""
+
+    def __init__(
+        self, world: AtelierOutfits, *, style: str | None, against: Against | None, split: str, draws: int, seed: int
+    ) -> None:
+        self._style, self.against, self._draws = style, against, draws
+        self._seed = seed
+        self._shares: dict[tuple[str, ...], float] = {}
+        if against is not None:
+            items = world.undrawn(split)
+            self._proposer = Proposer(items)
+            classes = [self.class_of(item) for item in items]
+            self._rows = {name: np.flatnonzero([one == name for one in classes]) for name in sorted(set(classes))}
+
+    def class_of(self, item: Item) -> str:
+        return item.category if self.against == "category" else slot_of(item)
+
+    def share(self, classes: tuple[str, ...]) -> float:
+        """Z: the mean of P over random sets of these classes; 1 for a class that the split does not have."""
+        if classes not in self._shares:
+            rows = [self._rows.get(name, np.empty(0, dtype=np.int64)) for name in classes]
+            total, count = 0.0, 0
+            if all(len(one) for one in rows):
+                key = sum((number + 1) * len(name) for number, name in enumerate(classes))
+                rng = generator(self._seed, key, _STREAM)
+                sets = np.stack([one[rng.integers(len(one), size=self._draws)] for one in rows], axis=1)
+                sets = self._proposer.distinct(sets)
+                total, count = float(self._proposer.panel.probability(sets).sum(dtype=np.float64)), len(sets)
+            self._shares[classes] = max(total / count, _SMALLEST) if count else 1.0
+        return self._shares[classes]
+
+    def pool(self, items: Sequence[Item], vectors: FloatArray | None = None) -> OutfitPool:
+        """Items of any atelier, drawn or not: what is scored is their attributes. `vectors` are not needed."""
+        if self._style is not None:
+            return StylePool(items, self._style)
+        return MixturePool(items) if self.against is None else PosteriorPool(items, self)
+
+
+def bayes_scorer(
+    world: AtelierOutfits,
+    *,
+    style: str | None = None,
+    against: Against | None = "declined",
+    split: str = "test",
+    draws: int = 2_000,
+    seed: int = 0,
+) -> BayesScorer:
+    """The scorer whose value under a protocol is the best that any scorer can expect there.
+
+    Parameters
+    ----------
+    style
+        One of `STYLE_NAMES`: that stylist alone (its pool is a `PairwisePool`); by default all of them, as looks are made.
+    against
+        What the negatives of a compatibility question are: "declined" proposals (`labelled_looks`), or random items of the
+        same "slot" or "category" (article type); None: P itself. Makes no difference to fill in the blank and retrieval.
+    split
+        Where random negatives come from; `draws` random sets estimate how often such a set is accepted.
+
+    Raises
+    ------
+    ValueError
+        For an unknown style, kind of negatives or split.
+    """
+    if against is not None and against not in AGAINST:
+        raise ValueError(f"unknown kind of negatives {against!r}; choose one of {', '.join(AGAINST)}")
+    if style is not None:
+        style_named(style)
+        against = None  # her own opinion
+    if draws < 1:
+        raise ValueError(f"draws must be at least 1, not {draws}")
+    return BayesScorer(world, style=style, against=against, split=checked_split(world, split), draws=draws, seed=seed)

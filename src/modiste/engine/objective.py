@@ -1,0 +1,97 @@
+"""The objective, the one definition of "best" that search, completion, generation, swaps and explanations share.
+
+    value(O) = alpha · S(O) + (1 - alpha) · match(O)        for a valid O, and 0 for any other        (specification 1.3, 1.4)
+
+Readings of what the specification leaves open (its table 1.7):
+
+- `mode` (row 8). "cross", the default: the cosine of item and wish. "text_swap", the literal one: the cosine of the item with
+  itself after its text was replaced by the wish.
+- `reduction` (row 9). "mean", the default: match is the mean over the slots that have a wish; where none has, the value is S
+  alone. "sum", the literal one: a sum, which rewards large outfits.
+- `calibration`. With a `Calibration`, S and the cosines become probabilities. With "none", S is taken as it is, and a cosine
+  s as (1 + s) / 2 under "mean" and as it is under "sum": `Objective(reduction="sum", calibration="none")` is the literal
+  formula.
+- k = 1 (row 12). The S of a single item says nothing, and models are not trained to say it, so it is neutral: 0.5. With K = 1
+  generation therefore ranks exactly as search does.
+
+Shapes: B outfits, k open slots.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from modiste.engine.calibration import Calibration
+
+Mode = Literal["cross", "text_swap"]
+Reduction = Literal["mean", "sum"]
+MODES: tuple[Mode, ...] = ("cross", "text_swap")
+REDUCTIONS: tuple[Reduction, ...] = ("mean", "sum")
+Values = NDArray[np.float64]
+
+NEUTRAL = 0.5  # S of a single item
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """How S and text match become one value; see the module's head for what the fields mean."""
+
+    alpha: float = 0.5
+    mode: Mode = "cross"
+    reduction: Reduction = "mean"
+    calibration: Calibration | Literal["none"] = "none"
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.alpha <= 1.0:
+            raise ValueError(f"alpha must lie in [0, 1], not {self.alpha}")
+        if self.mode not in MODES:
+            raise ValueError(f"unknown mode {self.mode!r}; choose one of {', '.join(MODES)}")
+        if self.reduction not in REDUCTIONS:
+            raise ValueError(f"unknown reduction {self.reduction!r}; choose one of {', '.join(REDUCTIONS)}")
+        if not isinstance(self.calibration, Calibration) and self.calibration != "none":
+            raise ValueError(f"calibration must be a Calibration or 'none', not {self.calibration!r}")
+
+    def compatibility(self, scores: ArrayLike) -> Values:
+        """S of sets of two items and more as the objective takes it, in [0, 1]; never falls when a score rises."""
+        values = np.asarray(scores, dtype=np.float64)
+        if isinstance(self.calibration, Calibration) and self.calibration.compatibility is not None:
+            return self.calibration.compatibility(values)
+        return values
+
+    def match(self, similarities: ArrayLike) -> Values:
+        """The match of items with a wish from their cosines, in [0, 1] (literal sum: [-1, 1]); never falls either."""
+        values = np.asarray(similarities, dtype=np.float64)
+        if isinstance(self.calibration, Calibration) and self.calibration.match is not None:
+            return self.calibration.match(values)
+        return values if self.reduction == "sum" else (1 + values) / 2
+
+    @property
+    def best_match(self) -> float:
+        """An upper bound of `match`."""
+        return float(self.match(1.0))
+
+    def weights(self, num_wishes: int) -> tuple[float, float]:
+        """Of S, and of the match of each slot that has a wish: value = first · S + second · (sum of the matches)."""
+        if self.reduction == "sum":
+            return self.alpha, 1 - self.alpha
+        if num_wishes == 0:
+            return 1.0, 0.0
+        return self.alpha, (1 - self.alpha) / num_wishes
+
+    def value(self, compatibility: ArrayLike, matches: ArrayLike, valid: ArrayLike = True) -> Values:
+        """The value of B outfits from `compatibility()` (B,) and the `match()` of their wishes (B, W); 0 where not valid."""
+        found = np.asarray(matches, dtype=np.float64)
+        of_compatibility, of_match = self.weights(found.shape[-1])
+        total = of_compatibility * np.asarray(compatibility, dtype=np.float64) + of_match * found.sum(axis=-1)
+        return np.where(valid, total, 0.0)
+
+    @property
+    def match_threshold(self) -> float | None:
+        """The match under which a wish counts as not fulfilled; None without calibration, where a match means nothing."""
+        if isinstance(self.calibration, Calibration) and self.calibration.match is not None:
+            return self.calibration.match_threshold
+        return None

@@ -1,0 +1,642 @@
+"""The front door to outfits: score, complete, generate, swap, explain, similar looks, over one catalogue and one scorer.
+
+    engine = OutfitEngine(catalogue, scorer, encoder, calibration=Calibration.load("calibration.json"))
+    engine.score(["sku-1", "sku-2"]).score
+    engine.complete(engine.query(["sku-1"], [Slot(frozenset({"shoes"}), "white leather sneakers")]), n=3)
+    engine.generate("wedding guest in summer, pastel", size=4, n=5)
+
+Items are named by id, or given as `Item` (one's own photos), which the encoder then embeds. A catalogue of 100,000 items is
+taken as its snapshot holds it: nothing is encoded again, no picture is in memory.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from modiste.engine.answers import Answer, Chosen, FoundLook, SimilarLook, Verdict
+from modiste.engine.calibration import Calibration
+from modiste.engine.catalogue import Catalogue
+from modiste.engine.conflicts import NoFeasibleOutfit, TooHard, find_outfit, minimal_conflict
+from modiste.engine.constraints import Rows, is_kind
+from modiste.engine.explain import BestSwap, Explanation, explain
+from modiste.engine.filters import filter_mask
+from modiste.engine.objective import NEUTRAL, Objective, Values
+from modiste.engine.plans import Known, Retrieve, Wanted, make_plan, narrowed, shortlist, wanted, with_similarity
+from modiste.engine.problem import Problem
+from modiste.engine.rules import Rule, Rules
+from modiste.engine.shortlist import Places, top
+from modiste.engine.snapshot import Snapshot
+from modiste.engine.solve import Apart, Effort, Solution, Solved, cosine, solve
+from modiste.engine.world import World
+from modiste.taxonomy import UNKNOWN
+from modiste.taxonomy import slot as slot_of
+from modiste.types import ComplementPool, FloatArray, Item, ItemEncoder, OutfitQuery, OutfitRules, OutfitScorer, Slot
+
+MAX_PLANS = 256  # shapes of outfits that generation compares
+_STRANGERS = 5  # times the shortlist: how much of the catalogue joins items that are not in it
+_TEXT_SWAP_CANDIDATES = 48  # per slot; each is encoded anew, with its picture
+
+
+class OutfitEngine:
+    """See the module's head. Safe to share between threads; follows the catalogue from version to version.
+
+    `objective` says how S and text become one value, its `calibration` aside, which is the one given here ("none" keeps S and
+    cosines as they are). `encoder` may be left out where no wish is made and all items are the catalogue's.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        scorer: OutfitScorer,
+        encoder: ItemEncoder | None = None,
+        *,
+        calibration: Calibration | Literal["none"] = "none",
+        rules: Rules | None = None,
+        objective: Objective | None = None,
+        effort: Effort | None = None,
+        max_similarity: float = 0.9,
+    ) -> None:
+        """Raises `EncoderMismatch` for an encoder other than the catalogue's, `ValueError` for a calibration of another one."""
+        if encoder is not None:
+            catalogue.require(encoder.id)
+        name = catalogue.encoder_id.name
+        if isinstance(calibration, Calibration) and calibration.encoder not in ("", name, str(catalogue.encoder_id)):
+            raise ValueError(
+                f"the calibration is of {calibration.encoder}, but the catalogue was indexed with {name}; "
+                "fit one for it, or ask for calibration='none'"
+            )
+        self.catalogue, self.scorer, self.encoder = catalogue, scorer, encoder
+        self.calibration = calibration
+        self.rules = rules or Rules()
+        self.objective = replace(objective or Objective(), calibration=calibration)
+        self.effort = effort or Effort()
+        self.max_similarity = max_similarity
+        self._world: World | None = None
+        self._version: int | None = None
+        self._lock = threading.Lock()
+
+    # -- items --------------------------------------------------------------------------------------------------------
+
+    def query(
+        self,
+        have: Sequence[str | Item] = (),
+        slots: Sequence[Slot] = (),
+        text: str = "",
+        alpha: float | None = None,
+    ) -> OutfitQuery:
+        """A query for `complete` from ids. Raises `UnknownItem` with near ids, `ValueError` for what cannot be an outfit."""
+        items = self._items(have)
+        alpha = self.objective.alpha if alpha is None else alpha
+        return OutfitQuery(items, tuple(slots), text, alpha, self.rules.outfit)
+
+    def _items(self, given: Sequence[str | Item]) -> tuple[Item, ...]:
+        snapshot = self.catalogue.snapshot()
+        return tuple(snapshot.item(snapshot.row(one)) if isinstance(one, str) else one for one in given)
+
+    def _latest(self) -> tuple[World, Snapshot]:
+        with self._lock:
+            snapshot = self.catalogue.snapshot()
+            if self._world is None or self._version != snapshot.version:
+                self._world, self._version = World.of_snapshot(snapshot, self.scorer), snapshot.version
+            return self._world, snapshot
+
+    def _encode(self, items: Sequence[Item]) -> FloatArray:
+        if self.encoder is None:
+            raise ValueError(f"item {items[0].id!r} is not in the catalogue; an encoder is needed to look at it")
+        return self.encoder.encode(items).vectors
+
+    def _wish(self, wish: str) -> FloatArray:
+        if self.encoder is None:
+            raise ValueError("a wish in words needs the catalogue's encoder")
+        return self.encoder.encode_query(wish).vectors[0]
+
+    def _place(self, items: Sequence[Item]) -> tuple[World, Rows]:
+        """A world that holds these items, the catalogue's if they are all its own, and their rows."""
+        world, snapshot = self._latest()
+        found = [snapshot.find(item.id) for item in items]
+        if all(row is not None for row in found):
+            return world, np.array(found, dtype=np.int64)
+        return self._small_world(world, items, found, np.zeros(0, dtype=np.int64))
+
+    def _small_world(
+        self, world: World, items: Sequence[Item], found: Sequence[int | None], rows: Rows
+    ) -> tuple[World, Rows]:
+        """A world of some rows of the catalogue and of items that may be strangers to it, and the rows of those items."""
+        strangers = [item for item, row in zip(items, found, strict=True) if row is None]
+        own = sorted({row for row in found if row is not None} | set(rows.tolist()))
+        vectors = dict(zip((item.id for item in strangers), self._encode(strangers), strict=True)) if strangers else {}
+        members = {item.id: item for item in strangers}
+        for row in own:
+            item = world.items[row]
+            members[item.id], vectors[item.id] = item, world.vectors[row]
+        names = sorted(members)
+        place = {name: at for at, name in enumerate(names)}
+        small = World.of_items(
+            [members[name] for name in names], np.stack([vectors[name] for name in names]), self.scorer
+        )
+        return small, np.array([place[item.id] for item in items], dtype=np.int64)
+
+    # -- score --------------------------------------------------------------------------------------------------------
+
+    def score(self, outfit: Sequence[str | Item], text: str = "") -> Verdict:
+        """Judge an outfit. What breaks a rule scores 0, and the verdict says why and what S is all the same.
+
+        Raises `UnknownItem`, `ValueError` for no items or an item that cannot be encoded.
+        """
+        items = self._items(outfit)
+        if not items:
+            raise ValueError("there is nothing to score: give at least one item")
+        problems = self.rules.outfit.violations(items)
+        distinct = tuple({item.id: item for item in items}.values())
+        world, rows = self._place(distinct)
+        constraints = world.constraints(self._rules_of_sets(world))
+        if not problems and not constraints.valid(rows[None])[0]:
+            problems = [str(rule) for rule in self._broken(world, rows)]
+        several = len(rows) > 1
+        raw = float(world.pool.score(rows[None])[0]) if several else NEUTRAL
+        compatibility = float(self.objective.compatibility(raw)) if several else NEUTRAL
+        matches = np.zeros(0)
+        if text.strip():
+            matches = self._matches(world, rows, text)
+        return Verdict(
+            items,
+            float(self.objective.value(compatibility, matches, not problems)),
+            compatibility,
+            float(matches.mean()) if len(matches) else None,
+            self._percentile(raw if several else None),
+            tuple(problems),
+        )
+
+    def _matches(self, world: World, rows: Rows, wish: str) -> np.ndarray:
+        if self.objective.mode == "text_swap":
+            return self.objective.match(self._swapped(world, rows, wish))
+        return self.objective.match((world.vectors[rows] * self._wish(wish).astype(np.float64)).sum(axis=1))
+
+    def _swapped(self, world: World, rows: Rows, wish: str) -> np.ndarray:
+        """(n,) the cosine of each item with itself after its text was replaced by the wish."""
+        snapshot = self.catalogue.snapshot()
+        swapped = []
+        for row in rows.tolist():
+            item = world.items[row]
+            image = item.image
+            if image is None and snapshot.find(item.id) is not None:
+                image = self.catalogue.image(item.id)
+            swapped.append(Item(item.id, wish, image, item.category))
+        if not swapped:
+            return np.zeros(0)
+        return (self._encode(swapped).astype(np.float64) * world.vectors[rows]).sum(axis=1)
+
+    def _rules_of_sets(self, world: World) -> tuple[Rule, ...]:
+        """The rules about whole outfits: what is given is not asked for brand or stock, nor for a price it has not."""
+        return tuple(
+            rule
+            for rule in self.rules.split()
+            if rule.kind != "filter" and (rule.kind != "budget" or rule.values[0] in world.columns)
+        )
+
+    def _broken(self, world: World, rows: Rows) -> list[Rule]:
+        return [rule for rule in self._rules_of_sets(world) if not world.constraints((rule,)).valid(rows[None])[0]]
+
+    def _percentile(self, raw: float | None) -> float | None:
+        """Of S as the scorer gives it, which is what the reference looks' quantiles are of."""
+        if raw is None or not isinstance(self.calibration, Calibration):
+            return None
+        return self.calibration.percentile(raw)
+
+    # -- complete, generate, swap -------------------------------------------------------------------------------------
+
+    def complete(
+        self,
+        query: OutfitQuery,
+        n: int = 1,
+        *,
+        filters: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        effort: Effort | None = None,
+    ) -> Answer:
+        """The best n ways to fill the query's slots, kept apart; without slots, to generate an outfit around what is given.
+
+        `filters` and `exclude` are about the items that are chosen. A query whose rules are the default takes the engine's.
+
+        Raises
+        ------
+        NoFeasibleOutfit
+            With the smallest set of rules in conflict, or the slot that nothing can fill.
+        FilterError, EncoderMismatch, ValueError
+            For a filter that does not fit, and what cannot be embedded.
+        """
+        rules = self.rules
+        if query.rules != OutfitRules() and query.rules != rules.outfit:
+            rules = replace(
+                rules,
+                max_items=query.rules.max_items,
+                granularity=query.rules.granularity,
+                strict=query.rules.strict,
+            )
+        if not query.slots:
+            return self._generate(query, rules, None, n, filters, exclude, effort)
+        slots = [(slot, query.wish(at)) for at, slot in enumerate(query.slots)]
+        return self._solve(
+            query.have, [("", slots)], replace(self.objective, alpha=query.alpha), rules, n, filters, exclude, effort
+        )
+
+    def generate(
+        self,
+        text: str = "",
+        *,
+        size: int | None = None,
+        n: int = 1,
+        have: Sequence[str | Item] = (),
+        alpha: float | None = None,
+        filters: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        effort: Effort | None = None,
+    ) -> Answer:
+        """The best n outfits for a text, kept apart; their shape is chosen among the rules' templates, their size if not given.
+
+        Size 1 is retrieval: a single item's S is neutral, and the ranking is that of `Catalogue.search`. Raises as `complete`.
+        """
+        query = self.query(have, (), text, alpha)
+        return self._generate(query, self.rules, size, n, filters, exclude, effort)
+
+    def _generate(
+        self,
+        query: OutfitQuery,
+        rules: Rules,
+        size: int | None,
+        n: int,
+        filters: Sequence[str],
+        exclude: Sequence[str],
+        effort: Effort | None,
+    ) -> Answer:
+        if size is not None and size < max(1, len(query.have)):
+            raise ValueError(f"an outfit of {size} items cannot be made with {len(query.have)} items given")
+        if size is not None and size > rules.max_items:
+            raise ValueError(f"{size} items wanted, but an outfit has at most {rules.max_items}")
+        objective = replace(self.objective, alpha=query.alpha)
+        plans: dict[tuple[str, ...], str] = {}
+        if size == 1 and not query.have:
+            plans[("",)] = "any item"
+        for template in rules.templates:
+            for shape in template.shapes(size, rules.max_items):
+                open_kinds = _without_given(shape, query.have)
+                if open_kinds and size != 1:
+                    plans.setdefault(open_kinds, template.name)
+        if not plans:
+            words = "of any size" if size is None else f"of {size} items"
+            raise NoFeasibleOutfit(f"no template makes an outfit {words} with {len(query.have)} items given")
+        if len(plans) > MAX_PLANS:
+            raise ValueError(
+                f"the templates allow {len(plans)} shapes, and at most {MAX_PLANS} are compared; give a size"
+            )
+        shapes = [
+            (name, [(Slot(frozenset({kind} if kind else ())), query.text) for kind in shape])
+            for shape, name in plans.items()
+        ]
+        return self._solve(query.have, shapes, objective, rules, n, filters, exclude, effort)
+
+    def swap(
+        self,
+        outfit: Sequence[str | Item],
+        which: str | int,
+        n: int = 3,
+        *,
+        wish: str = "",
+        alpha: float | None = None,
+        filters: Sequence[str] = (),
+        effort: Effort | None = None,
+    ) -> Answer:
+        """The best n replacements of one item, named by id, by its kind ("bag") or by its place from 0; the rest stays."""
+        items = self._items(outfit)
+        at = _which(items, which)
+        rest = (*items[:at], *items[at + 1 :])
+        objective = replace(self.objective, alpha=self.objective.alpha if alpha is None else alpha)
+        slots = [(Slot(frozenset({_kind(items[at])} - {""})), wish)]
+        return self._solve(rest, [("", slots)], objective, self.rules, n, filters, (items[at].id,), effort)
+
+    def _solve(
+        self,
+        have: tuple[Item, ...],
+        shapes: Sequence[tuple[str, list[tuple[Slot, str]]]],
+        objective: Objective,
+        rules: Rules,
+        n: int,
+        filters: Sequence[str],
+        exclude: Sequence[str],
+        effort: Effort | None,
+    ) -> Answer:
+        effort = effort or self.effort
+        world, snapshot = self._latest()
+        allowed = filter_mask(filters, world.columns, len(world)) if filters else np.ones(len(world), dtype=bool)
+        allowed[snapshot.rows([*exclude, *(item.id for item in have)])] = False
+        kinds: dict[tuple[Slot, str], Wanted] = {}
+        for _, slots in shapes:
+            for slot, wish in slots:
+                kinds.setdefault((slot, wish), wanted(world, slot, wish, allowed))
+        vectors: dict[str, FloatArray] = {}
+
+        def similarities(wish: str, rows: Rows) -> Values:
+            if wish not in vectors:
+                vectors[wish] = self._wish(wish)
+            return world.similarities(vectors[wish], rows)
+
+        every = rules.split()
+        constraints = world.constraints(every)
+        found = [snapshot.find(item.id) for item in have]
+        own = all(row is not None for row in found)
+        given = np.array([row for row in found if row is not None], dtype=np.int64)
+        wants = [[kinds[one] for one in slots] for _, slots in shapes]
+        if own and not constraints.may_be_given(given):
+            raise self._infeasible(world, given, wants, every)
+        known, catalogue_world = Known(), world
+        plans = [
+            make_plan(
+                catalogue_world, given, slots, objective, constraints, similarities,
+                size=effort.shortlist if own else _STRANGERS * effort.shortlist,
+                name=name, known=known, retrieve=None if own else self._retrieve(world, have, found),
+            )
+            for (name, _), slots in zip(shapes, wants, strict=True)
+        ]  # fmt: skip
+        notes = self._notes(plans, wants, objective)
+        if objective.mode == "text_swap":
+            plans = [
+                self._text_swapped(world, problem, slots, objective)
+                for problem, slots in zip(plans, wants, strict=True)
+            ]
+        if not own:
+            world, given, plans = self._with_strangers(world, have, found, plans, every, effort)
+            if not plans[0].constraints.may_be_given(given):
+                names = ", ".join(str(rule) for rule in self._broken(world, given))
+                raise NoFeasibleOutfit(
+                    f"the items given cannot be in one outfit: {names}", tuple(self._broken(world, given))
+                )
+        apart = Apart(world.vectors, world.centre, self.max_similarity)
+        solved = solve(plans, n, effort, apart)
+        if not solved.looks:
+            solved = self._last_resort(plans, solved, world, given, wants, every, own)
+        looks = tuple(self._look(world, plans[one.plan], one, solved, effort) for one in solved.looks)
+        if len(looks) < n:
+            notes.append(f"only {len(looks)} of {n} looks: no more that are valid and far enough apart were found")
+        return Answer(looks, solved.method, solved.scored, solved.seconds, tuple(notes))
+
+    def _text_swapped(self, world: World, problem: Problem, wants: Sequence[Wanted], objective: Objective) -> Problem:
+        """The literal match for the first of each shortlist; each costs an encoding, so others are bounded, not judged."""
+        _, of_match = objective.weights(sum(bool(one.wish) for one in wants))
+        few = replace(
+            problem,
+            slots=tuple(replace(slot, shortlist=slot.shortlist[:_TEXT_SWAP_CANDIDATES]) for slot in problem.slots),
+        )
+        slots = [
+            with_similarity(slot, self._swapped(world, slot.rows, one.wish), of_match, objective) if one.wish else slot
+            for slot, one in zip(narrowed(few).slots, wants, strict=True)
+        ]
+        return replace(problem, slots=tuple(slots))
+
+    def _retrieve(self, world: World, have: tuple[Item, ...], found: Sequence[int | None]) -> Retrieve | None:
+        """What goes with items that are not in the catalogue: their own pool asks, the catalogue's answers."""
+        if not isinstance(world.pool, ComplementPool):
+            return None
+        small, given = self._small_world(world, have, found, np.zeros(0, dtype=np.int64))
+        pool, catalogue = small.pool, world.pool
+        assert isinstance(pool, ComplementPool)
+
+        def retrieve(slot: Slot, rows: Rows, count: int) -> Places:
+            return top(catalogue.candidates[rows] @ pool.queries(given[None], [slot])[0], count)
+
+        return retrieve
+
+    def _with_strangers(
+        self,
+        world: World,
+        have: tuple[Item, ...],
+        found: Sequence[int | None],
+        plans: Sequence[Problem],
+        rules: Sequence[Rule],
+        effort: Effort,
+    ) -> tuple[World, Rows, list[Problem]]:
+        """The plans in a small world of the shortlists and of items that the catalogue does not have."""
+        few = [narrowed(problem) for problem in plans]
+        union = np.unique(np.concatenate([slot.rows for problem in few for slot in problem.slots]))
+        small, given = self._small_world(world, have, found, union)
+        place = {item.id: at for at, item in enumerate(small.items)}
+        where = {int(row): place[world.items[int(row)].id] for row in union}
+        constraints = small.constraints([rule for rule in self._rules_of_sets(small) if rule in rules])
+        moved = []
+        for problem in few:
+            slots = []
+            for slot in problem.slots:
+                rows = np.array([where[int(row)] for row in slot.rows], dtype=np.int64)
+                fits = np.ones(len(rows), dtype=bool)
+                for one in given.tolist():
+                    fits &= ~constraints.conflict(np.array([one]), rows)
+                slots.append(
+                    replace(
+                        slot,
+                        rows=rows[fits],
+                        text=slot.text[fits],
+                        similarity=slot.similarity[fits],
+                        shortlist=np.arange(int(fits.sum()), dtype=np.int64),
+                    )
+                )
+            first = [
+                replace(slot, shortlist=shortlist(small, given, slots, at, constraints, effort.shortlist))
+                for at, slot in enumerate(slots)
+            ]
+            moved.append(replace(problem, pool=small.pool, have=given, slots=tuple(first), constraints=constraints))
+        return small, given, moved
+
+    # -- what to say --------------------------------------------------------------------------------------------------
+
+    def _notes(self, plans: Sequence[Problem], wants: Sequence[Sequence[Wanted]], objective: Objective) -> list[str]:
+        """Wishes that nothing in their slot fulfils, by the calibrated threshold; each once."""
+        threshold = objective.match_threshold
+        if threshold is None:
+            return []
+        best: dict[str, float] = {}
+        for problem, slots in zip(plans, wants, strict=True):
+            for slot, one in zip(problem.slots, slots, strict=True):
+                if one.wish and len(slot):
+                    match = float(objective.match(slot.similarity.max(initial=-1.0)))
+                    best[one.wish] = max(match, best.get(one.wish, 0.0))
+        return [
+            f"not in this catalogue: {wish!r}; the nearest that may be chosen matches with probability {match:.2f}"
+            for wish, match in best.items()
+            if match < threshold
+        ]
+
+    def _look(self, world: World, problem: Problem, look: Solution, solved: Solved, effort: Effort) -> FoundLook:
+        rows = np.concatenate([problem.have, look.rows])
+        several = len(rows) > 1
+        raw = float(problem.pool.score(rows[None])[0]) if several else None
+        if look.exact:
+            claim = "exact"
+        else:
+            claim = f"within {look.gap:.3f} of the best possible"
+            if solved.stopped:
+                claim = f"best found in {effort.deadline:g} s ({claim})"
+        chosen = []
+        for at, slot in enumerate(problem.slots):
+            match = float(problem.objective.match(slot.similarity[look.picks[at]])) if slot.wish else None
+            chosen.append(
+                Chosen(world.items[int(look.rows[at])], "/".join(sorted(slot.slot.categories)), slot.wish, match)
+            )
+        return FoundLook(
+            tuple(world.items[int(row)] for row in problem.have),
+            tuple(chosen),
+            look.value,
+            float(problem.objective.compatibility(raw)) if raw is not None else NEUTRAL,
+            self._percentile(raw),
+            look.exact,
+            0.0 if look.exact else look.gap,
+            claim,
+            problem.name,
+        )
+
+    def _last_resort(
+        self,
+        plans: Sequence[Problem],
+        solved: Solved,
+        world: World,
+        given: Rows,
+        wants: Sequence[Sequence[Wanted]],
+        rules: Sequence[Rule],
+        own: bool,
+    ) -> Solved:
+        """A search that found nothing: an exact look for any outfit at all, or the reason why there is none."""
+        undecided = False
+        for at, problem in enumerate(plans):
+            try:
+                rows = find_outfit(problem.constraints, problem.have, [slot.rows for slot in problem.slots])
+            except TooHard:
+                undecided = True
+                continue
+            if rows is not None:
+                picks = np.array(
+                    [np.searchsorted(slot.rows, row) for slot, row in zip(problem.slots, rows, strict=True)]
+                )
+                value = float(problem.values(picks[None])[0])
+                bound = max(value, *(one.trivial_bound for one in plans))
+                look = Solution(at, np.array(rows, dtype=np.int64), picks, value, bound)
+                return replace(solved, looks=(look,), upper_bound=bound)
+        if undecided:
+            raise NoFeasibleOutfit("no outfit was found that satisfies the rules; whether there is one is not known")
+        if not own:
+            raise NoFeasibleOutfit("no outfit with the items given satisfies the rules")
+        raise self._infeasible(world, given, wants, rules)
+
+    def _infeasible(
+        self, world: World, given: Rows, wants: Sequence[Sequence[Wanted]], rules: Sequence[Rule]
+    ) -> NoFeasibleOutfit:
+        def feasible(some: tuple[Rule, ...]) -> bool:
+            constraints = world.constraints(some)
+            for slots in wants:
+                try:
+                    if find_outfit(constraints, given, [one.rows for one in slots]) is not None:
+                        return True
+                except TooHard:
+                    return True
+            return False
+
+        if feasible(tuple(rules)):
+            return NoFeasibleOutfit("no outfit was found that satisfies the rules; whether there is one is not known")
+        blamed = minimal_conflict(rules, feasible)
+        if blamed:
+            words = "; ".join(f"({number}) {rule}" for number, rule in enumerate(blamed, 1))
+            return NoFeasibleOutfit(f"no outfit satisfies these rules together: {words}", blamed)
+        empty = [
+            f"slot {number} ({'/'.join(sorted(one.slot.categories)) or 'any item'})"
+            for slots in wants
+            for number, one in enumerate(slots, 1)
+            if not len(one.rows)
+        ]
+        if empty:
+            return NoFeasibleOutfit(f"nothing in the catalogue can fill {', '.join(dict.fromkeys(empty))}")
+        return NoFeasibleOutfit("there are fewer items than slots to fill")
+
+    # -- explain, similar looks ---------------------------------------------------------------------------------------
+
+    def explain(self, outfit: Sequence[str | Item], text: str = "", *, swaps: bool = True) -> Explanation:
+        """Which items and pairs help or hurt, in terms that add up to the score, and the best single swap.
+
+        The score explained is that of the items as they are, whether or not they are a valid outfit.
+        """
+        items = self._items(outfit)
+        if not items:
+            raise ValueError("there is nothing to explain: give at least one item")
+        items = tuple({item.id: item for item in items}.values())
+        world, rows = self._place(items)
+        matches = self._matches(world, rows, text) if text.strip() else None
+        found = explain(world.pool, self.objective, rows, [item.id for item in items], matches)
+        return replace(found, best_swap=self._best_swap(items)) if swaps else found
+
+    def _best_swap(self, items: tuple[Item, ...]) -> BestSwap | None:
+        """By S alone: an exchange has no wish to match."""
+        if len(items) < 2:
+            return None
+        before, best = self.score(items).compatibility, None
+        effort = replace(self.effort, deadline=self.effort.deadline / len(items))  # for all exchanges together
+        for at, item in enumerate(items):
+            try:
+                look = self.swap(items, at, 1, alpha=1.0, effort=effort).looks[0]
+            except NoFeasibleOutfit:
+                continue
+            if look.compatibility > max(before, best.after if best else 0.0):
+                best = BestSwap(
+                    item.id, _kind(item) or item.category, look.chosen[0].item.id, before, look.compatibility
+                )
+        return best
+
+    def similar_looks(
+        self, outfit: Sequence[str | Item], looks: Sequence[Sequence[str]], n: int = 5
+    ) -> tuple[SimilarLook, ...]:
+        """The n of `looks` (ids) that are most like an outfit by S_O, the cosine of mean item vectors, centred; best first."""
+        world, snapshot = self._latest()
+        own, rows = self._place(self._items(outfit))
+        mine = own.vectors[rows].astype(np.float64).mean(axis=0) - world.centre
+        means = (
+            np.stack(
+                [world.vectors[[snapshot.row(one) for one in look]].astype(np.float64).mean(axis=0) for look in looks]
+            )
+            if looks
+            else np.zeros((0, world.vectors.shape[1]))
+        )
+        similarity = cosine(means - world.centre, mine[None]) if len(means) else np.zeros(0)
+        order = sorted(range(len(looks)), key=lambda at: (-similarity[at], tuple(looks[at])))[:n]
+        return tuple(SimilarLook(tuple(looks[at]), float(similarity[at])) for at in order)
+
+
+def _without_given(shape: Sequence[str], have: Sequence[Item]) -> tuple[str, ...]:
+    """The kinds of a shape that the items given leave open; () if one of them has no place in it."""
+    left = list(shape)
+    for item in have:
+        kind = next((one for one in left if is_kind(item.category, one)), None)
+        if kind is None:
+            return ()
+        left.remove(kind)
+    return tuple(left)
+
+
+def _kind(item: Item) -> str:
+    """What an item is exchanged for: its slot, or its category where the taxonomy does not know one."""
+    found = slot_of(item.category)
+    return item.category if found == UNKNOWN else found
+
+
+def _which(items: Sequence[Item], which: str | int) -> int:
+    if isinstance(which, int):
+        if not 0 <= which < len(items):
+            raise ValueError(f"there is no item {which} among {len(items)}")
+        return which
+    for at, item in enumerate(items):
+        if item.id == which:
+            return at
+    places = [at for at, item in enumerate(items) if is_kind(item.category, which)]
+    if len(places) != 1:
+        names = ", ".join(f"{item.id} ({_kind(item)})" for item in items)
+        raise ValueError(f"{which!r} names {len(places)} items of this outfit; it has {names}")
+    return places[0]
