@@ -41,20 +41,24 @@ def test_the_halves_are_photo_and_words_and_a_repeated_half_is_a_missing_one() -
     assert len(found) == 5
 
 
-def test_they_are_what_the_encoder_made_of_each() -> None:
+@pytest.mark.parametrize("banked", [False, True])
+def test_they_are_what_the_encoder_made_of_each(banked: bool) -> None:
     """The convention is `ImageTextEncoder.encode`'s: taken apart, its vectors are those of photo and words alone."""
     import torch
 
     from modiste.data.text import train_wordpiece
     from modiste.models.clip import SIZES, DualEncoder, DualEncoderTowers
     from modiste.models.inference import ImageTextEncoder
+    from modiste.models.query_bank import QueryBank
 
     torch.manual_seed(0)
     towers = DualEncoderTowers(DualEncoder(SIZES["debug"]), train_wordpiece(["red dress", "blue jeans"] * 3))
-    encoder = ImageTextEncoder(towers, name="toy", sha256="0")
+    rows = np.random.default_rng(1).normal(size=(9, towers.embed_dim)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    encoder = ImageTextEncoder(towers, name="toy", sha256="0", bank=QueryBank.of(rows, rows) if banked else None)
     photo = np.random.default_rng(0).integers(0, 255, (40, 30, 3), dtype=np.uint8)
     items = [Item("a", "red dress", photo), Item("b", "blue jeans"), Item("c", image=photo)]
-    found = features_of(items, encoder.encode(items).vectors, {})
+    found = features_of(items, encoder.encode(items).vectors, {}, encoder.tower_id.dim)
     assert found.has_image.tolist() == [True, False, True]
     assert found.has_text.tolist() == [True, True, False]
     np.testing.assert_allclose(found.images[[0, 2]], encoder.encode_images([photo] * 2).vectors, atol=1e-5)

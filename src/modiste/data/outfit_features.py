@@ -61,16 +61,19 @@ def tag_numbers(items: Sequence[Item], tags: Tags) -> NDArray[np.int64]:
     return numbers
 
 
-def features_of(items: Sequence[Item], vectors: FloatArray, tags: Tags) -> ItemFeatures:
-    """Features from item vectors [image ; text] / sqrt(2), as `ImageTextEncoder.encode` makes them: (N, 2E).
+def features_of(items: Sequence[Item], vectors: FloatArray, tags: Tags, tower_dim: int = 0) -> ItemFeatures:
+    """Features from item vectors [image ; text ; ...] as `ImageTextEncoder.encode` makes them: (N, 2E), or (N, 2E + 2).
 
-    There a missing half is filled with the other one. So two equal halves are one that is missing, which is the text where
+    `tower_dim`: E; 0 where nothing follows the two halves. There a missing half is filled with the other one. So two equal halves are one that is missing, which is the text where
     the item has no words and else the image; a row of zeros has neither. Whether `item.image` is at hand does not matter:
     stored items come without their photos. Raises `ValueError` for vectors of another shape.
     """
     if vectors.ndim != 2 or len(vectors) != len(items) or vectors.shape[1] % 2:
         raise ValueError(f"{len(items)} items need vectors of shape ({len(items)}, 2E), not {vectors.shape}")
-    halves = vectors.astype(np.float32) * np.float32(np.sqrt(2))
+    if tower_dim and vectors.shape[1] - 2 * tower_dim in (0, 2):
+        vectors = vectors[:, : 2 * tower_dim]
+    length = np.linalg.norm(vectors.astype(np.float32), axis=1, keepdims=True)
+    halves = vectors.astype(np.float32) * np.float32(np.sqrt(2)) / np.where(length > 0, length, 1)
     images, texts = np.split(halves, 2, axis=1)
     equal = np.abs(images - texts).max(axis=1, initial=0) < 1e-5
     nothing = np.abs(halves).max(axis=1, initial=0) == 0

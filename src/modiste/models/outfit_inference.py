@@ -60,7 +60,10 @@ class OutfitModelScorer(OutfitScorer):
         An item with neither photo nor words is judged by its tags and the learned nulls. Raises `ValueError` for vectors of
         another shape, without an encoder and without vectors, and for a photo that cannot be decoded, naming the item.
         """
-        features = features_of(items, self._vectors(items) if vectors is None else vectors, self.model.config.tags)
+        config = self.model.config
+        tower_dim = config.image_dim or config.text_dim
+        given = self._vectors(items) if vectors is None else vectors
+        features = features_of(items, given, config.tags, tower_dim)
         dim = features.images.shape[1]
         for wanted in (self.model.config.image_dim, self.model.config.text_dim):
             if wanted not in (0, dim):

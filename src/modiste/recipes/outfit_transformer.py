@@ -113,7 +113,7 @@ def build(config: OutfitRecipe) -> Run:
     vectors = item_vectors(items, encoder, Path(config.cache) if config.cache else None)
     kinds = config.tags if config.model == "outfit_transformer" else ("category",)
     tags = known_tags([item for item in items if item.id in data.seen], kinds)
-    features = features_of(items, vectors, tags)
+    features = features_of(items, vectors, tags, encoder.tower_id.dim)
     examples = OutfitExamples(
         data, features, kind_texts(items, encoder), num_negatives=config.num_negatives, num_broken=config.num_broken,
         max_items=config.max_items, popular_share=config.popular_share, wish_share=config.wish_share, seed=config.seed,
