@@ -64,9 +64,10 @@ def tag_numbers(items: Sequence[Item], tags: Tags) -> NDArray[np.int64]:
 def features_of(items: Sequence[Item], vectors: FloatArray, tags: Tags, tower_dim: int = 0) -> ItemFeatures:
     """Features from item vectors [image ; text ; ...] as `ImageTextEncoder.encode` makes them: (N, 2E), or (N, 2E + 2).
 
-    `tower_dim`: E; 0 where nothing follows the two halves. There a missing half is filled with the other one. So two equal halves are one that is missing, which is the text where
-    the item has no words and else the image; a row of zeros has neither. Whether `item.image` is at hand does not matter:
-    stored items come without their photos. Raises `ValueError` for vectors of another shape.
+    `tower_dim`: E; 0 where nothing follows the two halves. There a missing half is filled with the other one. So two equal
+    halves are one that is missing, which is the text where the item has no words and else the image; a row of zeros has
+    neither. Whether `item.image` is at hand does not matter: stored items come without their photos. Raises `ValueError` for
+    vectors of another shape.
     """
     if vectors.ndim != 2 or len(vectors) != len(items) or vectors.shape[1] % 2:
         raise ValueError(f"{len(items)} items need vectors of shape ({len(items)}, 2E), not {vectors.shape}")
