@@ -35,7 +35,7 @@ from modiste.data.style.scoring import checked_sets
 from modiste.types import FloatArray, Item, OutfitScorer, PairwisePool
 
 NAME = "rules"
-# Half of the real looks of mango_outfits (train) and of the atelier's score above 0.76, half of declined atelier sets below 0.1.
+# Half of the real looks of mango_outfits (train) and of the atelier's score above 0.76, half of declined sets below 0.1.
 GAIN, BAR = 3.0, 1.3
 _SMALLEST = 1e-30
 _SAYS_SOMETHING = 0.1  # weighted terms below this are not worth a sentence
