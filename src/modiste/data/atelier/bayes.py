@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Literal
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,8 +118,7 @@ class BayesScorer(OutfitScorer):
             rows = [self._rows.get(name, np.empty(0, dtype=np.int64)) for name in classes]
             total, count = 0.0, 0
             if all(len(one) for one in rows):
-                key = sum((number + 1) * len(name) for number, name in enumerate(classes))
-                rng = generator(self._seed, key, _STREAM)
+                rng = generator(self._seed, crc32("+".join(classes).encode()), _STREAM)
                 sets = np.stack([one[rng.integers(len(one), size=self._draws)] for one in rows], axis=1)
                 sets = self._proposer.distinct(sets)
                 total, count = float(self._proposer.panel.probability(sets).sum(dtype=np.float64)), len(sets)

@@ -90,10 +90,12 @@ def _broken(
         rest = members[members != out]
         candidates = np.flatnonzero((slots == slots[out]) & ~np.isin(articles, articles[rest]))
         candidates = rng.permutation(candidates[candidates != out])[:_TRIED]
-        bad = (rule_terms(facts[candidates][:, None], facts[rest][None, :]) <= BREAKS).any(axis=1)  # (C, R)
+        terms = rule_terms(facts[candidates][:, None], facts[rest][None, :])  # (C, k - 1, R)
+        bad = np.any(terms <= BREAKS, axis=1)
         for name in wanted:
             number = RULE_NAMES.index(name)
-            alone = bad[:, number] & ~(bad & edges & (np.arange(len(RULES)) != number)).any(axis=1)
+            others = edges & (np.arange(len(RULES)) != number)
+            alone = bad[:, number] & ~np.any(bad & others, axis=1)
             possible[name] += [(int(out), int(new)) for new in candidates[alone][:4]]
     for name in wanted:
         for out, new in possible[name]:

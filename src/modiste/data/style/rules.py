@@ -79,10 +79,10 @@ _NEUTRAL_TERM = 0.3
 
 def _harmony(a: Facts, b: Facts) -> Array:
     apart = hue_difference(a.hue, b.hue)
-    wheel = np.interp(apart, *zip(*_HUE_CURVE, strict=True)).astype(np.float32)
+    wheel = np.interp(apart, [degrees for degrees, _ in _HUE_CURVE], [term for _, term in _HUE_CURVE])
     both_clear = np.minimum(a.clear, b.clear)
-    result: Array = both_clear * np.where(np.isnan(apart), np.float32(0), wheel) + (1 - both_clear) * _NEUTRAL_TERM
-    return result
+    term = both_clear * np.where(np.isnan(apart), 0.0, wheel) + (1 - both_clear) * _NEUTRAL_TERM
+    return np.asarray(term, dtype=np.float32)
 
 
 def _harmony_words(a: Traits, b: Traits, term: float) -> str:
@@ -119,8 +119,8 @@ def _palette(a: Facts, b: Facts) -> Array:
     """-1 where two clear colours differ, a little above 0 otherwise: the mean over pairs is Simpson's index of hues."""
     both_clear = np.minimum(a.clear, b.clear)
     different = np.clip((hue_difference(a.hue, b.hue) - 20) / 15, 0, 1)
-    result: Array = 0.2 - 1.2 * both_clear * np.where(np.isnan(different), np.float32(0), different)
-    return result
+    term = 0.2 - 1.2 * both_clear * np.where(np.isnan(different), 0.0, different)
+    return np.asarray(term, dtype=np.float32)
 
 
 def _palette_words(a: Traits, b: Traits, term: float) -> str:
@@ -161,8 +161,7 @@ def _pattern_words(a: Traits, b: Traits, term: float) -> str:
 
 
 def _formality(a: Facts, b: Facts) -> Array:
-    result: Array = 0.5 - 1.5 * np.abs(a.formality - b.formality) ** 1.5
-    return result
+    return np.asarray(0.5 - 1.5 * np.abs(a.formality - b.formality) ** 1.5, dtype=np.float32)
 
 
 def formality_word(level: float) -> str:
@@ -213,8 +212,7 @@ def _occasion(a: Facts, b: Facts) -> Array:
     best = np.minimum(a.occasions[..., 0], b.occasions[..., 0])
     for at in range(1, len(OCCASIONS)):  # faster than a maximum over a short last axis
         best = np.maximum(best, np.minimum(a.occasions[..., at], b.occasions[..., at]))
-    result: Array = 1.5 * best - 1
-    return result
+    return np.asarray(1.5 * best - 1, dtype=np.float32)
 
 
 def _occasion_words(a: Traits, b: Traits, term: float) -> str:
@@ -228,8 +226,8 @@ def _occasion_words(a: Traits, b: Traits, term: float) -> str:
 
 
 def _gender(a: Facts, b: Facts) -> Array:
-    result: Array = np.where(a.gender * b.gender < 0, -1.0, 0.0) + 0 * (a.gender + b.gender)
-    return result
+    term = np.where(a.gender * b.gender < 0, -1.0, 0.0)
+    return np.asarray(term, dtype=np.float32)
 
 
 # Cut and material
@@ -265,8 +263,9 @@ def _layering_words(a: Traits, b: Traits, term: float) -> str:
 
 
 def _metals(a: Facts, b: Facts) -> Array:
-    result: Array = 0.5 - np.where(np.abs(a.metal - b.metal) > 1.5, 1.3, 0.5 * np.abs(a.metal - b.metal))
-    return result
+    apart = np.abs(a.metal - b.metal)
+    term = 0.5 - np.where(apart > 1.5, 1.3, 0.5 * apart)
+    return np.asarray(term, dtype=np.float32)
 
 
 def _metals_words(a: Traits, b: Traits, term: float) -> str:
