@@ -68,7 +68,7 @@ def optimum(options: argparse.Namespace) -> list[dict[str, Any]]:
         for calibrated in (False, True):
             found, gaps, proven, violated, closed, seconds, scored = 0, [], [], 0, 0, [], 0
             for number in range(options.instances):
-                alpha = (0.3, 0.5, 0.7)[number % 3]
+                alpha = (0.3, 0.5, 0.7, 0.9)[number % 4]
                 size = 40 + 10 * (number % 3)
                 problem = instance(kind, options.seed + number, 3, size, alpha, calibrated)
                 best = brute_force(problem)
@@ -182,7 +182,7 @@ def main() -> None:
         settings = {
             "open slots": 3,
             "candidates per slot": "40, 50, 60",
-            "alpha": "0.3, 0.5, 0.7",
+            "alpha": "0.3, 0.5, 0.7, 0.9",
             "seed": options.seed,
         }
         show("Solver against brute force", settings, optimum(options), as_json=options.json)

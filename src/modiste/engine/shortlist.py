@@ -53,7 +53,10 @@ def goes_with(pool: OutfitPool, sets: Sequence[Rows], slot: Slot, rows: Rows, co
         queries = pool.queries(padded, [slot] * len(sets))  # (B, E)
         return top((pool.candidates[rows] @ queries.T).max(axis=1), count)
     if isinstance(pool, PairwisePool):
-        return top(np.max([pool.pairs(rows, one).mean(axis=1) for one in sets], axis=0), count)
+        others, place = np.unique(np.concatenate(sets), return_inverse=True)
+        terms = pool.pairs(rows, others)  # (n, distinct items of the sets)
+        stops = np.cumsum([len(one) for one in sets])[:-1]
+        return top(np.max([terms[:, some].mean(axis=1) for some in np.split(place, stops)], axis=0), count)
     return np.zeros(0, dtype=np.int64)
 
 
