@@ -6,7 +6,6 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from modiste.data.photos import PhotoItems
 from modiste.taxonomy import GRANULARITIES, Granularity
 from modiste.types import Item, Outfit, OutfitRules
 
@@ -62,7 +61,8 @@ class OutfitData:
     @property
     def bare(self) -> Mapping[str, Item]:
         """The items without photos where these stay on the disk until asked for: all that labels and words need."""
-        return self.items.bare if isinstance(self.items, PhotoItems) else self.items
+        found: Mapping[str, Item] = getattr(self.items, "bare", self.items)  # of a PhotoItems
+        return found
 
     @cached_property
     def seen(self) -> frozenset[str]:
