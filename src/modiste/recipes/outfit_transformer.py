@@ -97,6 +97,8 @@ class OutfitRecipe:
 
 def build(config: OutfitRecipe) -> Run:
     """The complete run: vectors made or read, examples, evaluators named."""
+    from dataclasses import replace
+
     import torch
 
     from modiste.data.outfit_batches import OutfitExamples
@@ -124,7 +126,8 @@ def build(config: OutfitRecipe) -> Run:
 
     def publish(trained: torch.nn.Module, folder: Path) -> None:
         name = f"{config.model}_{config.size}.{folder.parent.name}"
-        save_outfit_model(folder, trained, name=name, encoder=encoder.id)  # type: ignore[arg-type]
+        needed = replace(encoder.id, name=config.encoder or encoder.id.name)  # where it was found it will be looked for
+        save_outfit_model(folder, trained, name=name, encoder=needed)  # type: ignore[arg-type]
 
     evals = validation(config.eval_every, data, features, encoder)
     weights = {f"{one}_loss": getattr(config, f"{one}_weight") for one in config.objectives}
