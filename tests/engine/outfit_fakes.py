@@ -25,7 +25,9 @@ class PairTestPool:
         matrix = np.random.default_rng(seed).normal(size=(width, width)) / np.sqrt(width)
         self.vectors = vectors.astype(np.float64)
         self.matrix, self.scale = (matrix + matrix.T) / 2, scale
-        self.projected = self.vectors @ self.matrix
+        self.projected = (self.vectors @ self.matrix).astype(np.float32)
+        self.own = (self.projected * self.vectors).sum(axis=1)
+        self.vectors = self.vectors.astype(np.float32)
 
     def pairs(self, rows: np.ndarray, columns: np.ndarray) -> FloatArray:
         return (self.projected[rows] @ self.vectors[columns].T).astype(np.float32)
@@ -35,10 +37,9 @@ class PairTestPool:
 
     def score(self, sets: np.ndarray) -> FloatArray:
         there = sets >= 0
-        x = self.vectors[sets] * there[..., None]  # (B, O, D)
-        total = x.sum(axis=1)
-        every = np.einsum("bd,de,be->b", total, self.matrix, total)
-        own = np.einsum("bod,de,boe->b", x, self.matrix, x)
+        total = (self.vectors[sets] * there[..., None]).sum(axis=1)  # (B, D)
+        every = ((self.projected[sets] * there[..., None]).sum(axis=1) * total).sum(axis=1, dtype=np.float64)
+        own = (self.own[sets] * there).sum(axis=1)
         count = there.sum(axis=1)
         mean = np.where(count > 1, (every - own) / np.maximum(1, count * (count - 1)), 0.0)
         return self.link(mean)

@@ -222,6 +222,9 @@ class _Run:
         searched, outside = {}, -np.inf
         archives = self._quick(self.able)
         order = sorted(self.able, key=lambda at: (-archives[at].best, at))
+        # Of plans too large to be searched whole, only the most promising are; the others keep their trivial bound.
+        large = [at for at in order if self.plans[at].needs_scorer and not self._fits(self.plans[at])]
+        left = set(large[self.effort.plans :])
         looks: list[Solution] = []
         for _ in range(self.n):
             chosen = [look.rows for look in looks]
@@ -235,6 +238,9 @@ class _Run:
                 problem = self.plans[at]
                 bound = max(bound, problem.outside_bound)
                 if problem.trivial_bound <= best:
+                    continue
+                if at in left:
+                    bound = max(bound, problem.trivial_bound)
                     continue
                 if not problem.needs_scorer or problem.size < 2:
                     some, worth, rest = self._without_scorer(problem)
@@ -264,12 +270,15 @@ class _Run:
     def _apart(self, problem: Problem, chosen: Sequence[Rows], picks: Picks) -> NDArray[np.bool_]:
         return self.apart.mask(problem.rows(picks), chosen)
 
-    def _places(self, problem: Problem, archive: Archive) -> list[NDArray[np.int64]]:
-        """All candidates if their pair terms fit, else the shortlists, after a local search has added to them."""
+    def _fits(self, problem: Problem) -> bool:
         counts = [len(slot) for slot in problem.slots]
         terms = sum(one * other for at, one in enumerate(counts) for other in counts[at + 1 :])
-        if terms <= self.effort.pair_terms:
-            return [np.arange(count, dtype=np.int64) for count in counts]
+        return terms <= self.effort.pair_terms
+
+    def _places(self, problem: Problem, archive: Archive) -> list[NDArray[np.int64]]:
+        """All candidates if their pair terms fit, else the shortlists, after a local search has added to them."""
+        if self._fits(problem):
+            return [np.arange(len(slot), dtype=np.int64) for slot in problem.slots]
         shortlists = [slot.shortlist for slot in problem.slots]
         beam(problem, shortlists, self.effort.beam_width, archive)
         return local_search(problem, shortlists, self.effort.beam_width // 2 + 1, archive, propose)
