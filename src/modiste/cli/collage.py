@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 BOARD = (640, 760)  # pixels of a collage
 _ROWS = (("outerwear", "top", "one_piece", "set"), ("bottom",), ("hosiery",), ("shoes",))
-_HEIGHTS = {"outerwear": 1.15, "top": 1.0, "one_piece": 1.75, "set": 1.7, "bottom": 1.2, "hosiery": 0.5, "shoes": 0.55}
+_HEIGHTS = {"outerwear": 1.15, "top": 1.0, "one_piece": 1.75, "set": 1.7, "bottom": 1.2, "hosiery": 0.5, "shoes": 0.7}
 _BESIDE = ("hat", "jewellery", "accessory", "bag", "other")
 _BESIDE_HEIGHTS = {"bag": 1.3, "hat": 0.9}
 _SIDE = 0.34  # of the width, for what lies beside
@@ -43,7 +43,7 @@ class Piece:
     item: Item
     photo: ImageLike | None
     given: bool = False  # the customer brought it
-    wish: str = ""
+    wish: str = ""  # of its own; empty where the whole look's text is meant
     match: float | None = None
 
     @property

@@ -255,7 +255,7 @@ def _calibration(choices: Choices, store: Catalogue, scorer: NamedScorer, notes:
         return None
     own = store.folder / CALIBRATION_FILE
     if not choices.calibration and not own.is_file():
-        notes.append(f"scores are not calibrated: they rank, but are no probabilities; see `modiste calibrate {store.folder}`")
+        notes.append(f"scores rank, but are no probabilities until `modiste calibrate {store.folder}` has been run")
         return None
     path = Path(choices.calibration) if choices.calibration else own
     found = Calibration.load(path)
