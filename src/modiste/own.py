@@ -1,8 +1,8 @@
 """One's own photos as items, and whether they go together: no catalogue, no training, three lines.
 
-    import modiste
-    verdict = modiste.score(["top=shirt.jpg", "bottom=jeans.jpg", "shoes=boots.jpg"])
-    print(f"{verdict.score:.2f}", verdict.problems)
+import modiste
+verdict = modiste.score(["top=shirt.jpg", "bottom=jeans.jpg", "shoes=boots.jpg"])
+print(f"{verdict.score:.2f}", verdict.problems)
 """
 
 from __future__ import annotations

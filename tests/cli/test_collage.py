@@ -69,7 +69,9 @@ def test_a_photo_without_a_plain_ground_stays_whole() -> None:
 
 
 def test_what_is_drawn_is_what_was_given() -> None:
-    board = np.asarray(draw_board([Piece(Item("a", category="shirt"), PHOTO), Piece(Item("b", "Shoes", category="boots"), None)]))
+    board = np.asarray(
+        draw_board([Piece(Item("a", category="shirt"), PHOTO), Piece(Item("b", "Shoes", category="boots"), None)])
+    )
     assert board.shape == (BOARD[1], BOARD[0], 3)
     red = (board[..., 0] > 180) & (board[..., 1] < 60)
     assert red[: BOARD[1] // 2].sum() > 5_000

@@ -7,10 +7,8 @@ import json
 import math
 import re
 import shutil
-from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -30,17 +28,14 @@ def wardrobe(shop: Path, dual: Path, tmp_path_factory: pytest.TempPathFactory) -
     """The shop with one hostile title, indexed with a small encoder that says nothing of use."""
     from modiste.cli import run
 
-    folder = tmp_path_factory.mktemp("wardrobe")
-    shutil.copytree(shop.parent, folder / "table")
-    table = folder / "table" / shop.name
-    rows = list(csv.DictReader(table.open(encoding="utf-8", newline="")))
-    next(row for row in rows if slot(row["category"]) == "shoes")["title"] = HOSTILE
-    with table.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-    assert run(["index", str(table), "--into", str(folder / "index"), "--model", str(dual)]) == 0
-    return folder / "index"
+    folder = tmp_path_factory.mktemp("wardrobe") / "index"
+    assert run(["index", str(shop), "--into", str(folder), "--model", str(dual)]) == 0
+    store = Catalogue.open(folder)
+    snapshot = store.snapshot()
+    row = next(row for row in range(len(snapshot)) if slot(snapshot.item(row).category) == "shoes")
+    old = store.get(snapshot.id(row), image=True)
+    store.upsert([Item(old.id, HOSTILE, old.image, old.category, "", old.attributes, old.group)], load(dual))
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -189,14 +184,19 @@ def brute_force(items: list[Item], have: list[str], kinds: list[str]) -> float:
     valid = [
         one
         for one in sets
-        if len({item.category for item in one}) == len({item.product for item in one}) == len({i.id for i in one}) == len(one)
+        if len({item.category for item in one})
+        == len({item.product for item in one})
+        == len({i.id for i in one})
+        == len(one)
     ]
     return float(scorer.score(valid).max())
 
 
 def test_complete_finds_the_best_there_is(modiste, wardrobe, items) -> None:  # type: ignore[no-untyped-def]
     have = [of(items, "top"), of(items, "bottom")]
-    done = modiste("complete", wardrobe, "--have", *have, "--want", "shoes", "--want", "bag", "--deadline", "inf", "--json")
+    done = modiste(
+        "complete", wardrobe, "--have", *have, "--want", "shoes", "--want", "bag", "--deadline", "inf", "--json"
+    )
     (look,) = done.json["outfits"]
     assert set(look) == {"items", "chosen", "score", "compatibility", "percentile", "exact", "claim", "template"}
     assert look["items"][:2] == have
@@ -273,8 +273,10 @@ def test_an_empty_slot_and_rules_in_conflict_are_named(modiste, wardrobe, items,
     assert done.code == 1
     assert "the whole outfit costs at most 0.5" in done.err
     assert "forbidden" not in done.err  # not to blame
-    rules.write_text('budgett = 1\n', encoding="utf-8")
-    assert "did you mean 'budget'" in modiste("complete", wardrobe, "--have", top, "--want", "bag", "--rules", rules).err
+    rules.write_text("budgett = 1\n", encoding="utf-8")
+    assert (
+        "did you mean 'budget'" in modiste("complete", wardrobe, "--have", top, "--want", "bag", "--rules", rules).err
+    )
     repeated = modiste("complete", wardrobe, "--have", top, "--have", top, "--want", "shoes")
     assert repeated.code == 1
     assert "appears 2 times" in repeated.err
@@ -321,7 +323,9 @@ def test_a_scorer_that_cannot_be_bounded_says_so(modiste, wardrobe, tmp_path, mo
             return type("Pool", (), {"score": staticmethod(inner.score)})()  # no pairs to bound
 
     monkeypatch.setattr(
-        outfit_scorers, "named_scorer", lambda *_, **__: outfit_scorers.NamedScorer(Whole(), "whole", "trained", "0" * 64)
+        outfit_scorers,
+        "named_scorer",
+        lambda *_, **__: outfit_scorers.NamedScorer(Whole(), "whole", "trained", "0" * 64),
     )
     done = modiste("generate", wardrobe, "office", "--size", 4, "-n", 2, "--deadline", "inf", "--json")
     for look in done.json["outfits"]:
@@ -329,7 +333,9 @@ def test_a_scorer_that_cannot_be_bounded_says_so(modiste, wardrobe, tmp_path, mo
         assert look["gap"] > 0
         assert look["claim"].startswith(f"within {look['gap']:.3f} of the best possible")
     assert done.json["method"] == "beam"
-    assert "of the best possible" in modiste("generate", wardrobe, "office", "--size", 4, "--deadline", "inf").out.replace("\n", " ")
+    assert "of the best possible" in modiste(
+        "generate", wardrobe, "office", "--size", 4, "--deadline", "inf"
+    ).out.replace("\n", " ")
 
 
 def test_nothing_to_generate_from(modiste, wardrobe) -> None:  # type: ignore[no-untyped-def]
@@ -349,7 +355,7 @@ def test_the_page_is_escaped_and_needs_nothing_from_elsewhere(modiste, wardrobe,
     assert done.code == 0
     assert "[bold]" in done.out  # a title is no markup
     text = page.read_text(encoding="utf-8")
-    for forbidden in ("<script", "onerror=\"", "<img src=x", "http://", "https://", "url("):
+    for forbidden in ("<script", 'onerror="', "<img src=x", "http://", "https://", "url("):
         assert forbidden not in text, forbidden
     assert "{{ 7 * 7 }}" in text
     assert "default-src 'none'" in text
@@ -395,8 +401,9 @@ def test_an_explanation_adds_up(modiste, wardrobe, separates) -> None:  # type: 
     assert any(one["reasons"] for one in found["pairs"])
     assert found["best_swap"]["after"] > found["best_swap"]["before"]
     done = modiste("explain", wardrobe, *separates)
-    assert "Best exchange: replace the" in done.out
-    assert "Best exchange" not in modiste("explain", wardrobe, *separates, "--no-swaps").out
+    better = found["best_swap"]["after"] - found["best_swap"]["before"] >= 0.005
+    assert ("Best exchange: replace the" if better else "No exchange of a single item would help") in done.out
+    assert "xchange" not in modiste("explain", wardrobe, *separates, "--no-swaps").out
 
 
 def test_similar_looks(modiste, wardrobe, items, separates, tmp_path) -> None:  # type: ignore[no-untyped-def]
@@ -404,7 +411,9 @@ def test_similar_looks(modiste, wardrobe, items, separates, tmp_path) -> None:  
     rows = [list(separates), [of(items, "top", 1), of(items, "bottom", 1)], ["nobody", separates[0]]]
     lines = [{"outfit_id": f"l{n}", "items": [{"item_id": one} for one in row]} for n, row in enumerate(rows)]
     looks.write_text("".join(json.dumps(line) + "\n" for line in lines) + "{broken\n", encoding="utf-8")
-    found = modiste("similar-looks", wardrobe, *separates, "--among", looks, "--json", "--html", tmp_path / "s.html").json
+    found = modiste(
+        "similar-looks", wardrobe, *separates, "--among", looks, "--json", "--html", tmp_path / "s.html"
+    ).json
     assert [one["id"] for one in found["looks"]] == ["l0", "l1"]
     assert found["looks"][0]["similarity"] == pytest.approx(1, abs=1e-5)
     assert found["left_out"] == 2
@@ -421,7 +430,7 @@ def look_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Looks of a generated world as a retailer's folder."""
     from modiste.data.atelier.looks import atelier_outfits
 
-    world = atelier_outfits(240, 5, num_looks=180)
+    world = atelier_outfits(900, 5, num_looks=360)
     folder = tmp_path_factory.mktemp("looks")
     with (folder / "items.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -452,7 +461,10 @@ def test_calibrate_and_then_scores_are_probabilities(modiste, wardrobe, look_fol
     for part in ("compatibility", "match"):
         one = found[part]
         assert sum(each["count"] for each in one["after"]["bins"]) == one["checked"]
-        ece = sum(each["count"] * abs(each["predicted"] - each["observed"]) for each in one["after"]["bins"]) / one["checked"]
+        ece = (
+            sum(each["count"] * abs(each["predicted"] - each["observed"]) for each in one["after"]["bins"])
+            / one["checked"]
+        )
         assert one["ece_after"] == pytest.approx(ece, abs=1e-9)
     assert page.read_text(encoding="utf-8").count("<svg") == 2
     again = modiste(*arguments, "--out", tmp_path / "again.json", "--no-words")

@@ -20,9 +20,13 @@ _NEGATIVES = ("same_family", "popularity", "random")
 
 def calibrate(
     catalogue: Path = common.CATALOGUE,
-    data: str = typer.Option(..., "--data", "-d", help="Looks: a source as of `modiste evaluate outfits`: atelier:2000."),
+    data: str = typer.Option(
+        ..., "--data", "-d", help="Looks: a source as of `modiste evaluate outfits`: atelier:2000."
+    ),
     scorer: str = common.SCORER,
-    out: Path = typer.Option(None, "--out", "-o", help="Where it is written.  [default: calibration.json of the catalogue]"),
+    out: Path = typer.Option(
+        None, "--out", "-o", help="Where it is written.  [default: calibration.json of the catalogue]"
+    ),
     split: str = typer.Option("valid", help="The looks that the curve is fitted on."),
     check: str = typer.Option("", help="The looks that it is checked on.  [default: test, else a half of the others]"),
     negatives: str = typer.Option(
@@ -30,7 +34,9 @@ def calibrate(
     ),
     method: str = typer.Option("logistic", help="logistic (Platt) or isotonic."),
     num_looks: int = typer.Option(2000, min=0, help="At most so many looks of each; 0 for all."),
-    words: bool = typer.Option(True, help="Also calibrate how well items match words, on the catalogue's own attributes."),
+    words: bool = typer.Option(
+        True, help="Also calibrate how well items match words, on the catalogue's own attributes."
+    ),
     threshold: float = typer.Option(0.5, min=0, max=1, help="The match under which a wish is 'not in this catalogue'."),
     seed: int = typer.Option(0, help="Of looks, negatives and wishes."),
     html: Path = typer.Option(None, "--html", help="Also write a page with the reliability curves."),
@@ -71,7 +77,9 @@ def calibrate(
         encoder = encoder or common.load_encoder(store, choices)
 
     def judged(part: str) -> Scored:
-        asked = sum(look.label is None or look.label >= 0.5 for look in looks.looks.get(part, ()) if len(set(look.item_ids)) > 1)
+        asked = sum(
+            look.label is None or look.label >= 0.5 for look in looks.looks.get(part, ()) if len(set(look.item_ids)) > 1
+        )
         return judged_looks(
             looks, part, named.scorer, negatives=cast("Negatives", negatives), seed=seed,
             num_looks=num_looks if num_looks < asked else 0,
@@ -85,7 +93,7 @@ def calibrate(
             checked_on = judged(check)
         else:
             fitted_on, checked_on = fitted_on.halves()
-    curve, of_looks = _fit("compatibility", fitted_on, checked_on, fitted_on.scores, checked_on.scores, cast("Method", method))
+    curve, of_looks = _fit("compatibility", fitted_on, checked_on, fitted_on.scores, checked_on.scores, method)
     measured = {"compatibility": of_looks}
     match = None
     if words:
@@ -98,7 +106,9 @@ def calibrate(
             )  # fmt: skip
         if len(wishes):
             one, other = wishes.halves()
-            match, measured["match"] = _fit("match", one, other, (1 + one.scores) / 2, (1 + other.scores) / 2, "logistic")
+            match, measured["match"] = _fit(
+                "match", one, other, (1 + one.scores) / 2, (1 + other.scores) / 2, "logistic"
+            )
         else:
             errors.print(f"{catalogue} names no two colours: how well words match stays uncalibrated")
     right = fitted_on.scores[fitted_on.labels == 1]
@@ -142,7 +152,7 @@ class _Measured:
 
 
 def _fit(name: str, fitted: Scored, checked: Scored, raw_fitted, raw_checked, method: Method):  # type: ignore[no-untyped-def]
-    """A curve and its check; `raw_...` are the scores read as probabilities. Raises `ValueError` saying which and what to do."""
+    """A curve and its check; `raw_...` are the scores read as probabilities. Raises `ValueError` saying what to do."""
     import numpy as np
 
     from modiste.engine.calibration import Calibrator, reliability

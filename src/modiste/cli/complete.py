@@ -12,9 +12,14 @@ from modiste.cli import outfit_options as common
 def complete(
     catalogue: Path = common.CATALOGUE,
     more: list[str] = typer.Argument(None, metavar="[ITEM...]", help="More items that are given, as after --have."),
-    have: list[str] = typer.Option([], "--have", help="An item that is given: an id, or a photo file. Ids may follow it."),
+    have: list[str] = typer.Option(
+        [], "--have", help="An item that is given: an id, or a photo file. Ids may follow it."
+    ),
     want: list[str] = typer.Option(
-        [], "--want", "-w", help="What is wanted: KIND (bag), KIND: WISH (shoes: white sneakers), any: WISH.  [default: open]"
+        [],
+        "--want",
+        "-w",
+        help="What is wanted: KIND (bag), KIND: WISH (shoes: white sneakers), any: WISH.  [default: open]",
     ),
     text: str = common.TEXT,
     size: int = typer.Option(None, min=1, help="Items in all, where no --want says it."),
@@ -45,7 +50,9 @@ def complete(
     """
     from modiste.cli.outfit_answers import show_answer
 
-    choices = common.Choices(catalogue, scorer, data, calibration, rules, alpha, deadline, model, device, html, png, json)
+    choices = common.Choices(
+        catalogue, scorer, data, calibration, rules, alpha, deadline, model, device, html, png, json
+    )
     if size is not None and want:
         raise ValueError("--size is for outfits without --want: what is given and wanted says how many items there are")
     bench = common.open_workbench(choices)

@@ -38,7 +38,9 @@ def cut_out(photo: ImageLike, size: tuple[int, int]) -> Image:
         garment = ~np.isin(parts, edge[edge > 0])
         if _LEAST <= garment.mean() <= _MOST:
             # A soft edge, half a pixel inside the outline, which is mixed with the ground.
-            alpha = (255 * np.clip(2 * ndimage.gaussian_filter(garment.astype(np.float32), 0.8) - 0.8, 0, 1)).astype(np.uint8)
+            alpha = (255 * np.clip(2 * ndimage.gaussian_filter(garment.astype(np.float32), 0.8) - 0.8, 0, 1)).astype(
+                np.uint8
+            )
     picture = Image.fromarray(np.dstack([pixels, alpha]), "RGBA")
     box = picture.getchannel("A").getbbox()
     if box is not None:

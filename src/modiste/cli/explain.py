@@ -38,7 +38,9 @@ def explain(
     from modiste.cli.console import print_json, results, say
     from modiste.cli.outfit_answers import outfit_card, pairs_of, reasons, say_notes, say_pictures, write_pictures
 
-    choices = common.Choices(catalogue, scorer, data, calibration, rules, alpha, deadline, model, device, html, png, json)
+    choices = common.Choices(
+        catalogue, scorer, data, calibration, rules, alpha, deadline, model, device, html, png, json
+    )
     bench = common.open_workbench(choices)
     outfit = bench.items(items)
     if text.strip():
@@ -46,7 +48,11 @@ def explain(
     verdict = bench.engine.score(outfit, text)
     found = bench.engine.explain(outfit, text, swaps=swaps)
     distinct = list({item.id: item for item in verdict.items}.values())
-    best = [f"Best exchange: {found.best_swap} ({found.best_swap.replacement_id})"] if found.best_swap else []
+    best = []
+    if found.best_swap is not None and found.best_swap.after - found.best_swap.before >= 0.005:  # else not worth a word
+        best = [f"Best exchange: {found.best_swap} ({found.best_swap.replacement_id})"]
+    elif swaps:
+        best = ["No exchange of a single item would help."]
     if html is not None or png is not None:
         card = outfit_card(bench, distinct, f"Score {found.score:.3f}", best, found, verdict.problems)
         write_pictures(bench, "Why", [card], bench.notes)
@@ -56,9 +62,7 @@ def explain(
         for pair in told["pairs"]:
             pair["reasons"] = list(why.get(frozenset(pair["ids"]), ()))
         query = {"items": [item.id for item in verdict.items], "text": text}
-        print_json(
-            {"query": query, **bench.about(), **told, "problems": list(verdict.problems), "notes": bench.notes}
-        )
+        print_json({"query": query, **bench.about(), **told, "problems": list(verdict.problems), "notes": bench.notes})
         return
     results.print(_items_table(found, {item.id: item for item in distinct}))
     say(

@@ -41,7 +41,9 @@ def generate(
     """
     from modiste.cli.outfit_answers import show_answer
 
-    choices = common.Choices(catalogue, scorer, data, calibration, rules, alpha, deadline, model, device, html, png, json)
+    choices = common.Choices(
+        catalogue, scorer, data, calibration, rules, alpha, deadline, model, device, html, png, json
+    )
     if not text.strip() and not have:
         raise ValueError('nothing to go by: give a text, such as "summer wedding guest", or an item with --have ID')
     bench = common.open_workbench(choices)

@@ -35,7 +35,10 @@ def show_answer(bench: Workbench, answer: Answer, title: str, query: dict[str, A
         print_json({"query": query, **bench.about(), **answer.as_dict(seconds=False), "notes": notes})
         return
     for number, look in enumerate(answer.looks, 1):
-        say(f"[bold]Look {number}[/]  {sentence(look)}" + (f"  [dim]{look.template}[/]" if look.template else ""), markup=True)
+        say(
+            f"[bold]Look {number}[/]  {sentence(look)}" + (f"  [dim]{look.template}[/]" if look.template else ""),
+            markup=True,
+        )
         results.print(_look_table(look))
     say_notes(bench, notes)
     say(f"{bench.label}; {answer.method}, {answer.scored:,} outfits scored")
@@ -84,7 +87,9 @@ def write_pictures(bench: Workbench, title: str, cards: Sequence[LookCard], note
 def look_card(bench: Workbench, look: FoundLook, heading: str) -> LookCard:
     """A found look with its photos and what its pairs add."""
     pieces = [Piece(one, photo(bench, one), given=True) for one in look.given]
-    shared = {one.wish for one in look.chosen} if len(look.chosen) > 1 else set()  # the text of the whole look, said once
+    shared = (
+        {one.wish for one in look.chosen} if len(look.chosen) > 1 else set()
+    )  # the text of the whole look, said once
     pieces += [
         Piece(one.item, photo(bench, one.item), wish="" if len(shared) == 1 else one.wish, match=one.match)
         for one in look.chosen
@@ -122,7 +127,11 @@ def pairs_of(bench: Workbench, items: Sequence[Item], explanation: Explanation) 
     names = {item.id: item.title or item.id for item in items}
     why = reasons(bench, items)
     found = [
-        Pair((names[one.item_ids[0]], names[one.item_ids[1]]), one.compatibility, "; ".join(why.get(frozenset(one.item_ids), ())))
+        Pair(
+            (names[one.item_ids[0]], names[one.item_ids[1]]),
+            one.compatibility,
+            "; ".join(why.get(frozenset(one.item_ids), ())),
+        )
         for one in explanation.pairs
     ]
     return sorted(found, key=lambda pair: (-abs(pair.term), pair.names))
@@ -143,7 +152,7 @@ def reasons(bench: Workbench, items: Sequence[Item]) -> dict[frozenset[str], tup
 
 
 def _look_table(look: FoundLook) -> Table:
-    rows = [(one, "", None, "given") for one in look.given]
+    rows: list[tuple[Item, str, float | None, str]] = [(one, "", None, "given") for one in look.given]
     rows += [(one.item, one.wish, one.match, one.slot) for one in look.chosen]
     return items_table(rows)
 

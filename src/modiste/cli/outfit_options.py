@@ -33,7 +33,9 @@ SCORER = typer.Option(
     help="rules (documented style rules, nothing learned); a trained outfit model by name or folder; or popularity, "
     "co-occurrence, colour-family, category, mixture, mean-cosine, or a file of one.",
 )
-LOOKS = typer.Option("", "--data", "-d", help="Looks that a statistic counts: a source as of `modiste evaluate outfits`.")
+LOOKS = typer.Option(
+    "", "--data", "-d", help="Looks that a statistic counts: a source as of `modiste evaluate outfits`."
+)
 CALIBRATION = typer.Option(
     "", "--calibration", help="A file of `modiste calibrate`, or none.  [default: calibration.json of the catalogue]"
 )
@@ -41,7 +43,9 @@ RULES = typer.Option(None, "--rules", help="A TOML file that says what a valid o
 ALPHA = typer.Option(
     None, "--alpha", min=0, max=1, help="1: only how well items go together; 0: only words.  [default: 0.5]"
 )
-FILTERS = typer.Option([], "--filter", "-f", help="Of what is chosen: price<80, colour=Red|Blue, as for `modiste search`.")
+FILTERS = typer.Option(
+    [], "--filter", "-f", help="Of what is chosen: price<80, colour=Red|Blue, as for `modiste search`."
+)
 DEADLINE = typer.Option(2.0, "--deadline", help="Seconds of search; inf for an answer that depends on no clock.")
 COUNT = typer.Option(1, "-n", "--looks", min=1, max=100, help="How many looks, kept apart from each other.")
 TEXT = typer.Option("", "--text", help="What the whole outfit should be: smart office look.")

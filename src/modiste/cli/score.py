@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import typer
-
 from modiste.cli import outfit_options as common
 
 
@@ -48,7 +46,17 @@ def score(
 
     bench = common.open_workbench(
         common.Choices(
-            catalogue, scorer, data, calibration, rules, alpha, model=model, device=device, html=html, png=png, json=json
+            catalogue,
+            scorer,
+            data,
+            calibration,
+            rules,
+            alpha,
+            model=model,
+            device=device,
+            html=html,
+            png=png,
+            json=json,
         )
     )
     outfit = bench.items(items)
@@ -65,7 +73,9 @@ def score(
     if html is not None or png is not None:
         few = len({item.id for item in verdict.items}) <= 12  # an explanation looks at every subset
         explanation = bench.engine.explain(verdict.items, swaps=False) if few else None
-        card = outfit_card(bench, verdict.items, ", ".join(words), [text] if text.strip() else [], explanation, verdict.problems)
+        card = outfit_card(
+            bench, verdict.items, ", ".join(words), [text] if text.strip() else [], explanation, verdict.problems
+        )
         write_pictures(bench, "Does it go together?", [card], bench.notes)
     if json:
         query = {"items": [item.id for item in verdict.items], "text": text}

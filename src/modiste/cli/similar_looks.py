@@ -12,7 +12,9 @@ from modiste.cli import outfit_options as common
 def similar_looks(
     catalogue: Path = common.CATALOGUE,
     items: list[str] = common.OUTFIT,
-    among: Path = typer.Option(..., "--among", help="A JSON-lines file of looks of this catalogue's items; see docs/outfits.md."),
+    among: Path = typer.Option(
+        ..., "--among", help="A JSON-lines file of looks of this catalogue's items; see docs/outfits.md."
+    ),
     looks: int = typer.Option(5, "-n", "--looks", min=1, max=1000, help="How many looks."),
     html: Path = common.HTML,
     png: Path = common.PNG,

@@ -37,7 +37,9 @@ def swap(
     """
     from modiste.cli.outfit_answers import show_answer
 
-    choices = common.Choices(catalogue, scorer, data, calibration, rules, alpha, deadline, model, device, html, png, json)
+    choices = common.Choices(
+        catalogue, scorer, data, calibration, rules, alpha, deadline, model, device, html, png, json
+    )
     bench = common.open_workbench(choices)
     outfit = bench.items(items)
     if wish.strip():

@@ -44,7 +44,9 @@ class Scored:
 
     def where(self, mask: NDArray[np.bool_]) -> Scored:
         return Scored(
-            self.scores[mask], self.labels[mask], tuple(one for one, kept in zip(self.groups, mask, strict=True) if kept)
+            self.scores[mask],
+            self.labels[mask],
+            tuple(one for one, kept in zip(self.groups, mask, strict=True) if kept),
         )
 
 
