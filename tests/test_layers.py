@@ -18,7 +18,7 @@ ORDER = [
     {"models"},
     {"training", "evaluation"},
     {"recipes", "engine"},
-    {"service"},
+    {"service", "own"},
     {"cli", "__main__"},
 ]
 LAYER = {name: number for number, names in enumerate(ORDER) for name in names}

@@ -10,18 +10,39 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from modiste.engine.catalogue import Catalogue as Catalogue
+    from modiste.engine.outfits import OutfitEngine as OutfitEngine
     from modiste.models.pretrained import load as load
+    from modiste.models.stylist import Stylist as Stylist
+    from modiste.own import own_item as own_item
+    from modiste.own import score as score
     from modiste.types import Item as Item
     from modiste.types import Outfit as Outfit
+    from modiste.types import Slot as Slot
 
 __version__ = "0.1.0"
-__all__ = ["Catalogue", "Item", "Outfit", "__version__", "load"]
+__all__ = [
+    "Catalogue",
+    "Item",
+    "Outfit",
+    "OutfitEngine",
+    "Slot",
+    "Stylist",
+    "__version__",
+    "load",
+    "own_item",
+    "score",
+]
 
 _HOME = {
     "Catalogue": "modiste.engine.catalogue",
     "Item": "modiste.types",
     "Outfit": "modiste.types",
+    "OutfitEngine": "modiste.engine.outfits",
+    "Slot": "modiste.types",
+    "Stylist": "modiste.models.stylist",
     "load": "modiste.models.pretrained",
+    "own_item": "modiste.own",
+    "score": "modiste.own",
 }
 
 

@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ["demo", "index", "search", "tag", "imagine", "evaluate", "train", "models"]
+COMMANDS = [
+    *("demo", "index", "search", "tag", "imagine", "evaluate", "train", "models"),
+    *("score", "complete", "generate", "swap", "explain", "similar-looks", "calibrate"),
+]
 
 
 def shell(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -121,5 +124,7 @@ def test_demo_runs_twice_and_leaves_a_page(modiste, tmp_path: Path) -> None:  # 
     assert "Try next" in first.out
     page = (tmp_path / "demo" / "results.html").read_text(encoding="utf-8")
     assert page.count("<section>") == 5
+    assert page.count('<section class="look">') >= 1
+    assert "by style rules" in first.out
     second = modiste("demo", "--items", 40, "--into", tmp_path / "demo")
     assert "40 unchanged" in second.out

@@ -8,13 +8,20 @@ import sys
 import typer
 
 from modiste import __version__
+from modiste.cli.calibrate import calibrate
+from modiste.cli.complete import complete
 from modiste.cli.console import complain, errors
 from modiste.cli.demo import demo
 from modiste.cli.evaluate import evaluate
+from modiste.cli.explain import explain
+from modiste.cli.generate import generate
 from modiste.cli.imagine import imagine
 from modiste.cli.index import index
 from modiste.cli.models import models
+from modiste.cli.score import score
 from modiste.cli.search import search
+from modiste.cli.similar_looks import similar_looks
+from modiste.cli.swap import swap
 from modiste.cli.tag import tag
 from modiste.cli.train import train
 
@@ -36,7 +43,12 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
         raise typer.Exit
 
 
-for command in (demo, index, search, tag, imagine, evaluate, train, models):
+COMMANDS = (
+    *(demo, index, search, tag, imagine),
+    *(score, complete, generate, swap, explain, similar_looks, calibrate),
+    *(evaluate, train, models),
+)
+for command in COMMANDS:
     app.command()(command)
 
 

@@ -6,10 +6,13 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modiste.files import write_atomically
 from modiste.types import ImageLike, Item
+
+if TYPE_CHECKING:
+    from modiste.cli.collage import LookCard
 
 
 @dataclass(frozen=True)
@@ -23,13 +26,21 @@ class Row:
 
 
 def write_contact_sheet(
-    path: Path, title: str, rows: Sequence[Row], *, thumbnail_size: tuple[int, int] = (240, 320)
+    path: Path,
+    title: str,
+    rows: Sequence[Row],
+    *,
+    thumbnail_size: tuple[int, int] = (240, 320),
+    looks: Sequence[LookCard] = (),
 ) -> Path:
-    """Write the page atomically."""
+    """Write the page atomically; `looks` come as collages below the rows."""
+    from modiste.cli.collage import look_values
+
     return write_page(
         path,
         "contact_sheet.html",
         title=title,
+        looks=look_values(looks),
         rows=[
             {
                 "words": row.words,

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from modiste.cli.collage import LookCard
+    from modiste.engine.catalogue import Catalogue
+    from modiste.models.inference import ImageTextEncoder
 
 QUERIES = (
     "red dress with polka dots",
@@ -14,6 +20,9 @@ QUERIES = (
 )
 
 
+OUTFIT_TEXT = "navy and white office look"
+
+
 def demo(
     items: int = typer.Option(2000, min=10, max=1_000_000, help="How many items to draw."),
     into: Path = typer.Option(Path("demo"), "--into", "-o", help="Where everything is written."),
@@ -21,7 +30,7 @@ def demo(
     seed: int = typer.Option(0, help="Another seed draws another catalogue."),
     k: int = typer.Option(8, "-k", "--top", min=1, max=100, help="Results per query."),
 ) -> None:
-    """Draw a catalogue, index it, search it by words and by a customer's photo, and write a page to look at.
+    """Draw a catalogue, index it, search it by words and by a customer's photo, and put outfits together; with a page to look at.
 
     Needs no download and no data. A second run finds everything done and only searches.
 
@@ -82,14 +91,40 @@ def demo(
     results.print(hits_table(hits))
     rows.insert(0, Row("A customer's photo", photo, hits, note))
 
-    page = write_contact_sheet(into / "results.html", "Modiste: a drawn catalogue, searched", rows)
+    looks = _looks(store, encoder, wanted.id)
+    page = write_contact_sheet(into / "results.html", "Modiste: a drawn catalogue, searched", rows, looks=looks)
     say(
         f"\n[bold]Done in {time.perf_counter() - started:.0f} s.[/] Look at the pictures: {page}\n"
         "Try next:\n"
         f'  modiste search {into / "index"} "warm winter coat" --html found.html\n'
         f"  modiste search {into / 'index'} --image {photo_file} --filter category={wanted.category} --filter 'price<30'\n"
         f"  modiste tag {photo_file}\n"
+        f'  modiste generate {into / "index"} "summer wedding" --size 4 -n 5 --html looks.html\n'
         "  modiste index YOUR_TABLE.csv --into shop\n"
         "(`. .venv/bin/activate` puts modiste on your path)",
         markup=True,
     )
+
+
+def _looks(store: Catalogue, encoder: ImageTextEncoder, item_id: str) -> list[LookCard]:
+    """What goes with an item, and an outfit for a text, by the style rules; nothing where the catalogue is too small."""
+    from modiste.cli.console import say
+    from modiste.cli.outfit_answers import look_card, sentence
+    from modiste.cli.outfit_options import Choices, open_workbench
+    from modiste.engine.conflicts import NoFeasibleOutfit
+
+    bench = open_workbench(Choices(store.folder, calibration="none"))
+    bench.engine.encoder = encoder
+    cards = []
+    for heading, text, have in ((f"What goes with {item_id}", "", [item_id]), (OUTFIT_TEXT, OUTFIT_TEXT, [])):
+        say(f"\n[bold]{heading}[/], by style rules", markup=True)
+        try:
+            (look,) = bench.engine.generate(text, size=4, have=have).looks
+        except NoFeasibleOutfit as error:
+            say(str(error))
+            continue
+        for item in look.items:
+            say(f"  {item.title} ({item.id})")
+        say(f"  {sentence(look)}")
+        cards.append(look_card(bench, look, heading))
+    return cards

@@ -191,7 +191,7 @@ class _Named:
 
 def _outfit_scorer(request: Request, data: OutfitData) -> _Named:
     """A statistic by its name, the rules, or a trained model by name or folder."""
-    from modiste.models.outfit_statistics import STATISTICS, fit_statistic
+    from modiste.cli.outfit_scorers import named_scorer
 
     name, _, encoder_name = request.model.partition(":")
     if name == "mean-cosine":
@@ -199,26 +199,17 @@ def _outfit_scorer(request: Request, data: OutfitData) -> _Named:
 
         encoder = load(encoder_name or None, device=request.device)
         return _Named(
-            fit_statistic(name, data),
+            named_scorer(name).scorer,
             f"mean-cosine of {encoder.id.name}",
             encoder.id.sha256,
             lambda items: encoder.encode(items).vectors,
         )
-    if request.model in STATISTICS:
-        return _Named(fit_statistic(request.model, data), request.model)
-    if request.model == "rules":
-        from modiste.models.stylist import Stylist
-
-        return _Named(Stylist(), "rules")
     if not request.model:
-        raise ValueError(f"--model: a trained outfit model by name or folder, {', '.join(STATISTICS)}, or rules")
-    from modiste.models.outfit_pretrained import load_outfit_scorer
+        from modiste.models.outfit_statistics import STATISTICS
 
-    try:
-        trained = load_outfit_scorer(request.model, device=request.device)
-    except ValueError as error:
-        raise ValueError(f"{error} (or name a statistic: {', '.join(STATISTICS)}; or rules)") from error
-    return _Named(trained, trained.name, trained.sha256)
+        raise ValueError(f"--model: a trained outfit model by name or folder, {', '.join(STATISTICS)}, or rules")
+    found = named_scorer(request.model, lambda: data, device=request.device)
+    return _Named(found.scorer, found.name, found.sha256 if found.kind == "trained" else "")
 
 
 RUNNERS: Mapping[Kind, Callable[[Request], Measured]] = MappingProxyType(

@@ -192,6 +192,19 @@ def reranker_of(encoder: ImageTextEncoder) -> Reranker | None:
     )
 
 
+def recogniser_of(encoder: ImageTextEncoder) -> Recogniser | None:
+    """The label heads of the model that the encoder is made of, sharing its weights; None for a model without any.
+
+    It tells photos; the words' own say (`lines`), which only counts where there are words, is not part of an encoder.
+    """
+    towers = encoder.towers
+    if not isinstance(towers, MvltTowers) or not towers.model.labels:
+        return None
+    return Recogniser(
+        towers.model, towers.tokenizer, name=encoder.id.name, sha256=encoder.id.sha256, device=towers.device
+    )
+
+
 def _load_mvlt(name: str | Path | None, device: str, use: Callable[..., UseT], *, lines: bool = False) -> UseT:
     name = str(name or DEFAULT)
     known = PRETRAINED.get(name)
