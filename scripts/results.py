@@ -107,6 +107,37 @@ def parts_table(result: dict) -> str:
     return "\n".join(lines)
 
 
+OUTFITS = {
+    "fitb_accuracy": "FITB, same family and year",
+    "fitb_popularity_accuracy": "FITB, as popular",
+    "fitb_unseen_accuracy": "FITB, unseen items",
+    "cp_auc": "CP AUC, same family and year",
+    "cp_popularity_auc": "CP AUC, as popular",
+    "cir_R@10": "CIR R@10",
+}
+
+
+def outfits_table(rows: list[tuple[str, list[dict], str]]) -> str:
+    """Means over seeds with the least and the greatest; (label, results by seed, key prefix) rows."""
+    lines = [f"|  | {' | '.join(OUTFITS.values())} |", "|" + "---|" * (len(OUTFITS) + 1)]
+    for label, results, prefix in rows:
+        cells = []
+        for key in OUTFITS:
+            name = f"{key}_chance" if prefix == "chance" else f"{prefix}{key}"
+            values = [result[name] for result in results if name in result]
+            form = ".3f" if key.endswith("auc") else ".1f"
+            low, high = f"{min(values):{form}}", f"{max(values):{form}}"
+            mean = f"{sum(values) / len(values):{form}}"
+            cells.append(mean if low == high else f"{mean} ({low}–{high})")
+        lines.append(f"| {label} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def seeds(name: str) -> list[dict]:
+    """The results `NAME_0.json`, `NAME_1.json`... that there are."""
+    return [json.loads(file.read_text(encoding="utf-8")) for file in sorted(RESULTS.glob(f"{name}_[0-9].json"))]
+
+
 def blocks() -> dict[str, str]:
     """Marker -> Markdown."""
     found = {}

@@ -30,7 +30,7 @@ def demo(
     seed: int = typer.Option(0, help="Another seed draws another catalogue."),
     k: int = typer.Option(8, "-k", "--top", min=1, max=100, help="Results per query."),
 ) -> None:
-    """Draw a catalogue, index it, search it by words and by a customer's photo, and put outfits together; with a page to look at.
+    """Draw a catalogue, index it, search it by words and by a customer's photo, and put outfits together, on a page.
 
     Needs no download and no data. A second run finds everything done and only searches.
 
