@@ -30,7 +30,7 @@ def demo(
     seed: int = typer.Option(0, help="Another seed draws another catalogue."),
     k: int = typer.Option(8, "-k", "--top", min=1, max=100, help="Results per query."),
 ) -> None:
-    """Draw a catalogue, index it, search it by words and by a customer's photo, and put outfits together, on a page.
+    """Draw a catalogue, index it, search it by words and by a customer's photo, put outfits together, and write a page.
 
     Needs no download and no data. A second run finds everything done and only searches.
 
@@ -116,8 +116,11 @@ def _looks(store: Catalogue, encoder: ImageTextEncoder, item_id: str) -> list[Lo
     bench = open_workbench(Choices(store.folder, calibration="none"))
     bench.engine.encoder = encoder
     cards = []
-    for heading, text, have in ((f"What goes with {item_id}", "", [item_id]), (OUTFIT_TEXT, OUTFIT_TEXT, [])):
-        say(f"\n[bold]{heading}[/], by style rules", markup=True)
+    for heading, text, have in (
+        (f"What goes with {store.get(item_id).title or item_id}", "", [item_id]),
+        (OUTFIT_TEXT, OUTFIT_TEXT, []),
+    ):
+        say(f"\n{heading}, by style rules")
         try:
             (look,) = bench.engine.generate(text, size=4, have=have).looks
         except NoFeasibleOutfit as error:

@@ -79,15 +79,20 @@ def named_scorer(
         return _statistic(load_statistic(name), Path(name).stem)
     if not name:
         raise ValueError(f"no scorer is named: {RULES}, {', '.join(STATISTICS)}, or a trained outfit model")
-    from modiste.models.outfit_pretrained import load_outfit_model, load_outfit_scorer
+    from modiste.models.outfit_pretrained import load_outfit_scorer
 
     try:
-        if encoder is not None and load_outfit_model(name).encoder.sha256 != encoder.id.sha256:
-            encoder = None  # that of the catalogue is another one; who asks finds out by `NamedScorer.encoder`
+        if encoder is not None:
+            from modiste.models.outfit_pretrained import load_outfit_model
+
+            if load_outfit_model(name).encoder.sha256 != encoder.id.sha256:
+                encoder = None  # that of the catalogue is another one; who asks finds out by `NamedScorer.encoder`
         trained = load_outfit_scorer(name, encoder=encoder, device=device)
     except ValueError as error:
         raise ValueError(f"{error} (or name a statistic: {', '.join(STATISTICS)}; or {RULES})") from error
-    return NamedScorer(trained, trained.name or str(name), "trained", trained.sha256, trained.encoder_id)
+    return NamedScorer(
+        trained, trained.name or str(name), "trained", trained.sha256, getattr(trained, "encoder_id", None)
+    )
 
 
 def _statistic(statistic: Statistic, name: str) -> NamedScorer:
