@@ -86,8 +86,9 @@ def main() -> None:
     )
     fusion = Fusion(*options.fusion) if options.fusion else None
     folder = save_pretrained(
-        WEIGHTS / options.name, found.model, found.tokenizer, name=options.name, fusion=fusion, card=card
-    )
+        WEIGHTS / options.name, found.model, found.tokenizer, name=options.name, fusion=fusion, bank=found.bank,
+        lines=found.lines, card=card,
+    )  # fmt: skip
     size = sum(file.stat().st_size for file in folder.iterdir())
     print(f"{folder}: {size / 1e6:.1f} MB, sha256 {load_model(folder).sha256}")
 
