@@ -65,7 +65,7 @@ def loaders(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
             raise ValueError(f"{source}: no such folder")
         return world()
 
-    def load_outfit_scorer(name: str, *, device: str = "cpu") -> Trained:
+    def load_outfit_scorer(name: str, *, encoder: object = None, device: str = "cpu") -> Trained:
         seen["name"], seen["device"] = name, device
         if name == "nobody":
             raise ValueError("no model folder nobody")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import math
 import re
@@ -510,6 +511,33 @@ def test_statistics_are_counted_or_read_from_their_file(modiste, wardrobe, look_
     assert read["score"] == counted["score"]
     assert read["scorer"]["sha256"] == counted["scorer"]["sha256"] != ""
     assert counted["scorer"]["kind"] == "statistic"
+
+
+def test_a_trained_model_reads_the_catalogues_vectors(modiste, wardrobe, items, separates, dual, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    import torch
+
+    from modiste.models.outfit_pretrained import load_outfit_scorer, save_outfit_model
+    from modiste.models.pairwise import PairwiseConfig
+    from modiste.models.type_aware import TypeAware
+
+    encoder = load(dual)
+    torch.manual_seed(3)
+    half = encoder.id.dim // 2
+    model = TypeAware(PairwiseConfig(image_dim=half, text_dim=half, embed_dim=8, tags={"category": ("shirt", "jeans")}))
+    folder = save_outfit_model(tmp_path / "outfits", model, name="toy.outfits", encoder=encoder.id)
+    found = modiste("score", wardrobe, *separates, "--scorer", folder, "--json")
+    assert found.code == 0, found.err
+    store = Catalogue.open(wardrobe)
+    scorer = load_outfit_scorer(folder, encoder=encoder)
+    rows = [store.snapshot().row(one) for one in separates]
+    pool = scorer.pool([store.get(one) for one in separates], store.snapshot().vectors[rows])
+    assert found.json["score"] == pytest.approx(float(pool.score(np.array([[0, 1, 2]]))[0]), abs=1e-6)
+    assert found.json["scorer"] == {"name": "toy.outfits", "kind": "trained", "sha256": scorer.sha256}
+    other = dataclasses.replace(encoder.id, sha256="0" * 64)
+    folder = save_outfit_model(tmp_path / "others", model, name="toy.outfits", encoder=other)
+    done = modiste("score", wardrobe, *separates, "--scorer", folder)
+    assert done.code == 1
+    assert "index the catalogue with that encoder" in done.err
 
 
 # -- in Python --------------------------------------------------------------------------------------------------------

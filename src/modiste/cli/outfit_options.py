@@ -227,11 +227,6 @@ def open_scorer(store: Catalogue, choices: Choices) -> tuple[ImageTextEncoder | 
     encoder = None if plain or not choices.scorer else load_encoder(store, choices)
     looks = (lambda: _looks(choices.data)) if choices.data else None
     scorer = named_scorer(choices.scorer, looks, encoder=encoder, device=choices.device)
-    if scorer.encoder is not None and scorer.encoder.sha256 != store.encoder_id.sha256:
-        raise ValueError(
-            f"--scorer {choices.scorer} reads vectors of {scorer.encoder}, but {store.folder} was indexed with "
-            f"{store.encoder_id}; index again: `modiste index TABLE --into NEW_FOLDER --model {scorer.encoder.name}`"
-        )
     return encoder, scorer
 
 

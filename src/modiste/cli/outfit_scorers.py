@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from modiste.data.outfits import OutfitData
     from modiste.models.inference import ImageTextEncoder
     from modiste.models.outfit_statistics import Statistic
-    from modiste.types import EncoderId, OutfitScorer
+    from modiste.types import OutfitScorer
 
 Kind = Literal["rules", "statistic", "trained"]
 RULES = "rules"
@@ -34,7 +34,6 @@ class NamedScorer:
     name: str
     kind: Kind
     sha256: str = ""  # of a trained model's folder or a statistic's counts; empty for rules
-    encoder: EncoderId | None = None  # whose vectors it reads; None: none, or any
 
     @property
     def id(self) -> str:
@@ -58,8 +57,9 @@ def named_scorer(
     """The rules; a statistic by its name, counted on the training looks, or from the file it was written to; or a trained
     model by name or folder.
 
-    `looks` reads the data to count, when that is needed. `encoder`: the trained model's, if it is loaded already and is the
-    right one. Raises `ValueError` for an unknown name, and for a statistic that needs looks when there are none.
+    `looks` reads the data to count, when that is needed. `encoder`: the one whose vectors a trained model will be given; by
+    default the model's own is loaded. Raises `ValueError` for an unknown name, a trained model that reads vectors of another
+    encoder, and a statistic that needs looks when there are none.
     """
     from modiste.models.outfit_statistics import STATISTICS, fit_statistic, load_statistic
 
@@ -80,19 +80,17 @@ def named_scorer(
     if not name:
         raise ValueError(f"no scorer is named: {RULES}, {', '.join(STATISTICS)}, or a trained outfit model")
     from modiste.models.outfit_pretrained import load_outfit_scorer
+    from modiste.types import EncoderMismatch
 
     try:
-        if encoder is not None:
-            from modiste.models.outfit_pretrained import load_outfit_model
-
-            if load_outfit_model(name).encoder.sha256 != encoder.id.sha256:
-                encoder = None  # that of the catalogue is another one; who asks finds out by `NamedScorer.encoder`
         trained = load_outfit_scorer(name, encoder=encoder, device=device)
+    except EncoderMismatch as error:
+        raise ValueError(
+            f"{error}: index the catalogue with that encoder (--model), or choose another scorer"
+        ) from error
     except ValueError as error:
         raise ValueError(f"{error} (or name a statistic: {', '.join(STATISTICS)}; or {RULES})") from error
-    return NamedScorer(
-        trained, trained.name or str(name), "trained", trained.sha256, getattr(trained, "encoder_id", None)
-    )
+    return NamedScorer(trained, trained.name or str(name), "trained", trained.sha256)
 
 
 def _statistic(statistic: Statistic, name: str) -> NamedScorer:
