@@ -38,7 +38,7 @@ PRETRAINED: dict[str, Pretrained] = {
             summary="our MVLT on the dual encoder's towers, 60x80 photos; runs on a laptop's processor",
             license="Apache-2.0",
             data="Fashion Product Images (Small), MIT, train split; the atelier's generated catalogue",
-            sha256="57bbbeac13f039e9509bbe92097b87d9b2b2613d53a8f4f13360bee08008c14f",
+            sha256="4001c3d1602328f693443536ffc0cfe76c34f9fd3374770ba9ce497760c5d9a2",
             can=("encode", "rerank", "tag", "imagine"),
             scores=MappingProxyType(
                 {

@@ -67,7 +67,8 @@ def test_a_run_starts_from_another_models_weights_and_words(start: Path) -> None
     run = build_run("dual_encoder_debug", [*FIELDS, f"init_from={start}"])
     model = run.model()  # type: ignore[operator]
     for name, tensor in load_model(start).model.state_dict().items():
-        torch.testing.assert_close(model.state_dict()[name], tensor)
+        if not name.endswith("trust.weights"):  # counted anew in the texts of this run
+            torch.testing.assert_close(model.state_dict()[name], tensor)
     alone = build_run("dual_encoder_debug", [*FIELDS[:3], f"init_from={start}"])
     assert run.loader.num_items == alone.loader.num_items + 6  # type: ignore[attr-defined]
     batch = next(iter(run.loader.batches(0, 0, 0, 1)))

@@ -41,14 +41,14 @@ SLOT_SHARES: Mapping[str, Mapping[str, tuple[float, float]]] = MappingProxyType(
         ),
         "mango_outfits": MappingProxyType(
             {
-                "top": (0.717, 0.111),
-                "bottom": (0.719, 0.037),
+                "top": (0.718, 0.11),
+                "bottom": (0.723, 0.039),
                 "one_piece": (0.223, 0.002),
-                "outerwear": (0.222, 0.004),
+                "outerwear": (0.242, 0.006),
                 "shoes": (0.949, 0.068),
-                "bag": (0.758, 0.029),
-                "hat": (0.023, 0.0),
-                "accessory": (0.216, 0.013),
+                "bag": (0.777, 0.031),
+                "hat": (0.028, 0.0),
+                "accessory": (0.246, 0.024),
                 "jewellery": (0.804, 0.285),
             }
         ),
@@ -110,56 +110,56 @@ POLYVORE_SHAPES: Mapping[Shape, int] = _table(
 
 MANGO_SHAPES: Mapping[Shape, int] = _table(
     """
-    953 bag bottom jewellery shoes top
-    324 bag jewellery jewellery one_piece shoes
-    181 bag bottom jewellery jewellery shoes top
+    980 bag bottom jewellery shoes top
+    330 bag jewellery jewellery one_piece shoes
+    187 bag bottom jewellery outerwear shoes top
+    182 bag bottom jewellery jewellery shoes top
     173 bag jewellery one_piece shoes
-    168 bag bottom jewellery outerwear shoes top
-    148 bag bottom outerwear shoes top
-    147 accessory bag bottom shoes top
-    135 accessory bag jewellery one_piece shoes
-    122 bottom jewellery outerwear shoes top
+    169 bag bottom outerwear shoes top
+    157 accessory bag bottom shoes top
+    147 accessory bag jewellery one_piece shoes
+    134 bottom jewellery outerwear shoes top
     106 bottom jewellery jewellery shoes top
-    89 bag bottom shoes top top
-    79 accessory bag bottom jewellery shoes top
+    90 bag bottom shoes top top
+    88 accessory bag bottom jewellery shoes top
+    82 accessory bag jewellery shoes
     76 bottom jewellery shoes top
-    73 accessory bag jewellery shoes
-    67 accessory bottom jewellery shoes top
+    72 accessory bottom jewellery shoes top
     60 bag bottom jewellery jewellery jewellery shoes top
     59 bag bottom jewellery shoes top top
-    49 accessory bag bottom outerwear shoes top
+    57 accessory bag bottom outerwear shoes top
     49 bag bottom jewellery jewellery outerwear shoes top
     46 bottom jewellery jewellery jewellery shoes top
     44 bag bottom jewellery outerwear shoes
     40 bag jewellery jewellery jewellery one_piece shoes
-    39 bottom jewellery shoes top top
-    31 bottom jewellery jewellery outerwear shoes top
-    25 bag jewellery one_piece outerwear shoes
+    37 bottom jewellery jewellery outerwear shoes top
+    36 bottom jewellery shoes top top
+    29 bag jewellery one_piece outerwear shoes
     24 jewellery jewellery one_piece shoes
-    21 bag jewellery one_piece shoes top
+    23 bag jewellery one_piece shoes top
     20 bag bottom shoes top
     20 bag jewellery one_piece shoes shoes
+    19 accessory bag jewellery jewellery one_piece shoes
+    19 accessory bottom outerwear shoes top
     19 bag jewellery jewellery one_piece shoes shoes
-    17 accessory bag jewellery jewellery one_piece shoes
+    18 accessory bag bottom shoes top top
+    18 accessory bottom jewellery jewellery shoes top
+    17 accessory bag bottom jewellery jewellery shoes top
     17 accessory bottom jewellery outerwear shoes top
-    16 accessory bag bottom jewellery jewellery shoes top
-    16 accessory bag bottom shoes top top
-    16 bag bottom bottom jewellery shoes top
+    17 bag bottom bottom jewellery shoes top
+    16 accessory bag bottom jewellery outerwear shoes top
     16 bottom jewellery jewellery jewellery jewellery shoes top
-    15 accessory bottom outerwear shoes top
     15 jewellery one_piece shoes
-    14 accessory bottom jewellery jewellery shoes top
+    14 accessory accessory bag bottom shoes top
     14 bag bottom hat outerwear shoes top
-    13 accessory bag bottom jewellery outerwear shoes top
+    14 bag bottom outerwear shoes top top
+    14 bottom jewellery jewellery jewellery outerwear shoes top
+    13 accessory bag bag bag bag
+    13 accessory bottom jewellery shoes top top
     13 accessory bottom shoes top top
-    13 bottom jewellery jewellery jewellery outerwear shoes top
     13 jewellery jewellery jewellery one_piece shoes
-    12 bag bottom jewellery jewellery jewellery jewellery shoes top
-    12 bag bottom jewellery jewellery shoes top top
-    12 bag jewellery jewellery shoes
-    12 bag jewellery shoes top
     """
-)  # 3,643 of 5,421 looks
+)  # 3,816 of 5,421 looks
 
 
 def _shares() -> Mapping[Shape, float]:
