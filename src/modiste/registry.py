@@ -42,12 +42,12 @@ PRETRAINED: dict[str, Pretrained] = {
             can=("encode", "rerank", "tag", "imagine"),
             scores=MappingProxyType(
                 {
-                    "1-of-101 t2i_R@1": 45.2,
-                    "1-of-101 t2i_R@5": 77.4,
-                    "1-of-101 t2i_R@10": 88.0,
-                    "1-of-101 i2t_R@1": 50.1,
-                    "1-of-101 i2t_R@5": 77.7,
-                    "1-of-101 i2t_R@10": 85.9,
+                    "1-of-101 t2i_R@1": 46.1,
+                    "1-of-101 t2i_R@5": 80.6,
+                    "1-of-101 t2i_R@10": 89.3,
+                    "1-of-101 i2t_R@1": 52.2,
+                    "1-of-101 i2t_R@5": 81.8,
+                    "1-of-101 i2t_R@10": 90.5,
                 }
             ),
         ),
