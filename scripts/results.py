@@ -154,6 +154,9 @@ def blocks() -> dict[str, str]:
     found["outfits-mango"] = outfits_table(
         [
             ("`outfit_transformer_small_seen`", seeds("outfits_mango_seen"), ""),
+            ("`outfit_transformer_small`: photo and words", seeds("outfits_mango_content"), ""),
+            ("... the photo alone", seeds("outfits_mango_image"), ""),
+            ("... words alone", seeds("outfits_mango_words"), ""),
             ("co-occurrence and colour × family, counted", seeds("outfits_mango_seen"), "control_mixture_"),
             ("item co-occurrence, counted", seeds("outfits_mango_seen"), "control_co_occurrence_"),
             ("popularity", seeds("outfits_mango_seen"), "control_popularity_"),
