@@ -83,13 +83,14 @@ def _pairwise_retrieval(request: Request, items: Sequence[Item]) -> Measured:
     from modiste.evaluation.controls import add_metadata_control
     from modiste.evaluation.retrieval import evaluate_scorers, with_image_and_text
     from modiste.models.mvlt_pairs import mvlt_scorers
-    from modiste.models.pretrained import load, load_reranker
+    from modiste.models.pretrained import load_reranker
 
     reranker = load_reranker(request.model or None, device=request.device)
     usable = with_image_and_text(items)
     with errors.status(f"encoding {len(usable):,} items with {reranker.name}"):
-        bank = load(request.model or None).bank if reranker.pairs.model.config.embed_dim else None
-        ways = mvlt_scorers(reranker.pairs.model, reranker.pairs.tokenizer, usable, device=request.device, bank=bank)
+        ways = mvlt_scorers(
+            reranker.pairs.model, reranker.pairs.tokenizer, usable, device=request.device, bank=reranker.bank
+        )
     if request.by not in ways:
         raise ValueError(
             f"--by {request.by!r}: {reranker.name} offers vectors, {', '.join(way for way in ways if way != 'itc')}"

@@ -80,3 +80,11 @@ def token_id(tokenizer: Tokenizer, token: str) -> int:
 def canonical_json(tokenizer: Tokenizer) -> str:
     """The tokenizer as canonical JSON, for hashing: equal tokenizers give equal strings."""
     return json.dumps(json.loads(tokenizer.to_str()), sort_keys=True, ensure_ascii=False)
+
+
+def document_counts(token_ids: NDArray[np.integer], vocab_size: int) -> NDArray[np.int64]:
+    """(V,): how many of the texts (..., L), padded with 0, have each piece."""
+    rows = np.sort(token_ids.reshape(-1, token_ids.shape[-1]), axis=1)
+    first = rows != 0  # where a text has a piece for the first time, once its pieces are in order
+    first[:, 1:] &= rows[:, 1:] != rows[:, :-1]
+    return np.bincount(rows[first], minlength=vocab_size).astype(np.int64)

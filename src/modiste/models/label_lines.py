@@ -15,11 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_softmax
 
+from modiste.data.text import document_counts
 from modiste.types import FloatArray
 
 _NEVER = -1.5  # margin of a class that no training item has: LinearSVC's own lie about -1 for what is not the class
@@ -33,6 +36,11 @@ class Lines:
     bias: FloatArray  # (C,)
     slope: float = 1.0
     share: float = 0.0
+
+    @cached_property
+    def planes(self) -> FloatArray:
+        """The weights to reckon with, made from the stored ones once."""
+        return self.weights.astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,17 +60,14 @@ class LabelLines:
     def margins(self, token_ids: NDArray[np.int64]) -> dict[str, FloatArray]:
         """Token ids (N, L), 0 where there is none -> label -> (N, C), greater where a class is likelier."""
         words = word_features(token_ids, self.idf)
-        return {
-            name: np.asarray(words @ lines.weights.astype(np.float32) + lines.bias, np.float32)
-            for name, lines in self.labels.items()
-        }
+        return {name: np.asarray(words @ lines.planes + lines.bias, np.float32) for name, lines in self.labels.items()}
 
     def logits(self, token_ids: NDArray[np.int64], deep: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
         """Label -> (N, C): the words' margins and the deep heads' logits (N, C) mixed; other labels stay as they are."""
         found = dict(deep)
         for name, margins in self.margins(token_ids).items():
             lines = self.labels[name]
-            found[name] = (lines.slope * margins + lines.share * _log_softmax(deep[name])).astype(np.float32)
+            found[name] = (lines.slope * margins + lines.share * log_softmax(deep[name], axis=1)).astype(np.float32)
         return found
 
 
@@ -106,9 +111,7 @@ def fit_lines(
 
     if classes.shape != (len(token_ids), len(labels)):
         raise ValueError(f"classes of shape {classes.shape} for {len(token_ids)} items and {len(labels)} labels")
-    seen = np.zeros(vocab_size, np.int64)
-    for row in token_ids:
-        seen[np.unique(row[row != 0])] += 1
+    seen = document_counts(token_ids, vocab_size)
     idf = (np.log((1 + len(token_ids)) / (1 + seen)) + 1).astype(np.float32)
     idf[0] = 0
     words = word_features(token_ids, idf)
@@ -146,18 +149,13 @@ def mixed(
         known = classes[name] >= 0
         if not known.any():
             continue
-        words, photo, right = margins[known], _log_softmax(deep[name])[known], classes[name][known]
+        words, photo, right = margins[known], log_softmax(deep[name], axis=1)[known], classes[name][known]
 
         def loss(mix: NDArray[np.float64], words=words, photo=photo, right=right) -> float:  # type: ignore[no-untyped-def]
-            logits = _log_softmax(np.exp(mix[0]) * words + np.exp(mix[1]) * photo)
+            logits = log_softmax(np.exp(mix[0]) * words + np.exp(mix[1]) * photo, axis=1)
             return -float(logits[np.arange(len(right)), right].mean())
 
         found = minimize(loss, np.log([4.0, 0.5]), method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-6})
         slope, share = np.exp(found.x)
         chosen[name] = Lines(lines.labels[name].weights, lines.labels[name].bias, float(slope), float(share))
     return LabelLines(lines.idf, chosen)
-
-
-def _log_softmax(logits: FloatArray) -> FloatArray:
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))

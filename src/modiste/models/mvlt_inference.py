@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import softmax
 from tokenizers import Tokenizer
 from torch import Tensor
 
@@ -22,6 +23,7 @@ from modiste.data.masking import MaskStyle, hide_pixels, pixel_mask
 from modiste.models.inference import average_over_views, photo_tensor, token_tensors
 from modiste.models.label_lines import LabelLines
 from modiste.models.mvlt import Mvlt, MvltConfig, Pyramid
+from modiste.models.query_bank import QueryBank
 from modiste.types import FloatArray, Item
 
 
@@ -150,10 +152,18 @@ class Reranker:
     """
 
     def __init__(
-        self, model: Mvlt, tokenizer: Tokenizer, *, name: str = "", sha256: str = "", device: str | torch.device = "cpu"
+        self,
+        model: Mvlt,
+        tokenizer: Tokenizer,
+        *,
+        name: str = "",
+        sha256: str = "",
+        device: str | torch.device = "cpu",
+        bank: QueryBank | None = None,
     ) -> None:
         self.pairs = PairModel(model, tokenizer, device=device)
         self.name, self.sha256 = name, sha256
+        self.bank = bank  # of the contrastive head that chooses what is judged again
         self._photos = _BegunPhotos(self.pairs)
 
     @property
@@ -351,13 +361,8 @@ class Recogniser:
                 for name, one in of_told.items():
                     deep[name][told] = one
             for name, one in deep.items():
-                found[name][rows] = _softmax(one)
+                found[name][rows] = softmax(one, axis=1)
         return found
-
-
-def _softmax(logits: FloatArray) -> FloatArray:
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True), np.float32)
 
 
 class Inpainter:

@@ -10,6 +10,7 @@ Shapes: B batch, P items at hand, O items in a set, V sets, C candidates, E embe
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -45,7 +46,7 @@ class PairwiseConfig:
         return 1 + len(self.tags["category"])
 
 
-class PairwiseModel(nn.Module):
+class PairwiseModel(nn.Module, ABC):
     """Base of the models of pairs: a subclass gives `pair_weights` and `losses`."""
 
     def __init__(self, config: PairwiseConfig) -> None:
@@ -66,12 +67,13 @@ class PairwiseModel(nn.Module):
     def device(self) -> torch.device:
         return self.bias.device
 
+    @abstractmethod
     def pair_weights(self, types: Tensor, others: Tensor) -> Tensor:
         """Types (...), (...) -> (..., E) not negative and the same in either order: what the pair looks at."""
-        raise NotImplementedError
 
+    @abstractmethod
     def losses(self, batch: OutfitBatch) -> dict[str, Tensor]:
-        raise NotImplementedError
+        """Of a paper's own, named, for the training loop."""
 
     def embed(self, images: Tensor, has_image: Tensor, texts: Tensor, has_text: Tensor, tags: Tensor) -> Tensor:
         """(..., Di), (...), (..., Dt), (...), (..., 1) -> (..., E)."""

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -169,7 +169,7 @@ def from_pretrained(folder: str | Path, *, device: str = "cpu") -> ImageTextEnco
 
 def load_recogniser(name: str | Path | None = None, *, device: str = "cpu") -> Recogniser:
     """What tells an item's labels, by registered name or folder; raises `PretrainedError` for a model that cannot."""
-    return _load_mvlt(name, device, Recogniser, lines=True)
+    return _load_mvlt(name, device, Recogniser, lambda found: {"lines": found.lines})
 
 
 def load_inpainter(name: str | Path | None = None, *, device: str = "cpu") -> Inpainter:
@@ -179,7 +179,7 @@ def load_inpainter(name: str | Path | None = None, *, device: str = "cpu") -> In
 
 def load_reranker(name: str | Path | None = None, *, device: str = "cpu") -> Reranker:
     """What scores (query, item) pairs, by registered name or folder; raises `PretrainedError` for a model that cannot."""
-    return _load_mvlt(name, device, Reranker)
+    return _load_mvlt(name, device, Reranker, lambda found: {"bank": found.bank})
 
 
 def reranker_of(encoder: ImageTextEncoder) -> Reranker | None:
@@ -188,7 +188,12 @@ def reranker_of(encoder: ImageTextEncoder) -> Reranker | None:
     if not isinstance(towers, MvltTowers):
         return None
     return Reranker(
-        towers.model, towers.tokenizer, name=encoder.id.name, sha256=encoder.id.sha256, device=towers.device
+        towers.model,
+        towers.tokenizer,
+        name=encoder.id.name,
+        sha256=encoder.id.sha256,
+        device=towers.device,
+        bank=encoder.bank,
     )
 
 
@@ -205,7 +210,13 @@ def recogniser_of(encoder: ImageTextEncoder) -> Recogniser | None:
     )
 
 
-def _load_mvlt(name: str | Path | None, device: str, use: Callable[..., UseT], *, lines: bool = False) -> UseT:
+def _load_mvlt(
+    name: str | Path | None,
+    device: str,
+    use: Callable[..., UseT],
+    more: Callable[[LoadedModel], Mapping[str, Any]] = lambda found: {},
+) -> UseT:
+    """A use of an MVLT; `more`: what it takes from the folder beside model, tokenizer and name."""
     name = str(name or DEFAULT)
     known = PRETRAINED.get(name)
     if known and not known.ships:
@@ -218,8 +229,7 @@ def _load_mvlt(name: str | Path | None, device: str, use: Callable[..., UseT], *
         )
     check_registered(name, found.sha256)
     try:
-        more = {"lines": found.lines} if lines else {}
-        return use(found.model, found.tokenizer, name=found.name, sha256=found.sha256, device=device, **more)
+        return use(found.model, found.tokenizer, name=found.name, sha256=found.sha256, device=device, **more(found))
     except ValueError as error:
         raise PretrainedError(f"{name}: {error}") from error
 
@@ -283,31 +293,33 @@ def _arrays(lines: LabelLines) -> dict[str, NDArray[Any]]:
 
 
 def _load_lines(folder: Path, config: Mapping[str, Any]) -> LabelLines | None:
-    if "label_lines" not in config:
-        return None
-    try:
-        arrays = load_arrays(folder / LINES)
+    def made(arrays: Mapping[str, NDArray[Any]], mixes: Mapping[str, Sequence[float]]) -> LabelLines:
         labels = {
             name: Lines(arrays[f"{name}.weights"], arrays[f"{name}.bias"], float(slope), float(share))
-            for name, (slope, share) in config["label_lines"].items()
+            for name, (slope, share) in mixes.items()
         }
         return LabelLines(arrays["idf"], labels)
-    except FileNotFoundError:
-        raise PretrainedError(f"{folder / LINES} is missing, and {CONFIG} says there is one") from None
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise PretrainedError(f"{folder / LINES} is damaged, or {CONFIG} does not fit it: {error}") from error
+
+    return _load_part(folder, LINES, config.get("label_lines"), made)
 
 
 def _load_bank(folder: Path, config: Mapping[str, Any]) -> QueryBank | None:
-    if "query_bank" not in config:
+    def made(arrays: Mapping[str, NDArray[Any]], numbers: Mapping[str, float]) -> QueryBank:
+        return QueryBank(arrays["images"], arrays["texts"], **{name: numbers[name] for name in _BANK_NUMBERS})
+
+    return _load_part(folder, BANK, config.get("query_bank"), made)
+
+
+def _load_part(folder: Path, file: str, described: Any, made: Callable[[Mapping[str, Any], Any], UseT]) -> UseT | None:
+    """What a folder holds beside the model, made of a file's arrays and what config.json says of it; None if nothing."""
+    if described is None:
         return None
     try:
-        rows = load_arrays(folder / BANK)
-        return QueryBank(rows["images"], rows["texts"], **{name: config["query_bank"][name] for name in _BANK_NUMBERS})
+        return made(load_arrays(folder / file), described)
     except FileNotFoundError:
-        raise PretrainedError(f"{folder / BANK} is missing, and {CONFIG} says there is one") from None
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise PretrainedError(f"{folder / BANK} is damaged, or {CONFIG} does not fit it: {error}") from error
+        raise PretrainedError(f"{folder / file} is missing, and {CONFIG} says there is one") from None
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise PretrainedError(f"{folder / file} is damaged, or {CONFIG} does not fit it: {error}") from error
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,24 +56,31 @@ class QueryBank:
             bank.images,
             bank.texts,
             scale,
-            float(bank.image_bias(bank.images.astype(np.float32)).mean()),
-            float(bank.text_bias(bank.texts.astype(np.float32)).mean()),
+            float(bank.image_bias(bank._image_queries).mean()),
+            float(bank.text_bias(bank._text_queries).mean()),
         )
+
+    @cached_property
+    def _image_queries(self) -> FloatArray:
+        return self.images.astype(np.float32)
+
+    @cached_property
+    def _text_queries(self) -> FloatArray:
+        return self.texts.astype(np.float32)
 
     def image_bias(self, embeddings: FloatArray) -> FloatArray:
         """How readily any text finds these photos: (N, E) -> (N,)."""
-        return self._bias(embeddings, self.texts) - np.float32(self.image_mean)
+        return self._bias(embeddings, self._text_queries) - np.float32(self.image_mean)
 
     def text_bias(self, embeddings: FloatArray) -> FloatArray:
         """How readily any photo finds these texts: (N, E) -> (N,)."""
-        return self._bias(embeddings, self.images) - np.float32(self.text_mean)
+        return self._bias(embeddings, self._image_queries) - np.float32(self.text_mean)
 
-    def _bias(self, embeddings: FloatArray, bank: NDArray[np.float16]) -> FloatArray:
-        queries = bank.astype(np.float32).T
+    def _bias(self, embeddings: FloatArray, queries: FloatArray) -> FloatArray:
         found = np.empty(len(embeddings), np.float32)
         for start in range(0, len(embeddings), _CHUNK):
             # Cosines are at most 1, so no exponential overflows at any scale that makes sense.
-            logits = np.float32(self.scale) * (embeddings[start : start + _CHUNK] @ queries)
+            logits = np.float32(self.scale) * (embeddings[start : start + _CHUNK] @ queries.T)
             top = logits.max(axis=1, keepdims=True)
             mean = np.exp(logits - top).mean(axis=1)
             found[start : start + _CHUNK] = (top[:, 0] + np.log(mean)) / np.float32(self.scale)

@@ -10,9 +10,10 @@ Shapes: B batch, L text length, V vocabulary.
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
+
+from modiste.data.text import document_counts
 
 PRIOR = 10.0  # flat between 5 and 15 on validation data
 
@@ -37,8 +38,5 @@ class WordTrust(nn.Module):
         """
         if prior < 0:
             raise ValueError(f"the prior must not be negative, not {prior}")
-        seen = np.zeros(len(self.weights), np.int64)
-        for row in token_ids.reshape(-1, token_ids.shape[-1]).numpy():
-            seen[np.unique(row[row != 0])] += 1
-        counts = torch.from_numpy(seen).float()
+        counts = torch.from_numpy(document_counts(token_ids.numpy(), len(self.weights))).float()
         self.weights.copy_(torch.where(counts > 0, counts / (counts + prior), 0.0))
