@@ -20,14 +20,11 @@ from modiste.data.atelier.bayes import bayes_scorer
 from modiste.data.atelier.looks import atelier_outfits, labelled_looks
 from modiste.data.outfits import Look
 from modiste.models.stylist import Stylist
-from modiste.types import FloatArray, Item, OutfitScorer
+from modiste.types import FloatArray, Item, OutfitScorer, as_sets
 
 
 def sets_of(looks: list[tuple[str, ...]], place: dict[str, int]) -> np.ndarray:
-    sets = np.full((len(looks), max(map(len, looks))), -1, dtype=np.int64)
-    for row, ids in enumerate(looks):
-        sets[row, : len(ids)] = [place[one] for one in ids]
-    return sets
+    return as_sets([[place[one] for one in ids] for ids in looks])
 
 
 def blanks(world, split: str, seed: int) -> tuple[list[tuple[str, ...]], int]:  # type: ignore[no-untyped-def]

@@ -20,6 +20,7 @@ from modiste.types import (
     OutfitRules,
     Ranked,
     Slot,
+    as_sets,
 )
 
 TOP, JEANS, SHOES, DRESS = (
@@ -163,3 +164,12 @@ def test_vectors_of_two_encoders_do_not_mix() -> None:
         first.similarity(Embeddings(np.eye(2, dtype=np.float32), other))
     with pytest.raises(ValueError, match="are not"):
         Embeddings(np.zeros((3, 4), np.float32), one)
+
+
+def test_sets_of_positions_are_padded() -> None:
+    assert as_sets([[3, 1], [2], []]).tolist() == [[3, 1], [2, -1], [-1, -1]]
+    assert as_sets([np.array([4])], 3).tolist() == [[4, -1, -1]]
+    assert as_sets([]).shape == (0, 0)
+    assert as_sets([[1]]).dtype == np.int64
+    with pytest.raises(ValueError, match="broadcast"):
+        as_sets([[1, 2, 3]], 2)

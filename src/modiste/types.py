@@ -275,6 +275,17 @@ class ItemEncoder(Protocol):
         ...
 
 
+def as_sets(rows: Sequence[Sequence[int] | NDArray[np.int64]], size: int | None = None) -> NDArray[np.int64]:
+    """Positions in a pool, a row per outfit -> (B, O) as `OutfitPool.score` takes them: -1 fills the shorter rows.
+
+    O is the longest row's length, or `size` if given. Raises `ValueError` for a row longer than that.
+    """
+    sets = np.full((len(rows), max(map(len, rows), default=0) if size is None else size), -1, dtype=np.int64)
+    for place, row in zip(sets, rows, strict=True):
+        place[: len(row)] = row
+    return sets
+
+
 class OutfitPool(Protocol):
     """Items made ready for one scorer, so that many sets of them are scored without looking at the items again.
 
@@ -333,10 +344,7 @@ class OutfitScorer(Protocol):
             if item.id not in place:
                 place[item.id] = len(items)
                 items.append(item)
-        sets = np.full((len(outfits), max((len(outfit) for outfit in outfits), default=0)), -1, dtype=np.int64)
-        for row, outfit in enumerate(outfits):
-            sets[row, : len(outfit)] = [place[item.id] for item in outfit]
-        return self.pool(items).score(sets)
+        return self.pool(items).score(as_sets([[place[item.id] for item in outfit] for outfit in outfits]))
 
 
 @runtime_checkable

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modiste.data.text import CLS, UNK, canonical_json, tokenize, train_wordpiece
+from modiste.data.text import CLS, UNK, canonical_json, document_counts, tokenize, train_wordpiece
 
 TITLES = ["Nike Men Black Sports Shoes", "Red Polka-Dot Dress", "Blue Jeans", "Crème brûlée T-shirt"] * 3
 TOKENIZER = train_wordpiece(TITLES, vocab_size=300, min_frequency=1)
@@ -44,3 +44,13 @@ def test_any_text_becomes_a_row_that_attends_to_something(texts: list[str], leng
 def test_unknown_characters_are_one_token_not_a_crash() -> None:
     ids, _ = tokenize(TOKENIZER, ["赤いドレス"], 8)
     assert TOKENIZER.token_to_id(UNK) in ids[0]
+
+
+def test_texts_are_counted_per_piece() -> None:
+    ids = np.random.default_rng(0).integers(0, 12, (40, 2, 7))
+    naive = np.zeros(15, np.int64)
+    for row in ids.reshape(-1, 7):
+        for piece in set(row.tolist()) - {0}:
+            naive[piece] += 1
+    assert document_counts(ids, 15).tolist() == naive.tolist()
+    assert document_counts(np.zeros((0, 3), np.int64), 4).tolist() == [0] * 4

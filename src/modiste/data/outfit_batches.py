@@ -24,7 +24,7 @@ from modiste.data.batches import OutfitBatch
 from modiste.data.outfit_features import ItemFeatures
 from modiste.data.outfits import OutfitData
 from modiste.taxonomy import normalise, super_category
-from modiste.types import FloatArray, Item
+from modiste.types import FloatArray, Item, as_sets
 
 Rows = NDArray[np.int64]
 
@@ -96,7 +96,7 @@ class OutfitExamples:
     def collate(self, indices: Rows, epoch: int, fine_share: float = 1.0) -> OutfitBatch:
         """The batch of these looks. `fine_share`: of the negatives, those of the fine kind; the rest are of the coarse."""
         drawn = [self._draw(int(number), epoch, fine_share) for number in indices]
-        rows = _padded([one.rows for one in drawn])  # (B, P) rows of items, -1 none
+        rows = as_sets([one.rows for one in drawn])  # (B, P) rows of items, -1 none
         at = rows.clip(min=0)
         there = rows >= 0
         features = self.features
@@ -115,12 +115,12 @@ class OutfitExamples:
             texts=torch.from_numpy(features.texts[at]),
             has_text=torch.from_numpy(features.has_text[at] & there),
             tags=torch.from_numpy(np.where(there[:, :, None], features.tags[at], 0)),
-            partial=torch.from_numpy(_padded([one.partial for one in drawn], self.max_items - 1)),
-            candidates=torch.from_numpy(_padded([one.candidates for one in drawn], 1 + self.num_negatives)),
+            partial=torch.from_numpy(as_sets([one.partial for one in drawn], self.max_items - 1)),
+            candidates=torch.from_numpy(as_sets([one.candidates for one in drawn], 1 + self.num_negatives)),
             wanted_text=torch.from_numpy(wanted.astype(np.float32)),
             has_wanted_text=torch.from_numpy(~silent),
             wanted_tags=torch.from_numpy(tags),
-            sets=torch.from_numpy(np.stack([_padded(one.broken, self.max_items) for one in drawn])),
+            sets=torch.from_numpy(np.stack([as_sets(one.broken, self.max_items) for one in drawn])),
             labels=torch.zeros(len(drawn), self.num_broken, dtype=torch.bool),
         )
 
@@ -204,12 +204,3 @@ class _Drawn:
     candidates: Rows  # (1 + N,)
     broken: list[Rows]  # V sets
     says: str  # of the item wanted: "wish", "kind" or "nothing"
-
-
-def _padded(rows: Sequence[Rows], length: int | None = None) -> Rows:
-    """(B, length), padded with -1."""
-    length = max(map(len, rows), default=0) if length is None else length
-    out = np.full((len(rows), length), -1, dtype=np.int64)
-    for number, row in enumerate(rows):
-        out[number, : len(row)] = row
-    return out

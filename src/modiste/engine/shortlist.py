@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from modiste.engine.constraints import Rows
 from modiste.engine.exact import Picks
 from modiste.engine.problem import Problem
-from modiste.types import ComplementPool, OutfitPool, PairwisePool, Slot
+from modiste.types import ComplementPool, OutfitPool, PairwisePool, Slot, as_sets
 
 Places = NDArray[np.int64]
 
@@ -47,10 +47,7 @@ def goes_with(pool: OutfitPool, sets: Sequence[Rows], slot: Slot, rows: Rows, co
     if not sets or not len(rows):
         return np.zeros(0, dtype=np.int64)
     if isinstance(pool, ComplementPool):
-        padded = np.full((len(sets), max(map(len, sets))), -1, dtype=np.int64)
-        for at, one in enumerate(sets):
-            padded[at, : len(one)] = one
-        queries = pool.queries(padded, [slot] * len(sets))  # (B, E)
+        queries = pool.queries(as_sets(sets), [slot] * len(sets))  # (B, E)
         return top((pool.candidates[rows] @ queries.T).max(axis=1), count)
     if isinstance(pool, PairwisePool):
         others, place = np.unique(np.concatenate(sets), return_inverse=True)

@@ -21,7 +21,7 @@ from modiste.data.outfits import OutfitData
 from modiste.evaluation.outfit_questions import Judgement, Negatives, QuestionDraw, hashes_of
 from modiste.models.outfit_statistics import colour_of
 from modiste.taxonomy import normalise, super_category
-from modiste.types import FloatArray, Item, OutfitScorer
+from modiste.types import FloatArray, Item, OutfitScorer, as_sets
 
 VectorsOf = Callable[[Sequence[Item]], FloatArray]
 
@@ -78,10 +78,7 @@ def judged_looks(
 
 
 def _sets(questions: Sequence[Judgement], place: dict[str, int]) -> NDArray[np.int64]:
-    sets = np.full((len(questions), max(len(one.item_ids) for one in questions)), -1, dtype=np.int64)
-    for row, one in enumerate(questions):
-        sets[row, : len(one.item_ids)] = [place[item] for item in one.item_ids]
-    return sets
+    return as_sets([[place[item] for item in one.item_ids] for one in questions])
 
 
 def judged_wishes(

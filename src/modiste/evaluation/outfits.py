@@ -64,7 +64,7 @@ from modiste.evaluation.outfit_questions import (
     own_judgements,
 )
 from modiste.models.outfit_statistics import fit_statistic
-from modiste.types import ComplementPool, FloatArray, Item, OutfitPool, OutfitScorer, Slot
+from modiste.types import ComplementPool, FloatArray, Item, OutfitPool, OutfitScorer, Slot, as_sets
 
 By = Literal["s", "cir"]
 BYS: tuple[By, ...] = get_args(By)
@@ -448,10 +448,7 @@ class _Exam:
         return scores
 
     def _sets(self, looks: Sequence[Sequence[str]]) -> Indices:
-        sets = np.full((len(looks), max(map(len, looks))), -1, dtype=np.int64)
-        for row, look in enumerate(looks):
-            sets[row, : len(look)] = [self._place[one] for one in look]
-        return sets
+        return as_sets([[self._place[one] for one in look] for look in looks])
 
 
 class _Candidates:

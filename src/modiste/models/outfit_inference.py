@@ -80,11 +80,15 @@ class OutfitModelScorer(OutfitScorer):
             raise ValueError(
                 f"this scorer has no encoder: hand over vectors made by {self.encoder_id or 'its encoder'}"
             )
-        rows = [n for n, item in enumerate(items) if item.image is not None or item.text]
-        vectors = np.zeros((len(items), self.encoder.id.dim), np.float32)
-        if rows:
-            vectors[rows] = self.encoder.encode([items[n] for n in rows]).vectors
-        return vectors
+        return encoded_items(items, self.encoder)
+
+
+def encoded_items(items: Sequence[Item], encoder: ImageTextEncoder) -> FloatArray:
+    """(N, D) item vectors, zeros for an item with neither photo nor words."""
+    vectors = np.zeros((len(items), encoder.id.dim), np.float32)
+    if rows := [n for n, item in enumerate(items) if item.image is not None or item.text]:
+        vectors[rows] = encoder.encode([items[n] for n in rows]).vectors
+    return vectors
 
 
 class TransformerPool(ComplementPool):

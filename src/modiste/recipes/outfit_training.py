@@ -21,12 +21,12 @@ from modiste.data.outfits import OutfitData
 from modiste.evaluation.metrics import recall_at_k
 from modiste.files import write_atomically
 from modiste.models.inference import ImageTextEncoder
-from modiste.models.outfit_inference import PairPool, TransformerPool
+from modiste.models.outfit_inference import PairPool, TransformerPool, encoded_items
 from modiste.models.outfit_pretrained import OutfitModel
 from modiste.models.outfit_transformer import OutfitTransformer
 from modiste.training.run import Eval
 from modiste.training.sampling import rank_share, shuffled_batches
-from modiste.types import ComplementPool, FloatArray, Item, Slot
+from modiste.types import ComplementPool, FloatArray, Item, Slot, as_sets
 
 Curriculum = Literal["switch", "ramp", "fine"]
 
@@ -85,9 +85,7 @@ def item_vectors(items: Sequence[Item], encoder: ImageTextEncoder, cache: Path |
                     return kept
             except (SafetensorError, KeyError, OSError):
                 pass
-    vectors = np.zeros((len(items), encoder.id.dim), np.float32)
-    if rows := [n for n, item in enumerate(items) if item.image is not None or item.text]:
-        vectors[rows] = encoder.encode([items[n] for n in rows]).vectors
+    vectors = encoded_items(items, encoder)
     if file is not None:
         write_atomically(file, save({"vectors": vectors}))
     return vectors
@@ -154,7 +152,7 @@ class Questions:
             if all(map(len, others)):
                 looks.append(rows)
                 broken.append(np.array([random.choice(pool) for pool in others]))
-        return cls(_padded(partial), np.array(candidates, np.int64).reshape(-1, 4), _padded(looks), _padded(broken))
+        return cls(as_sets(partial), np.array(candidates, np.int64).reshape(-1, 4), as_sets(looks), as_sets(broken))
 
     def scores(self, pool: TransformerPool | PairPool, items: Sequence[Item]) -> dict[str, float]:
         """`fitb` by S, `fitb_cir` by the query where the pool has one (the category alone is said), `cp_auc`; in percent."""
@@ -181,10 +179,3 @@ def _accuracy(scores: FloatArray) -> float:
     right = np.zeros(scores.shape, dtype=bool)
     right[:, 0] = True
     return 100 * float(recall_at_k(scores, right, 1).mean())
-
-
-def _padded(rows: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    out = np.full((len(rows), max(map(len, rows), default=1)), -1, dtype=np.int64)
-    for number, row in enumerate(rows):
-        out[number, : len(row)] = row
-    return out

@@ -25,7 +25,7 @@ from modiste.data.atelier.palette import COLOURS, METALS
 from modiste.data.atelier.panel import Panel, sigmoid
 from modiste.data.atelier.styles import STYLE_NAMES, STYLES
 from modiste.data.outfits import Look
-from modiste.types import FloatArray, Interaction
+from modiste.types import FloatArray, Interaction, as_sets
 
 AVERSE, TASTE, COLOUR = -4.0, 2.5, 3.0
 CLICK_SPLITS: Mapping[str, float] = MappingProxyType({"train": 0.8, "valid": 0.1, "test": 0.1})
@@ -107,9 +107,7 @@ def _measured(world: AtelierOutfits, looks: Sequence[Look]) -> tuple[FloatArray,
     """(L, S) standardised opinions and (L, palette) shares of colours."""
     items = world.undrawn()
     place = {item.id: row for row, item in enumerate(items)}
-    sets = np.full((len(looks), max(len(look.item_ids) for look in looks)), -1, dtype=np.int64)
-    for row, look in enumerate(looks):
-        sets[row, : len(look.item_ids)] = [place[one] for one in look.item_ids]
+    sets = as_sets([[place[one] for one in look.item_ids] for look in looks])
     opinions = Panel(items).opinions(sets).astype(np.float64)
     standing = (opinions - opinions.mean(axis=0)) / np.maximum(opinions.std(axis=0), 1e-9)
     worn = np.array([[item.attributes["colour"] == name for name in COLOURS] for item in items], dtype=np.float64)
