@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import typer
 
 from modiste.cli import outfit_options as common
 
 
+@common.with_choices()
 def complete(
-    catalogue: Path = common.CATALOGUE,
+    choices: common.Choices,
     more: list[str] = typer.Argument(None, metavar="[ITEM...]", help="More items that are given, as after --have."),
     have: list[str] = typer.Option(
         [], "--have", help="An item that is given: an id, or a photo file. Ids may follow it."
@@ -25,17 +24,6 @@ def complete(
     size: int = typer.Option(None, min=1, help="Items in all, where no --want says it."),
     looks: int = common.COUNT,
     filters: list[str] = common.FILTERS,
-    scorer: str = common.SCORER,
-    data: str = common.LOOKS,
-    calibration: str = common.CALIBRATION,
-    rules: Path = common.RULES,
-    alpha: float = common.ALPHA,
-    deadline: float = common.DEADLINE,
-    html: Path = common.HTML,
-    png: Path = common.PNG,
-    model: str = common.MODEL,
-    device: str = common.DEVICE,
-    json: bool = common.JSON,
 ) -> None:
     """Complete an outfit: fill slots of given kinds, each with a wish or none, so that everything goes together.
 
@@ -50,9 +38,6 @@ def complete(
     """
     from modiste.cli.outfit_answers import show_answer
 
-    choices = common.Choices(
-        catalogue, scorer, data, calibration, rules, alpha, deadline, model, device, html, png, json
-    )
     if size is not None and want:
         raise ValueError("--size is for outfits without --want: what is given and wanted says how many items there are")
     bench = common.open_workbench(choices)
@@ -63,7 +48,7 @@ def complete(
     if text.strip() or any(slot.wish for slot in slots):
         bench.need_encoder()
     if slots:
-        answer = bench.engine.complete(bench.engine.query(given, slots, text, alpha), looks, filters=filters)
+        answer = bench.engine.complete(bench.engine.query(given, slots, text, choices.alpha), looks, filters=filters)
     else:
         answer = bench.engine.generate(text, size=size, n=looks, have=given, filters=filters)
     query = {

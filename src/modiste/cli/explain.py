@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import typer
 
 from modiste.cli import outfit_options as common
 
 
+@common.with_choices()
 def explain(
-    catalogue: Path = common.CATALOGUE,
+    choices: common.Choices,
     items: list[str] = common.OUTFIT,
     text: str = common.TEXT,
     swaps: bool = typer.Option(True, help="Also look for the best exchange of one item."),
-    scorer: str = common.SCORER,
-    data: str = common.LOOKS,
-    calibration: str = common.CALIBRATION,
-    rules: Path = common.RULES,
-    alpha: float = common.ALPHA,
-    deadline: float = common.DEADLINE,
-    html: Path = common.HTML,
-    png: Path = common.PNG,
-    model: str = common.MODEL,
-    device: str = common.DEVICE,
-    json: bool = common.JSON,
 ) -> None:
     """Say which items and pairs of an outfit help or hurt, in terms that add up to its score, and the best single exchange.
 
@@ -38,9 +26,6 @@ def explain(
     from modiste.cli.console import print_json, results, say
     from modiste.cli.outfit_answers import outfit_card, pairs_of, reasons, say_notes, say_pictures, write_pictures
 
-    choices = common.Choices(
-        catalogue, scorer, data, calibration, rules, alpha, deadline, model, device, html, png, json
-    )
     bench = common.open_workbench(choices)
     outfit = bench.items(items)
     if text.strip():
@@ -53,11 +38,11 @@ def explain(
         best = [f"Best exchange: {found.best_swap} ({found.best_swap.replacement_id})"]
     elif swaps:
         best = ["No exchange of a single item would help."]
-    if html is not None or png is not None:
+    if choices.html is not None or choices.png is not None:
         card = outfit_card(bench, distinct, f"Score {found.score:.3f}", best, found, verdict.problems)
         write_pictures(bench, "Why", [card], bench.notes)
     why = reasons(bench, distinct)
-    if json:
+    if choices.json:
         told = found.as_dict()
         for pair in told["pairs"]:
             pair["reasons"] = list(why.get(frozenset(pair["ids"]), ()))

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import typer
 
 from modiste.cli import outfit_options as common
 
 
+@common.with_choices()
 def generate(
-    catalogue: Path = common.CATALOGUE,
+    choices: common.Choices,
     text: str = typer.Argument("", help='What the outfit is for: "wedding guest in summer, pastel".'),
     size: int = typer.Option(None, "--size", min=1, help="Items of the outfit.  [default: as many as are best]"),
     looks: int = common.COUNT,
     have: list[str] = typer.Option([], "--have", help="An item that has to be in it: an id, or a photo file."),
     filters: list[str] = common.FILTERS,
-    scorer: str = common.SCORER,
-    data: str = common.LOOKS,
-    calibration: str = common.CALIBRATION,
-    rules: Path = common.RULES,
-    alpha: float = common.ALPHA,
-    deadline: float = common.DEADLINE,
-    html: Path = common.HTML,
-    png: Path = common.PNG,
-    model: str = common.MODEL,
-    device: str = common.DEVICE,
-    json: bool = common.JSON,
 ) -> None:
     """Make whole outfits for a text. Their shape is chosen among the rules' templates, their size if it is not given.
 
@@ -41,9 +29,6 @@ def generate(
     """
     from modiste.cli.outfit_answers import show_answer
 
-    choices = common.Choices(
-        catalogue, scorer, data, calibration, rules, alpha, deadline, model, device, html, png, json
-    )
     if not text.strip() and not have:
         raise ValueError('nothing to go by: give a text, such as "summer wedding guest", or an item with --have ID')
     bench = common.open_workbench(choices)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import typer
 
@@ -78,6 +80,44 @@ class Choices:
             raise ValueError(f"--deadline must be a positive number of seconds, not {self.deadline}")
         if self.png is not None and self.png.suffix.lower() != ".png":
             raise ValueError(f"--png {self.png}: the picture is a PNG; end its name in .png")
+
+
+_OPTIONS: Mapping[str, Any] = {
+    "catalogue": CATALOGUE, "scorer": SCORER, "data": LOOKS, "calibration": CALIBRATION, "rules": RULES, "alpha": ALPHA,
+    "deadline": DEADLINE, "html": HTML, "png": PNG, "model": MODEL, "device": DEVICE, "json": JSON,
+}  # fmt: skip
+
+
+def with_choices(without: Sequence[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the common options: on the command line beside its own, to the function as one `Choices`, first.
+
+    `without`: those that the command has no use for; its `Choices` has their defaults.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        types = get_type_hints(Choices)
+        common = {
+            name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=types[name])
+            for name, default in _OPTIONS.items()
+            if name not in without
+        }
+        own = [
+            one.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for one in list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+        ]
+        catalogue = common.pop("catalogue")
+        parameters = [catalogue, *own, *common.values()]
+
+        @functools.wraps(command)
+        def run(**given: Any) -> None:
+            choices = Choices(**{name: given.pop(name) for name in ("catalogue", *common)})
+            command(choices, **given)
+
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {one.name: one.annotation for one in parameters}
+        return run
+
+    return decorate
 
 
 @dataclass(slots=True)

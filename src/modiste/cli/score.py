@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from modiste.cli import outfit_options as common
 
 
+@common.with_choices(without=("deadline",))
 def score(
-    catalogue: Path = common.CATALOGUE,
+    choices: common.Choices,
     items: list[str] = common.OUTFIT,
     text: str = common.TEXT,
-    scorer: str = common.SCORER,
-    data: str = common.LOOKS,
-    calibration: str = common.CALIBRATION,
-    rules: Path = common.RULES,
-    alpha: float = common.ALPHA,
-    html: Path = common.HTML,
-    png: Path = common.PNG,
-    model: str = common.MODEL,
-    device: str = common.DEVICE,
-    json: bool = common.JSON,
 ) -> None:
     """Judge an outfit: how well its items go together, and how well they match a text.
 
@@ -44,21 +33,7 @@ def score(
     )
     from modiste.taxonomy import slot
 
-    bench = common.open_workbench(
-        common.Choices(
-            catalogue,
-            scorer,
-            data,
-            calibration,
-            rules,
-            alpha,
-            model=model,
-            device=device,
-            html=html,
-            png=png,
-            json=json,
-        )
-    )
+    bench = common.open_workbench(choices)
     outfit = bench.items(items)
     if text.strip():
         bench.need_encoder()
@@ -70,14 +45,14 @@ def score(
         words.append(f"match with the text {verdict.match:.3f}")
     if verdict.percentile is not None:
         words.append(better_than(verdict.percentile))
-    if html is not None or png is not None:
+    if choices.html is not None or choices.png is not None:
         few = len({item.id for item in verdict.items}) <= 12  # an explanation looks at every subset
         explanation = bench.engine.explain(verdict.items, swaps=False) if few else None
         card = outfit_card(
             bench, verdict.items, ", ".join(words), [text] if text.strip() else [], explanation, verdict.problems
         )
         write_pictures(bench, "Does it go together?", [card], bench.notes)
-    if json:
+    if choices.json:
         query = {"items": [item.id for item in verdict.items], "text": text}
         print_json({"query": query, **bench.about(), **verdict.as_dict(), "notes": bench.notes})
         return

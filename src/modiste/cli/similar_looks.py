@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import typer
@@ -9,18 +10,14 @@ import typer
 from modiste.cli import outfit_options as common
 
 
+@common.with_choices(without=("scorer", "data", "calibration", "rules", "alpha", "deadline"))
 def similar_looks(
-    catalogue: Path = common.CATALOGUE,
+    choices: common.Choices,
     items: list[str] = common.OUTFIT,
     among: Path = typer.Option(
         ..., "--among", help="A JSON-lines file of looks of this catalogue's items; see docs/outfits.md."
     ),
     looks: int = typer.Option(5, "-n", "--looks", min=1, max=1000, help="How many looks."),
-    html: Path = common.HTML,
-    png: Path = common.PNG,
-    model: str = common.MODEL,
-    device: str = common.DEVICE,
-    json: bool = common.JSON,
 ) -> None:
     """Find looks that are like an outfit: by the cosine of mean item vectors, what all items have in common taken off.
 
@@ -33,20 +30,18 @@ def similar_looks(
     from modiste.data.feed.report import FeedReport
     from modiste.data.outfit_table import read_looks
 
-    bench = common.open_workbench(
-        common.Choices(catalogue, calibration="none", model=model, device=device, html=html, png=png, json=json)
-    )
+    bench = common.open_workbench(replace(choices, calibration="none"))
     outfit = bench.items(items)
     report = FeedReport()
     written = [look for some in read_looks(among, report=report).values() for look in some]
     snapshot = bench.store.snapshot()
     able = [look for look in written if all(snapshot.find(one) is not None for one in look.item_ids)]
     if not able:
-        raise ValueError(f"{among}: none of its {len(written)} looks is of items of {catalogue}")
+        raise ValueError(f"{among}: none of its {len(written)} looks is of items of {choices.catalogue}")
     names = {look.item_ids: look.id for look in reversed(able)}  # of equal looks the first
     found = bench.engine.similar_looks(outfit, sorted(names), looks)
     left_out = len(written) - len(able) + report.rejected
-    if html is not None or png is not None:
+    if choices.html is not None or choices.png is not None:
         cards = [
             outfit_card(
                 bench, [bench.store.get(one) for one in one_look.look], names[one_look.look],
@@ -55,7 +50,7 @@ def similar_looks(
             for one_look in found
         ]  # fmt: skip
         write_pictures(bench, "Similar looks", cards)
-    if json:
+    if choices.json:
         print_json(
             {
                 "query": {"items": [one if isinstance(one, str) else one.id for one in outfit], "among": str(among)},
@@ -67,5 +62,5 @@ def similar_looks(
     for one in found:
         say(f"{one.similarity:.3f}  {names[one.look]}: {', '.join(one.look)}")
     if left_out:
-        say(f"note: {left_out} looks were left out: bad lines, or items that {catalogue} does not have")
+        say(f"note: {left_out} looks were left out: bad lines, or items that {choices.catalogue} does not have")
     say_pictures(bench)
