@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import random
@@ -166,7 +167,9 @@ def test_readers_see_whole_batches(tmp_path: Path) -> None:
     readers = [threading.Thread(target=read) for _ in range(2)]
     for one in readers:
         one.start()
-    for price in range(1, 9):
+    for price in itertools.count(1):
+        if price > 8 and (len(looks) >= 4 or failures):  # on a slow machine the readers are waited for
+            break
         feed = (item(number, price=price) for number in range(200))
         writer.ingest(feed, ENCODER, batch_size=50, commit_rows=50)
         mine = writer.search(query, 200)  # visible as soon as ingest has returned
