@@ -111,8 +111,9 @@ def _ask(
         statuses[answer.status_code] += 1
         try:
             case.validate_response(answer, checks=CHECKS)
-        except Exception as error:
-            problems.append(f"{name}: {str(error)[:400]}")
+        except (Exception, BaseExceptionGroup) as error:
+            found = getattr(error, "exceptions", [error])
+            problems.append(f"{name}: {'; '.join(str(one)[:200] for one in found)}")
 
     try:
         ask()
