@@ -289,3 +289,32 @@ def test_made_up_requests_get_answers_that_the_description_names(served: Served)
                 if "Unsatisfiable" not in type(error).__name__:  # nothing wrong can be asked of some
                     raise
     assert asked > 80
+
+
+def test_the_demo_ends_with_its_catalogue_served(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+    import urllib.request
+
+    log = tmp_path / "demo.log"
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "modiste", "demo", "--items", "40", "--into", str(tmp_path / "demo"), "--port", "0"],
+            stdout=stream, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+    try:
+        until = time.monotonic() + 280
+        while b"Open http://127.0.0.1:" not in log.read_bytes():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < until, log.read_text()
+            time.sleep(0.1)
+        address = log.read_text().partition("Open ")[2].split()[0]
+        with urllib.request.urlopen(address, timeout=60) as answer:
+            assert b"<title>" in answer.read()
+        with urllib.request.urlopen(address + "v1/catalogue", timeout=60) as answer:
+            assert b'"items":40' in answer.read()
+        process.terminate()
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
