@@ -185,6 +185,17 @@ def test_requests_that_servers_disagree_about_are_refused(served: Served) -> Non
     assert not raw(served, upgrade, wait=5).startswith(b"HTTP/1.1 101")
 
 
+def test_an_address_is_decoded_once(served: Served) -> None:
+    for sent, meant in (
+        (b"%252e%252e", b"'%2e%2e'"),
+        (b"a%2Fb", b"'a/b'"),
+        (b"..%2f..%2fetc%2fpasswd", b"'../../etc/passwd'"),
+    ):
+        answer = raw(served, b"GET /v1/items/" + sent + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 404")
+        assert b"no item " + meant in answer
+
+
 def test_many_requests_leave_memory_and_files_as_they_were(served: Served) -> None:
     process = psutil.Process(served.process.pid)
 
