@@ -134,5 +134,5 @@ def test_training_says_how_to_measure_what_came_of_it(modiste, tmp_path: Path) -
     """With the protocol that fits the recipe, and the data it was trained on."""
     run = tmp_path / "looks"
     done = modiste("train", "outfit_transformer_debug", "epochs=1", "--out", run, "--device", "cpu")
-    said = (done.out + done.err).replace("\n", " ")  # folded where the terminal is narrow
-    assert f"next: modiste evaluate outfits --model {run} --data atelier:200" in " ".join(said.split())
+    said = "".join((done.out + done.err).split())  # folded where the terminal is narrow
+    assert "".join(f"next: modiste evaluate outfits --model {run} --data atelier:200".split()) in said

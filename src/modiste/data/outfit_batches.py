@@ -54,7 +54,9 @@ class OutfitExamples:
     split: str = "train"
     num_negatives: int = 10  # N, as in the paper
     num_broken: int = 1  # V: copies of the look with several items exchanged
-    coarse_broken: float = 0.0  # share of the copies whose items are exchanged for any of their coarse kind, all of them
+    coarse_broken: float = (
+        0.0  # share of the copies whose items are exchanged for any of their coarse kind, all of them
+    )
     max_items: int = 10  # O + 1: larger looks lose random items
     popular_share: float = 0.5  # negatives drawn as often as looks have them; the rest uniformly
     wish_share: float = 0.0  # looks whose wanted item is described by its own text, as a shopper's wish would
