@@ -147,6 +147,15 @@ class Proposer:
             opinions = GAIN * table[asked[:, None], sets[:, first], sets[:, second]].mean(axis=1)
         return sets, asked, rng.random(len(sets)) < sigmoid(opinions)
 
+    def probability(self, sets: NDArray[np.int64]) -> Array:
+        """(B, O) without -1 -> (B,): P(compatible | set), from the pair terms where they are kept."""
+        if (table := self._pair_table()) is None:
+            return self.panel.probability(sets)
+        first, second = places(sets.shape[1])
+        opinions = GAIN * table[:, sets[:, first], sets[:, second]].mean(axis=2)  # (S, B)
+        result: Array = (self.panel.shares / self.panel.shares.sum()) @ sigmoid(opinions)
+        return result
+
     def until(
         self, shape: Shape, wanted: Mapping[bool, int], rng: np.random.Generator
     ) -> dict[bool, list[tuple[tuple[int, ...], int]]]:
