@@ -121,7 +121,8 @@ def build(config: OutfitRecipe) -> Run:
     features = features_of(items, vectors, tags, encoder.tower_id.dim)
     examples = OutfitExamples(
         data, features, kind_texts(items, encoder), num_negatives=config.num_negatives, num_broken=config.num_broken,
-        coarse_broken=config.coarse_broken, max_items=config.max_items, popular_share=config.popular_share, wish_share=config.wish_share, seed=config.seed,
+        coarse_broken=config.coarse_broken, max_items=config.max_items, popular_share=config.popular_share,
+        wish_share=config.wish_share, seed=config.seed,
         category_tag=kinds.index("category") if "category" in kinds else None,
     )  # fmt: skip
     make = outfit_model(config, encoder.tower_id.dim, tags)
