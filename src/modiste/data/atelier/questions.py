@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from modiste.data.atelier.hard_negatives import BREAKABLE, hard_negatives
-from modiste.data.atelier.looks import AtelierOutfits, labelled_looks
+from modiste.data.atelier.looks import AtelierOutfits, checked_split, labelled_looks
 from modiste.data.outfits import CpQuestion, FitbQuestion
 
 DECLINED, HARD = "declined", "hard"
@@ -37,7 +37,7 @@ def with_questions(world: AtelierOutfits, split: str, *, num_looks: int = 0, see
     """
     if num_looks < 0:
         raise ValueError(f"num_looks must not be negative, not {num_looks}")
-    num_looks = num_looks or len(world.looks.get(split, ()))
+    num_looks = num_looks or len(world.looks[checked_split(world, split)])
     judged = labelled_looks(world, split, 2 * num_looks, seed)
     sources = {look.id: look for look in world.looks[split]}
     hard: dict[str, list[FitbQuestion]] = {HARD: []}
