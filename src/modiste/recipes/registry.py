@@ -222,6 +222,28 @@ RECIPES: dict[str, Recipe] = {
         "the same that also learns which items, models, colours and kinds stylists put together: needs known items",
         {"tags": ("id", "product", "id:4", "colour", "product_type"), "tag_dropout": 0.3},
     ),
+    "outfit_transformer_atelier": _outfits(
+        "the same on looks of the generated world, where the best possible is known: by tags and words, in 15 minutes",
+        {
+            "data": "atelier:20000",
+            "image": False,  # its looks come undrawn
+            "tags": (
+                *("category", "colour", "pattern", "secondary_colour", "material"),
+                *("fit", "length", "season", "formality", "gender"),
+            ),
+            # Nothing to be learned by heart: no look comes twice by chance, and what stylists disagree about is noise.
+            "dropout": 0.0,
+            "tag_dropout": 0.0,
+            "num_negatives": 8,
+            "num_broken": 4,
+            "coarse_broken": 0.5,
+            "cp_weight": 8.0,
+            "epochs": 8,
+            "learning_rate": 2e-3,
+            "batch_size": 256,
+            "eval_every": 4,
+        },
+    ),
     "outfit_transformer_paper": _outfits(
         "the paper's sizes, margin, curriculum and compatibility pre-training; then objectives=cir init_from=FOLDER",
         {
