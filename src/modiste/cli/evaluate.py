@@ -50,6 +50,7 @@ def evaluate(
     modiste evaluate retrieval-1of101 --by rerank --data data/fashion_products
     modiste evaluate recognition --model runs/mvlt_small --data data/fashion_products --inputs image
     modiste evaluate outfits --model co-occurrence --data mango_outfits
+    modiste evaluate outfits --model rules --data atelier:3000
     modiste evaluate generation --model runs/mvlt_small --data data/fashion_products --mask-ratio 0.5
     ```
     """
