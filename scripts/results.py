@@ -199,9 +199,9 @@ def blocks() -> dict[str, str]:
     rules = seeds("outfits_atelier_rules")
     found["outfits-atelier"] = outfits_table(
         [
-            ("the best possible", rules, "reference_"),
+            ("Bayes: the best possible (of one mistake: the stylists' own opinion)", rules, "reference_"),
             ("`rules`, nothing learned", rules, ""),
-            ("... divided by the best possible", rules, "ratio_"),
+            ("... divided by Bayes", rules, "ratio_"),
             ("article types, counted", rules, "control_category_"),
             ("colour × article type, counted", rules, "control_colour_family_"),
             ("chance", rules, "chance"),
