@@ -18,3 +18,11 @@ def test_the_best_possible_stands_beside_what_is_measured(modiste) -> None:  # t
     assert found["cp_declined_auc_questions"] == 120
     assert any(key.startswith("fitb_hard_harmony") for key in found)
     assert found["reference_fitb_hard_accuracy"] > 75
+
+
+def test_people_get_the_names_whole(modiste) -> None:  # type: ignore[no-untyped-def]
+    command = ["evaluate", "outfits", "--data", "atelier:1000:5", "--num-queries", 20, "--no-control"]
+    done = modiste(*command, "--model", "constant")
+    assert done.code == 0, done.err
+    for word in ("fitb_hard_accuracy", "cp_declined_auc", "cp_popularity_auc", "Bayes", "ratio"):
+        assert word in done.out

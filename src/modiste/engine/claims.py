@@ -1,4 +1,4 @@
-"""What an answer says of its looks: what they are worth, how near the best possible that is, and wishes that nothing fulfils."""
+"""What an answer says of its looks: their worth, how near the best possible it is, and wishes that nothing fulfils."""
 
 from __future__ import annotations
 

@@ -36,11 +36,13 @@ _BY_P = ("fitb", "fitb_same_family", "fitb_popularity", "fitb_unseen", "cir")
 
 def bayes_reference(world: AtelierOutfits, split: str = "test", *, wish: Wish = "none") -> Reference:
     """The best scorer of each protocol for `evaluate_outfits`. Raises `ValueError` for an unknown split."""
+    opinion = bayes_scorer(world, against=None, split=split)
+    drawn = {one for look in world.looks[split] for one in look.item_ids}  # the universe of the wrong items
     scorers: dict[str, OutfitScorer] = {
-        name: bayes_scorer(world, against=against, split=split) for name, against in _AGAINST.items()
+        name: bayes_scorer(world, against=against, split=split, among=None if against == "declined" else drawn)
+        for name, against in _AGAINST.items()
     }
     scorers["cp_same_family"] = scorers["cp_popularity"] = scorers["cp"]  # what was estimated for one serves the others
-    opinion = bayes_scorer(world, against=None, split=split)
 
     def of(protocol: str) -> OutfitScorer | None:
         if protocol in scorers:

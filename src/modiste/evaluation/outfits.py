@@ -162,7 +162,7 @@ class OutfitReport:
         """Rows of words, the header first; AUCs with three decimals, percent with one. Of the controls the best is shown."""
         rows = [["metric", "value", "95 % interval", "chance"]]
         rows[0] += ["best control"] if self.controls else []
-        rows[0] += [self.reference_name, "ratio", "95 % interval"] if self.reference else []
+        rows[0] += [self.reference_name, "ratio (95 % interval)"] if self.reference else []
         ratios = self.ratios
         for key, estimate in self.metrics.items():
             places = 3 if key.endswith("auc") else 1
@@ -174,7 +174,7 @@ class OutfitReport:
             if self.reference:
                 row.append(f"{self.reference[key].mean:.{places}f}" if key in self.reference else "–")
                 ratio = ratios.get(key)
-                row += [f"{ratio.mean:.3f}", f"{ratio.low:.3f} to {ratio.high:.3f}"] if ratio else ["–", "–"]
+                row.append(f"{ratio.mean:.3f} ({ratio.low:.3f} to {ratio.high:.3f})" if ratio else "–")
             rows.append(row)
         return rows
 

@@ -29,7 +29,7 @@ the share of a shape's proposals that is accepted. A look is a draw from share(s
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from math import factorial, prod
 from typing import Literal
 from zlib import crc32
@@ -38,7 +38,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modiste.data.atelier.design import generator
-from modiste.data.atelier.looks import AtelierOutfits, Proposer, checked_split
+from modiste.data.atelier.looks import AtelierOutfits, Proposer
 from modiste.data.atelier.panel import Panel, sigmoid
 from modiste.data.atelier.shapes import Shape
 from modiste.data.atelier.styles import GAIN, style_named
@@ -109,13 +109,12 @@ class BayesScorer(OutfitScorer):
     """See the module's docstring. Made by `bayes_scorer`."""
 
     def __init__(
-        self, world: AtelierOutfits, *, style: str | None, against: Against | None, split: str, draws: int, seed: int
+        self, items: Sequence[Item], *, style: str | None, against: Against | None, draws: int, seed: int
     ) -> None:
         self._style, self.against, self._draws = style, against, draws
         self._seed = seed
         self._shares: dict[tuple[str, ...], float] = {}
         if against is not None:
-            items = world.undrawn(split)
             self._proposer = Proposer(items)
             self._shape_shares = dict(zip(self._proposer.shapes, self._proposer.shares.tolist(), strict=True))
             self._distinct: dict[tuple[str, ...], float] = {}  # share of drawn sets that repeat no article type
@@ -163,6 +162,7 @@ def bayes_scorer(
     style: str | None = None,
     against: Against | None = "declined",
     split: str = "test",
+    among: Container[str] | None = None,
     draws: int = 2_000,
     seed: int = 0,
 ) -> BayesScorer:
@@ -178,6 +178,8 @@ def bayes_scorer(
         blank and retrieval.
     split
         Where random negatives come from; `draws` random sets estimate how often such a set is accepted.
+    among
+        Ids of the items that random negatives are drawn from; by default all of the split.
 
     Raises
     ------
@@ -191,4 +193,5 @@ def bayes_scorer(
         against = None  # her own opinion
     if draws < 1:
         raise ValueError(f"draws must be at least 1, not {draws}")
-    return BayesScorer(world, style=style, against=against, split=checked_split(world, split), draws=draws, seed=seed)
+    items = [item for item in world.undrawn(split) if among is None or item.id in among]
+    return BayesScorer(items, style=style, against=against, draws=draws, seed=seed)
