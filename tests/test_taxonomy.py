@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modiste.taxonomy import SLOT_OF_SUPER_CATEGORY, at_granularity, normalise, slot, super_category, unknown_labels
+from modiste.taxonomy import (
+    SLOT_OF_SUPER_CATEGORY,
+    at_granularity,
+    normalise,
+    slot,
+    super_category,
+    unknown_labels,
+    wearer,
+)
 
 
 @pytest.mark.parametrize(
@@ -74,6 +82,24 @@ def test_an_unknown_granularity_lists_the_known_ones() -> None:
 
 def test_unknown_labels_are_reported_once() -> None:
     assert unknown_labels(["Dress", "Gizmo", "Gizmo", "Widget"]) == ["Gizmo", "Widget"]
+
+
+@pytest.mark.parametrize(
+    ("gender", "age", "whom"),
+    [
+        ("Women", "", ("women", "adult")),
+        (" male ", "", ("men", "adult")),
+        ("Boys", "", ("men", "child")),
+        ("girls", "kids", ("women", "child")),
+        ("female", "toddler", ("women", "child")),
+        ("unisex", "adult", ("unisex", "adult")),
+        ("Unisex", "", ("unisex", None)),
+        ("", "kids", (None, "child")),
+        ("everybody", "ageless", (None, None)),
+    ],
+)
+def test_wearers(gender: str, age: str, whom: tuple[str | None, str | None]) -> None:
+    assert wearer(gender, age) == whom
 
 
 @given(st.text(max_size=40))

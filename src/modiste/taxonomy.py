@@ -21,6 +21,8 @@ from types import MappingProxyType
 from typing import Literal
 
 Granularity = Literal["category", "super_category", "slot"]
+Sex = Literal["women", "men", "unisex"]
+Age = Literal["adult", "child"]
 GRANULARITIES: tuple[Granularity, ...] = ("category", "super_category", "slot")
 
 UNKNOWN = "other"
@@ -180,3 +182,32 @@ def at_granularity(label: str, granularity: Granularity) -> str:
 def unknown_labels(labels: Iterable[str]) -> list[str]:
     """The labels that no super-category is known for, sorted: what a new data set's reader should report."""
     return sorted({label for label in labels if super_category(label) == UNKNOWN})
+
+
+_WEARERS: Mapping[str, tuple[Sex | None, Age | None]] = MappingProxyType(
+    {
+        **dict.fromkeys(("women", "woman", "female", "ladies"), ("women", "adult")),
+        **dict.fromkeys(("men", "man", "male", "gentlemen"), ("men", "adult")),
+        **dict.fromkeys(("girls", "girl"), ("women", "child")),
+        **dict.fromkeys(("boys", "boy"), ("men", "child")),
+        "unisex": ("unisex", None),  # of either age: shops write it on schoolbags and on men's watches
+    }
+)
+_AGES: Mapping[str, Age] = MappingProxyType(
+    {
+        **dict.fromkeys(("adult", "adults"), "adult"),
+        **dict.fromkeys(("kids", "kid", "child", "children", "newborn", "infant", "toddler", "baby", "junior"), "child"),
+    }
+)
+
+
+def wearer(gender: str, age: str = "") -> tuple[Sex | None, Age | None]:
+    """For whom an item is cut, by what a shop writes of it: "Men", "girls", "female" with the age group "kids".
+
+    None where the labels do not say. `age` wins over what `gender` implies, for "female" is written on girls' clothes too.
+
+    >>> wearer("Boys"), wearer("female", "toddler"), wearer("Unisex"), wearer("")
+    (('men', 'child'), ('women', 'child'), ('unisex', None), (None, None))
+    """
+    sex, implied = _WEARERS.get(gender.strip().lower(), (None, None))
+    return sex, _AGES.get(age.strip().lower(), implied)
