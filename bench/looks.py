@@ -24,8 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from modiste.cli.outfit_answers import look_card
 from modiste.cli.collage import write_collages
+from modiste.cli.outfit_answers import look_card
 from modiste.cli.outfit_options import Choices, Workbench, open_workbench
 from modiste.data.outfit_sources import load_outfits
 from modiste.data.sources import load_items
@@ -35,12 +35,13 @@ from modiste.engine.answers import Answer, FoundLook
 from modiste.engine.catalogue import Catalogue
 from modiste.engine.conflicts import NoFeasibleOutfit
 from modiste.engine.constraints import is_kind
-from modiste.engine.rules import Rules
 from modiste.files import write_atomically
+from modiste.models.inference import ImageTextEncoder
 from modiste.models.pretrained import load
 from modiste.models.stylist import item_traits
+from modiste.recipes.outfit_training import item_vectors
 from modiste.taxonomy import normalise, slot
-from modiste.types import Item
+from modiste.types import Embeddings, ImageLike, Item
 from report import machine
 
 SENTENCES = (
@@ -91,11 +92,27 @@ PRIVATE = re.compile(
 ASKED_FOR = re.compile(r"beach|swim|sleep|pyjama|underwear")
 
 
-def indexed(items: Sequence[Item], folder: Path) -> Catalogue:
+class Kept:
+    """The encoder that ships, for items whose vectors a training has left in its `cache` folder."""
+
+    def __init__(self, items: Sequence[Item], encoder: ImageTextEncoder, cache: Path) -> None:
+        self.id = encoder.id
+        vectors = item_vectors(items, encoder, cache)
+        self._vectors = {item.id: vector for item, vector in zip(items, vectors, strict=True)}
+
+    def encode(self, items: Sequence[Item]) -> Embeddings:
+        return Embeddings(np.stack([self._vectors[item.id] for item in items]), self.id)
+
+    def encode_query(self, query: str | ImageLike) -> Embeddings:
+        raise NotImplementedError("items are put into the catalogue with it, nothing is asked")
+
+
+def indexed(items: Sequence[Item], folder: Path, cache: Path | None) -> Catalogue:
     """The items in a catalogue with the vectors of the encoder that ships; only what is not there yet is encoded."""
     encoder = load(None)
     store = Catalogue.open_or_create(folder, encoder.id)
-    store.ingest(items, encoder, prune=True)
+    if len(store) != len(items):
+        store.ingest(items, encoder if cache is None else Kept(items, encoder, cache), prune=True)
     return store
 
 
@@ -181,6 +198,7 @@ def main() -> None:
     parser.add_argument("--calibration", default="none")
     parser.add_argument("--rules", type=Path, default=None)
     parser.add_argument("--into", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, default=None, help="where a training has left the vectors of these looks")
     parser.add_argument("--name", default="", help="of the folder with the pictures; by default the scorer's")
     parser.add_argument("--looks", type=int, default=2, help="per question")
     parser.add_argument("--deadline", type=float, default=10.0)
@@ -193,7 +211,7 @@ def main() -> None:
         items = list(load_outfits(arguments.data).items.values())
     except ValueError:
         items = load_items(arguments.data, arguments.split)
-    store = indexed(items, arguments.into / "catalogue")
+    store = indexed(items, arguments.into / "catalogue", arguments.cache)
     bench = open_workbench(
         Choices(
             arguments.into / "catalogue", arguments.scorer, calibration=arguments.calibration, rules=arguments.rules,
@@ -229,9 +247,8 @@ def main() -> None:
         print(question["name"], question["text"], [look["defects"] for look in question["looks"]], flush=True)
     write_atomically(pictures / "looks.json", (json.dumps(asked, indent=1, ensure_ascii=False) + "\n").encode())
     result = {
-        "data": arguments.data, "split": arguments.split, "scorer": bench.scorer.as_dict(), "calibrated": bench.calibration is not None,
-        "items": len(store), "seed": arguments.seed, "granularity": (Rules.load(arguments.rules) if arguments.rules else Rules()).granularity,
-        "machine": machine(),
+        "data": arguments.data, "split": arguments.split, "scorer": bench.scorer.as_dict(),
+        "calibrated": bench.is_calibrated, "items": len(store), "seed": arguments.seed, "machine": machine(),
         **{part: counted([one for one in asked if one["name"].startswith(part)]) for part in ("sentence", "partial")},
     }  # fmt: skip
     print(json.dumps(result, indent=1))

@@ -196,7 +196,9 @@ _WEARERS: Mapping[str, tuple[Sex | None, Age | None]] = MappingProxyType(
 _AGES: Mapping[str, Age] = MappingProxyType(
     {
         **dict.fromkeys(("adult", "adults"), "adult"),
-        **dict.fromkeys(("kids", "kid", "child", "children", "newborn", "infant", "toddler", "baby", "junior"), "child"),
+        **dict.fromkeys(
+            ("kids", "kid", "child", "children", "newborn", "infant", "toddler", "baby", "junior"), "child"
+        ),
     }
 )
 

@@ -190,6 +190,7 @@ def test_who_is_to_blame(shop: Catalogue) -> None:
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
     """A shop for everybody, with jeans and skirts."""
+    kinds = {"Shirts": "shirt", "Jeans": "jeans", "Skirts": "skirt", "Boots": "boots"}
     store = Catalogue.create(tmp_path_factory.mktemp("house") / "shop", ENCODER.id)
     store.upsert(
         [
@@ -197,7 +198,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
                 f"{gender}-{noun}-{number}", f"{noun} {number}", np.full((6, 6, 3), 40 * at + 9 * number, np.uint8),
                 category, attributes={"gender": gender},
             )
-            for at, (category, noun) in enumerate({"Shirts": "shirt", "Jeans": "jeans", "Skirts": "skirt", "Boots": "boots"}.items())
+            for at, (category, noun) in enumerate(kinds.items())
             for gender in ("Women", "Men", "Girls", "Boys", "Unisex")
             for number in range(3)
         ],

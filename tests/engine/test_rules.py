@@ -174,7 +174,10 @@ def is_outfit(items: list[Item], rules: Rules) -> bool:
         if rules.one_per_product and first.product == second.product:
             return False
         if rules.one_wearer:
-            known = [wearer(str(i.attributes.get("gender", "")), str(i.attributes.get("age_group", ""))) for i in (first, second)]
+            known = [
+                wearer(str(i.attributes.get("gender", "")), str(i.attributes.get("age_group", "")))
+                for i in (first, second)
+            ]
             if {known[0][0], known[1][0]} == {"women", "men"} or {known[0][1], known[1][1]} == {"adult", "child"}:
                 return False
         for a, b in ((first, second), (second, first)):
@@ -226,7 +229,24 @@ def test_an_outfit_is_found_if_and_only_if_there_is_one(seed: int, num_slots: in
 
 
 def test_by_default_what_is_worn_one_at_a_time_is_there_once_and_layers_are_looks() -> None:
-    labels = "Jeans Skirt Sandals Boots Dress Jumpsuit Cap Beanie Shirt Cardigan Blazer Coat Handbag Wallet Belt Scarf".split()
+    labels = [
+        "Jeans",
+        "Skirt",
+        "Sandals",
+        "Boots",
+        "Dress",
+        "Jumpsuit",
+        "Cap",
+        "Beanie",
+        "Shirt",
+        "Cardigan",
+        "Blazer",
+        "Coat",
+        "Handbag",
+        "Wallet",
+        "Belt",
+        "Scarf",
+    ]
     items = [Item(f"{at:02}", category=label) for at, label in enumerate(labels)]
     constraints = compile_rules(Rules(), columns_of(items), len(items))
     pairs = np.arange(len(items)).reshape(-1, 2)

@@ -238,6 +238,29 @@ def reliability(probabilities: ArrayLike, labels: ArrayLike, num_bins: int = 10)
     return Reliability(tuple(bins), float(error))
 
 
+def ece_interval(
+    probabilities: ArrayLike, labels: ArrayLike, groups: Sequence[str], *, seed: int = 0, resamples: int = 500
+) -> tuple[float, float]:
+    """A 95 % bootstrap interval of the expected calibration error, groups resampled whole.
+
+    The error of a sample is larger than that of what it is drawn from, and a resampled one larger still; the interval is
+    therefore the mirrored one ("basic": twice the estimate less the upper and lower quantiles), cut off at 0.
+    """
+    values, truth = _checked(probabilities, labels)
+    estimate = reliability(values, truth).ece
+    names, member = np.unique(np.asarray(groups), return_inverse=True)
+    place = np.minimum((values * 10).astype(np.int64), 9)
+    # Per group and bin: the sum of what was said less what happened; an error is the sum of their absolute sums over bins.
+    table = np.zeros((len(names), 10))
+    np.add.at(table, (member, place), values - truth)
+    sizes = np.bincount(member, minlength=len(names)).astype(np.float64)
+    random = np.random.default_rng(seed)
+    drawn = random.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples).astype(np.float64)
+    errors = np.abs(drawn @ table).sum(axis=1) / (drawn @ sizes)
+    low, high = np.quantile(errors, (0.025, 0.975))
+    return float(max(0.0, 2 * estimate - high)), float(max(0.0, 2 * estimate - low))
+
+
 def reference_quantiles(scores: ArrayLike, num_points: int = _REFERENCE_POINTS) -> tuple[float, ...]:
     """Evenly spaced quantiles of the scores of real looks, for `Calibration.reference`; all of them when they are few."""
     values = np.sort(np.asarray(scores, dtype=np.float64).ravel())

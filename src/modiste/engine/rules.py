@@ -24,8 +24,8 @@
     optional = ["outerwear", "bag"]
 
 Items that the customer brings along are exempt from brand, gender, season, stock and filters, which are about what is
-chosen, and among themselves from `one_wearer`; everything else is about the whole outfit. Own things without a price cost nothing, but nothing without a price is
-chosen under a budget.
+chosen, and among themselves from `one_wearer`; everything else is about the whole outfit. Own things without a price cost
+nothing, but nothing without a price is chosen under a budget.
 """
 
 from __future__ import annotations
@@ -44,7 +44,17 @@ from modiste.taxonomy import GRANULARITIES, Granularity
 from modiste.types import OutfitRules
 
 RuleKind = Literal[
-    "repeat", "product", "wearer", "filter", "budget", "forbidden", "required", "together", "never", "excludes", "max_items"
+    "repeat",
+    "product",
+    "wearer",
+    "filter",
+    "budget",
+    "forbidden",
+    "required",
+    "together",
+    "never",
+    "excludes",
+    "max_items",
 ]
 
 

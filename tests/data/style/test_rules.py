@@ -253,7 +253,8 @@ def test_traits_read_other_shops_tables() -> None:
 @pytest.mark.parametrize(
     ("label", "kind"),
     [("Tshirts", "t-shirt"), ("Track Pants", "track pant"), ("Ankle Boots", "ankle boots"), ("Puffer coat", "puffer jacket"),
-     ("Totes bag", "tote bag"), ("Bikini top", "bikini"), ("Pyjama Trousers", "pyjama"), ("blorp", None), ("Casual Shoes", "casual shoe"), ("Dresses", "dress")],
+     ("Totes bag", "tote bag"), ("Bikini top", "bikini"), ("Pyjama Trousers", "pyjama"), ("blorp", None),
+     ("Casual Shoes", "casual shoe"), ("Dresses", "dress")],
 )  # fmt: skip
 def test_kinds(label: str, kind: str | None) -> None:
     assert kind_of(label) == kind

@@ -233,7 +233,9 @@ def _gender(a: Facts, b: Facts) -> Array:
 def _gender_words(a: Traits, b: Traits, term: float) -> str:
     def whom(one: Traits) -> str:
         grown = {"women": "girls", "men": "boys"} if one.age == "child" else {}
-        return grown.get(one.gender or "", one.gender or {"child": "children", "adult": "adults"}.get(one.age or "", ""))
+        return grown.get(
+            one.gender or "", one.gender or {"child": "children", "adult": "adults"}.get(one.age or "", "")
+        )
 
     return f"{a.noun} is cut for {whom(a)}, {b.noun} for {whom(b)}"
 

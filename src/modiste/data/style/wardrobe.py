@@ -195,7 +195,10 @@ _SAME_KIND = {
     "pendant": "necklace",
     "bangle": "bracelet",
 }
-_APART = ("pyjama", "bikini")  # the top and the trousers of one are no top and no trousers: the first word says what for
+_APART = (
+    "pyjama",
+    "bikini",
+)  # the top and the trousers of one are no top and no trousers: the first word says what for
 _FORMALITY = {
     "casual": 0.0,
     "sports": 0.0,
