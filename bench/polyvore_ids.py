@@ -21,6 +21,8 @@ from typing import Any
 from modiste.data.outfits import OutfitData
 from modiste.data.overlap import overlaps, purged
 from modiste.data.polyvore_ids import read_polyvore_ids
+from modiste.evaluation.outfit_files import QuestionFile
+from modiste.evaluation.outfit_questions import own_blanks, own_judgements
 from modiste.evaluation.outfits import evaluate_outfits
 from modiste.files import write_atomically
 from modiste.models.stylist import Stylist
@@ -36,9 +38,10 @@ def lent(data: OutfitData, lender: OutfitData) -> OutfitData:
 
 
 def measured(data: OutfitData, split: str, seed: int) -> dict[str, Any]:
-    # Only the official questions: those drawn by category would answer nothing more here.
-    only = replace(data, looks=data.looks)
-    report = evaluate_outfits(only, Stylist(), split=split, tasks=("cp", "fitb"), seed=seed, per_look=1)
+    """The official questions of a split; others drawn by category would answer nothing more where there are no contents."""
+    fitb = {"": own_blanks(data, data.fitb[split])} if split in data.fitb else {}
+    questions = QuestionFile(cp={"": own_judgements(data, data.cp[split])}, fitb=fitb, cir={})
+    report = evaluate_outfits(data, Stylist(), split=split, seed=seed, questions=questions)
     found = report.as_dict()
     shares = [str(one) for one in overlaps(data)]
     print(f"{data.name}, {split}")
