@@ -133,6 +133,73 @@ def outfits_table(rows: list[tuple[str, list[dict], str]]) -> str:
     return "\n".join(lines)
 
 
+def names_table(rows: list[tuple[str, list[dict], str]]) -> str:
+    """Polyvore-T: (label, results by seed, key prefix) rows, the interval of one run or the least and greatest of several."""
+    columns = {
+        "cp_auc": "CP AUC, same slot",
+        "cp_random_auc": "CP AUC, any slot",
+        "fitb_accuracy": "FITB, same slot",
+    }
+    lines = [f"|  | {' | '.join(columns.values())} |", "|" + "---|" * (len(columns) + 1)]
+    for label, results, prefix in rows:
+        cells = []
+        for key in columns:
+            form = ".3f" if key.endswith("auc") else ".1f"
+            if prefix == "chance":
+                cells.append(f"{results[0][f'{key}_chance']:{form}}")
+                continue
+            values = [result[key] for result in results]
+            low, high = min(values), max(values)
+            if len(results) == 1:
+                low, high = results[0][f"{key}_low"], results[0][f"{key}_high"]
+            mean = f"{sum(values) / len(values):{form}}"
+            cells.append(mean if low == high else f"{mean} ({low:{form}}–{high:{form}})")
+        lines.append(f"| {label} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def ids_table(result: dict) -> str:
+    """Polyvore Outfits by ids: what each scorer gets on the official questions, and what of it is overlap."""
+    scorers = {"": "`rules`", "control_category_": "category", "control_popularity_": "popularity"}
+    scorers["control_co_occurrence_"] = "co-occurrence"
+    lines = [
+        f"| questions, training looks | metric | {' | '.join(scorers.values())} |",
+        "|---|---|" + "---|" * len(scorers),
+    ]
+    for row in result["rows"]:
+        version = row["data"].split(":")[1].split(" ")[0]
+        lender = row["data"].endswith("looks of polyvore_ids:disjoint")
+        whose = f"{row['training_looks']:,}" + (" of the disjoint version" if lender else "")
+        whose += ", none with an item of the test looks" if lender and row["training_looks"] < 16_000 else ""
+        for key, name, form in (("cp_auc", "CP AUC", ".3f"), ("fitb_accuracy", "FITB", ".1f")):
+            if key not in row:
+                continue
+            cells = []
+            for prefix in scorers:
+                value, low, high = (row[f"{prefix}{key}{end}"] for end in ("", "_low", "_high"))
+                around = "" if f"{low:{form}}" == f"{high:{form}}" else f" ({low:{form}}–{high:{form}})"
+                cells.append(f"{value:{form}}{around}")
+            lines.append(f"| {version} `{row['split']}`; {whose} | {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def calibration_table(rows: list[tuple[str, str, str]]) -> str:
+    """(label, result, part) rows: the expected calibration error on held data before and after, and the curve after."""
+    lines = [
+        "|  | fitted on | checked on | ECE before | ECE after | says → happens, after |",
+        "|---|---|---|---|---|---|",
+    ]
+    for label, name, part in rows:
+        one = load(name)[part]
+        curve = ", ".join(f"{100 * bar['predicted']:.0f}→{100 * bar['observed']:.0f}" for bar in one["after"]["bins"])
+        errors = [
+            f"{one[f'ece_{when}']:.3f} ({one[f'ece_{when}_low']:.3f}–{one[f'ece_{when}_high']:.3f})"
+            for when in ("before", "after")
+        ]
+        lines.append(f"| {label} | {one['fitted']:,} | {one['checked']:,} | {' | '.join(errors)} | {curve} |")
+    return "\n".join(lines)
+
+
 def seeds(name: str) -> list[dict]:
     """The results `NAME_0.json`, `NAME_1.json`... that there are."""
     return [json.loads(file.read_text(encoding="utf-8")) for file in sorted(RESULTS.glob(f"{name}_[0-9].json"))]
@@ -164,6 +231,19 @@ def blocks() -> dict[str, str]:
             ("chance", seeds("outfits_mango_seen"), "chance"),
         ]
     )
+    names = "outfits_polyvore_t"
+    found["outfits-polyvore-t"] = names_table(
+        [
+            ("`outfit_transformer_small_seen`, three seeds", seeds(f"{names}_seen"), ""),
+            ("`outfit_transformer_small`: photo and words", seeds(f"{names}_content"), ""),
+            ("... words alone", seeds(f"{names}_words"), ""),
+            ("... the photo alone: there is none", seeds(f"{names}_image"), ""),
+            ("mean cosine of the names' vectors", seeds(f"{names}_mean_cosine"), ""),
+            ("`rules`, nothing learned", seeds(f"{names}_rules"), ""),
+            ("chance", seeds(f"{names}_rules"), "chance"),
+        ]
+    )
+    found["outfits-polyvore-ids"] = ids_table(load("outfits_polyvore_ids"))
     found["encoder-parts"] = parts_table(load("encoder_parts"))
     baseline, vectors = load("baseline_full"), load("mvlt_full_vectors")
     found["products-full"] = table(
