@@ -93,7 +93,7 @@ ASKED_FOR = re.compile(r"beach|swim|sleep|pyjama|underwear")
 
 
 class Kept:
-    """The encoder that ships, for items whose vectors a training has left in its `cache` folder."""
+    """An encoder for items whose vectors a training has left in its `cache` folder."""
 
     def __init__(self, items: Sequence[Item], encoder: ImageTextEncoder, cache: Path) -> None:
         self.id = encoder.id
@@ -107,10 +107,10 @@ class Kept:
         raise NotImplementedError("items are put into the catalogue with it, nothing is asked")
 
 
-def indexed(items: Sequence[Item], folder: Path, cache: Path | None) -> Catalogue:
-    """The items in a catalogue with the vectors of the encoder that ships; only what is not there yet is encoded."""
-    encoder = load(None)
-    store = Catalogue.open_or_create(folder, encoder.id)
+def indexed(items: Sequence[Item], folder: Path, model: str, cache: Path | None) -> Catalogue:
+    """The items in a catalogue with the vectors of an encoder, by default the one that ships; what is there is kept."""
+    encoder = load(model or None)
+    store = Catalogue.open_or_create(folder, encoder.id, model=model)
     if len(store) != len(items):
         store.ingest(items, encoder if cache is None else Kept(items, encoder, cache), prune=True)
     return store
@@ -198,6 +198,7 @@ def main() -> None:
     parser.add_argument("--calibration", default="none")
     parser.add_argument("--rules", type=Path, default=None)
     parser.add_argument("--into", type=Path, required=True)
+    parser.add_argument("--model", default="", help="the encoder of the catalogue, by default the one that ships")
     parser.add_argument("--cache", type=Path, default=None, help="where a training has left the vectors of these looks")
     parser.add_argument("--name", default="", help="of the folder with the pictures; by default the scorer's")
     parser.add_argument("--looks", type=int, default=2, help="per question")
@@ -211,7 +212,7 @@ def main() -> None:
         items = list(load_outfits(arguments.data).items.values())
     except ValueError:
         items = load_items(arguments.data, arguments.split)
-    store = indexed(items, arguments.into / "catalogue", arguments.cache)
+    store = indexed(items, arguments.into / "catalogue", arguments.model, arguments.cache)
     bench = open_workbench(
         Choices(
             arguments.into / "catalogue", arguments.scorer, calibration=arguments.calibration, rules=arguments.rules,
