@@ -89,6 +89,7 @@ PRIVATE = re.compile(
     r"\b(bras?|bralette|briefs?|boxers?|trunks?|knickers?|panties|pantie|lingerie|pyjamas?|night\w*|dressing gown|innerwear|"
     r"camisoles?|robe|bikini|swim\w*|shapewear|shape|baby dolls?|lounge \w+|thermals?)\b"
 )
+RULE = "rule: "
 ASKED_FOR = re.compile(r"beach|swim|sleep|pyjama|underwear")
 
 
@@ -141,7 +142,7 @@ def defects(items: Sequence[Item], text: str) -> list[str]:
         found.append("dressed twice")
     if not ASKED_FOR.search(text) and any(PRIVATE.search(f"{one.category} {one.title}".lower()) for one in items):
         found.append("underwear, nightwear or swimwear")
-    found += [f"rule: {name}" for name in broken_rules(Facts.of([item_traits(one) for one in items]))]
+    found += [f"{RULE}{name}" for name in broken_rules(Facts.of([item_traits(one) for one in items]))]
     for colour, names in COLOURS.items():
         if re.search(rf"\b{colour}\b", text):
             shades = re.compile(rf"\b({names.replace(' ', '|')})\b")
@@ -259,14 +260,16 @@ def main() -> None:
 
 def counted(asked: Sequence[dict[str, Any]]) -> dict[str, Any]:
     looks = [look for question in asked for look in question["looks"]]
-    tally = Counter(one for look in looks for one in look["defects"])
+    tally = Counter(one for look in looks for one in look["defects"] if not one.startswith(RULE))
+    rules = Counter(one.removeprefix(RULE) for look in looks for one in look["defects"] if one.startswith(RULE))
     return {
         "questions": len(asked),
         "refused": sum("refused" in question for question in asked),
         "looks": len(looks),
-        "without_defect": sum(not look["defects"] for look in looks),
+        "without_defect": sum(all(one.startswith(RULE) for one in look["defects"]) for look in looks),
         "mean_items": round(float(np.mean([len(look["items"]) for look in looks])), 2) if looks else 0.0,
         "defects": dict(sorted(tally.items())),
+        "rules_broken": dict(sorted(rules.items())),
     }
 
 

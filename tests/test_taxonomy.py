@@ -14,6 +14,7 @@ from modiste.taxonomy import (
     super_category,
     unknown_labels,
     wearer,
+    worn_apart,
 )
 
 
@@ -100,6 +101,23 @@ def test_unknown_labels_are_reported_once() -> None:
 )
 def test_wearers(gender: str, age: str, whom: tuple[str | None, str | None]) -> None:
     assert wearer(gender, age) == whom
+
+
+@pytest.mark.parametrize(
+    ("label", "words"),
+    [
+        ("Pyjama Trousers", {"pyjama"}),
+        ("Bikini top", {"bikini"}),
+        ("Boxers", {"boxer"}),
+        ("Night suits", {"night"}),
+        ("Swimwear", {"swimwear"}),
+        ("Crop top", set()),
+        ("Trousers", set()),
+        ("", set()),
+    ],
+)
+def test_what_is_worn_apart(label: str, words: set[str]) -> None:
+    assert worn_apart(label) == words
 
 
 @given(st.text(max_size=40))

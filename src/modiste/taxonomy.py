@@ -184,6 +184,23 @@ def unknown_labels(labels: Iterable[str]) -> list[str]:
     return sorted({label for label in labels if super_category(label) == UNKNOWN})
 
 
+_APART_WORDS = (
+    "bikini swimsuit swimwear pyjama pajama night nightwear nightgown nightdress dressing robe lounge underwear innerwear "
+    "lingerie bra bralette brief boxer trunk knicker pantie panty thong shapewear"
+)
+_APART = frozenset(_APART_WORDS.split())
+
+
+@lru_cache(maxsize=4096)
+def worn_apart(label: str) -> frozenset[str]:
+    """The words that make a category swimwear, nightwear or underwear: a top or trousers by name, but not for a look by day.
+
+    >>> worn_apart("Pyjama Trousers"), worn_apart("Lace top")
+    (frozenset({'pyjama'}), frozenset())
+    """
+    return _APART.intersection(_singular(word) for word in normalise(label).split(" "))
+
+
 _WEARERS: Mapping[str, tuple[Sex | None, Age | None]] = MappingProxyType(
     {
         **dict.fromkeys(("women", "woman", "female", "ladies"), ("women", "adult")),

@@ -248,6 +248,30 @@ def test_two_bottoms_are_no_outfit_whatever_they_are_called(house: Catalogue) ->
     assert engine_of(house, rules=Rules(excludes=())).score(pair).valid
 
 
+def test_a_bikini_top_is_no_top_unless_it_is_meant(tmp_path: Path) -> None:
+    store = Catalogue.create(tmp_path / "shop", ENCODER.id)
+    kinds = {"Bikini top": "red", "Tops": "blue", "Jeans": "red", "Pyjama Trousers": "red", "Sandals": "red"}
+    store.upsert(
+        [
+            Item(kind, f"{colour} {kind.lower()}", np.full((6, 6, 3), 90, np.uint8), kind)
+            for kind, colour in kinds.items()
+        ],
+        ENCODER,
+    )
+    engine = engine_of(store, objective=Objective(alpha=0.0))
+
+    def filled(wish: str, kind: str = "top", have: tuple[str, ...] = (), filters: tuple[str, ...] = ()) -> str:
+        query = engine.query(have, [Slot(frozenset({kind}), wish)])
+        return engine.complete(query, filters=filters).looks[0].chosen[0].item.id
+
+    assert filled("red") == "Tops"
+    assert filled("red top, wide trousers") == "Tops"
+    assert filled("red bikini") == filled("red", "bikini top") == "Bikini top"
+    assert filled("red", have=("Pyjama Trousers",)) == "Bikini top"
+    assert filled("red", filters=("category=Bikini top",)) == "Bikini top"  # nothing else is left
+    assert set(engine.generate("red", size=3).looks[0].ids) == {"Tops", "Jeans", "Sandals"}
+
+
 def test_bad_requests(shop: Catalogue) -> None:
     engine = engine_of(shop)
     with pytest.raises(UnknownItem, match="did you mean 'shirt-10'"):

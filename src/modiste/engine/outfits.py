@@ -341,7 +341,7 @@ class OutfitEngine:
         kinds: dict[tuple[Slot, str], Wanted] = {}
         for _, slots in shapes:
             for slot, wish in slots:
-                kinds.setdefault((slot, wish), wanted(world, slot, wish, allowed))
+                kinds.setdefault((slot, wish), wanted(world, slot, wish, allowed, have))
         vectors: dict[str, FloatArray] = {}
 
         def similarities(wish: str, rows: Rows) -> Values:
