@@ -471,12 +471,16 @@ def test_calibrate_and_then_scores_are_probabilities(modiste, wardrobe, look_fol
     assert page.read_text(encoding="utf-8").count("<svg") == 2
     again = modiste(*arguments, "--out", tmp_path / "again.json", "--no-words")
     assert "expected calibration error" in again.out
+    plain = modiste(*arguments, "--out", tmp_path / "plain.json", "--no-words", "--method", "logistic", "--json").json
+    assert plain["compatibility"]["curve"]["method"] == "logistic"
     assert json.loads((tmp_path / "again.json").read_text())["match"] is None
 
     judged = modiste("score", folder, *separates, "--json").json
     raw = modiste("score", folder, *separates, "--calibration", "none", "--json").json
     curve = written["compatibility"]
-    expected = 1 / (1 + math.exp(-(curve["slope"] * raw["compatibility"] + curve["intercept"])))
+    assert curve["method"] == "log-odds"
+    odds = math.log(raw["compatibility"] / (1 - raw["compatibility"]))
+    expected = 1 / (1 + math.exp(-(curve["slope"] * odds + curve["intercept"])))
     assert judged["compatibility"] == pytest.approx(expected, abs=1e-6)
     assert (judged["calibrated"], judged["notes"], raw["calibrated"], raw["notes"]) == (True, [], False, [])
     below = sum(one < raw["compatibility"] for one in written["reference"])

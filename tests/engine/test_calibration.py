@@ -97,6 +97,25 @@ def test_labels_that_say_nothing_are_refused() -> None:
         Calibrator.fit([0.1], [0, 1])
 
 
+def test_scores_of_a_sigmoid_are_calibrated_by_their_log_odds() -> None:
+    """A scorer that is too unsure by half and biased: over its log-odds the curve is found again, over the scores it is not."""
+    rng = np.random.default_rng(2)
+    hidden = rng.normal(0, 4, 20_000)
+    truth = (rng.random(20_000) < sigmoid(hidden)).astype(float)
+    scores = sigmoid(1.5 * hidden - 4)
+    curve = Calibrator.fit(scores, truth, "log-odds")
+    assert curve.slope == pytest.approx(1 / 1.5, abs=0.03)
+    assert curve.intercept == pytest.approx(4 / 1.5, abs=0.1)
+    assert reliability(curve(scores), truth).ece < 0.015
+    assert reliability(Calibrator.fit(scores, truth)(scores), truth).ece > 0.05
+    assert Calibrator.from_dict(curve.as_dict()) == curve
+    ends = curve(np.array([-1.0, 0.0, 1e-20, 0.5, 1.0, 2.0]))
+    assert np.isfinite(ends).all()
+    assert (np.diff(ends) >= 0).all()
+    with pytest.raises(ValueError, match="slope must be positive"):
+        Calibrator("log-odds", -1.0)
+
+
 @pytest.mark.parametrize("shift", [0.0, 0.2])
 def test_the_interval_of_the_error_covers_it(shift: float) -> None:
     """Twenty samples of a source whose error is known: at least seventeen of their intervals hold it."""

@@ -36,7 +36,11 @@ def calibrate(
     negatives: str = typer.Option(
         "same_family", help="What looks are told from: same_family, popularity, or random (easy)."
     ),
-    method: str = typer.Option("logistic", help="logistic (Platt) or isotonic."),
+    method: str = typer.Option(
+        "",
+        help="log-odds (Platt, over the log-odds of S), logistic (over S itself), or isotonic.  [default: log-odds for a "
+        "scorer whose S lies in [0, 1], else logistic]",
+    ),
     num_looks: int = typer.Option(2000, min=0, help="At most so many looks of each; 0 for all."),
     words: bool = typer.Option(
         True, help="Also calibrate how well items match words, on the catalogue's own attributes."
@@ -74,7 +78,7 @@ def calibrate(
         raise ValueError(f"--negatives must be one of {', '.join(_NEGATIVES)}, not {negatives!r}")
     if not data and not words:
         raise ValueError("nothing to calibrate: give looks with --data, or leave out --no-words")
-    if method not in METHODS:
+    if method and method not in METHODS:
         raise ValueError(f"--method must be one of {', '.join(METHODS)}, not {method!r}")
     choices = common.Choices(catalogue, scorer, data, model=model, device=device)
     store = Catalogue.open(catalogue)
@@ -105,8 +109,10 @@ def calibrate(
                 checked_on = judged(check)
             else:
                 fitted_on, checked_on = fitted_on.halves()
+        inside = fitted_on.scores.min() >= 0 and fitted_on.scores.max() <= 1
+        chosen = cast("Method", method or ("log-odds" if inside else "logistic"))
         curve, of_looks = _fit(
-            "compatibility", fitted_on, checked_on, fitted_on.scores, checked_on.scores, method, seed
+            "compatibility", fitted_on, checked_on, fitted_on.scores, checked_on.scores, chosen, seed
         )
         right, measured["compatibility"] = fitted_on.scores[fitted_on.labels == 1], of_looks
     match = None
