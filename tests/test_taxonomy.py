@@ -14,7 +14,7 @@ from modiste.taxonomy import (
     super_category,
     unknown_labels,
     wearer,
-    worn_apart,
+    set_apart,
 )
 
 
@@ -116,8 +116,8 @@ def test_wearers(gender: str, age: str, whom: tuple[str | None, str | None]) -> 
         ("", set()),
     ],
 )
-def test_what_is_worn_apart(label: str, words: set[str]) -> None:
-    assert worn_apart(label) == words
+def test_what_is_set_apart(label: str, words: set[str]) -> None:
+    assert set_apart(label) == words
 
 
 @given(st.text(max_size=40))

@@ -186,16 +186,20 @@ def unknown_labels(labels: Iterable[str]) -> list[str]:
 
 _APART_WORDS = (
     "bikini swimsuit swimwear pyjama pajama night nightwear nightgown nightdress dressing robe lounge underwear innerwear "
-    "lingerie bra bralette brief boxer trunk knicker pantie panty thong shapewear"
+    "lingerie bra bralette brief boxer trunk knicker pantie panty thong shapewear "
+    "wallet holder cosmetic case keyring keychain pouch umbrella towel bottle suitcase trolley"
 )
 _APART = frozenset(_APART_WORDS.split())
 
 
 @lru_cache(maxsize=4096)
-def worn_apart(label: str) -> frozenset[str]:
-    """The words that make a category swimwear, nightwear or underwear: a top or trousers by name, but not for a look by day.
+def set_apart(label: str) -> frozenset[str]:
+    """The words that make a category one that no look is made of unless it is meant.
 
-    >>> worn_apart("Pyjama Trousers"), worn_apart("Lace top")
+    Swimwear, nightwear and underwear are tops and trousers by name, but not by day; a wallet or a card holder is a bag or an
+    accessory by name, but is carried in one.
+
+    >>> set_apart("Pyjama Trousers"), set_apart("Lace top")
     (frozenset({'pyjama'}), frozenset())
     """
     return _APART.intersection(_singular(word) for word in normalise(label).split(" "))

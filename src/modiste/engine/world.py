@@ -17,7 +17,7 @@ from modiste.engine.constraints import Constraints, Rows, columns_of, compile_ru
 from modiste.engine.filters import BoolArray, Column, TextColumn
 from modiste.engine.rules import Rule
 from modiste.engine.snapshot import Snapshot
-from modiste.taxonomy import normalise, worn_apart
+from modiste.taxonomy import normalise, set_apart
 from modiste.types import FloatArray, Item, OutfitPool, OutfitScorer
 
 _KEPT = 16  # compiled rules and masks of kinds remembered
@@ -101,14 +101,14 @@ class World:
         return found
 
     @cached_property
-    def worn_apart(self) -> BoolArray:
-        """(N,) swimwear, nightwear and underwear, which answer only when they are meant."""
-        return self._of_categories(lambda one: bool(worn_apart(one)))
+    def set_apart(self) -> BoolArray:
+        """(N,) swimwear, nightwear, underwear, wallets and the like, which answer only when they are meant."""
+        return self._of_categories(lambda one: bool(set_apart(one)))
 
     def apart_but_meant(self, names: Set[str]) -> BoolArray:
         """(N,) those of them whose category, or the word that makes it such, is among these names (normalised)."""
         return self._of_categories(
-            lambda one: not (worn_apart(one) and {normalise(one), *worn_apart(one)}).isdisjoint(names)
+            lambda one: not (set_apart(one) and {normalise(one), *set_apart(one)}).isdisjoint(names)
         )
 
     def _of_categories(self, chosen: Callable[[str], bool]) -> BoolArray:
