@@ -10,11 +10,11 @@ from modiste.taxonomy import (
     SLOT_OF_SUPER_CATEGORY,
     at_granularity,
     normalise,
+    set_apart,
     slot,
     super_category,
     unknown_labels,
     wearer,
-    set_apart,
 )
 
 
@@ -111,6 +111,8 @@ def test_wearers(gender: str, age: str, whom: tuple[str | None, str | None]) -> 
         ("Boxers", {"boxer"}),
         ("Night suits", {"night"}),
         ("Swimwear", {"swimwear"}),
+        ("Wallets", {"wallet"}),
+        ("Card holder", {"holder"}),
         ("Crop top", set()),
         ("Trousers", set()),
         ("", set()),

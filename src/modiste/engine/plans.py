@@ -34,8 +34,8 @@ class Wanted:
 def wanted(world: World, slot: Slot, wish: str, allowed: BoolArray, have: Sequence[Item] = ()) -> Wanted:
     """The candidates of a slot among `allowed` (N,).
 
-    What is set apart (a bikini top, pyjama trousers, a wallet) fills the place of a top, of trousers or of a bag only where slot
-    or wish name it, where something of the kind is given, or where there is nothing else.
+    What is set apart (a bikini top, pyjama trousers, a wallet) fills the place of a top, of trousers or of a bag only where
+    slot or wish name it, where something of the kind is given, or where there is nothing else.
     """
     mask = allowed
     if slot.categories:
