@@ -3,6 +3,7 @@
 python bench/looks.py mango_outfits --into FOLDER
 python bench/looks.py fashion_products --split test --into FOLDER --out docs/results/generated_looks_products_rules.json
 python bench/looks.py mango_outfits --scorer runs/outfits_seen_0 --deadline 20 --into FOLDER
+python bench/looks.py mango_outfits --real train --out docs/results/real_looks_mango.json   # of stylists' looks
 
 The catalogue goes to FOLDER/catalogue (kept, so that a second run does not encode again), a picture of each answer and
 `looks.json` with everything that was chosen to FOLDER/SCORER. `--out` holds only counts: no row and no photo of the data.
@@ -28,6 +29,7 @@ from modiste.cli.collage import write_collages
 from modiste.cli.outfit_answers import look_card
 from modiste.cli.outfit_options import Choices, Workbench, open_workbench
 from modiste.data.outfit_sources import load_outfits
+from modiste.data.outfits import OutfitData
 from modiste.data.sources import load_items
 from modiste.data.style import Facts
 from modiste.data.style.scoring import broken_rules
@@ -198,7 +200,8 @@ def main() -> None:
     parser.add_argument("--scorer", default="rules")
     parser.add_argument("--calibration", default="none")
     parser.add_argument("--rules", type=Path, default=None)
-    parser.add_argument("--into", type=Path, required=True)
+    parser.add_argument("--real", default="", help="count looks of this split of the data instead of making any")
+    parser.add_argument("--into", type=Path, default=Path("looks"))
     parser.add_argument("--model", default="", help="the encoder of the catalogue, by default the one that ships")
     parser.add_argument("--cache", type=Path, default=None, help="where a training has left the vectors of these looks")
     parser.add_argument("--name", default="", help="of the folder with the pictures; by default the scorer's")
@@ -209,6 +212,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=None)
     arguments = parser.parse_args()
 
+    if arguments.real:
+        result = real(load_outfits(arguments.data), arguments.real)
+        print(json.dumps(result, indent=1))
+        if arguments.out is not None:
+            write_atomically(arguments.out, (json.dumps(result, indent=2) + "\n").encode())
+        return
     try:
         items = list(load_outfits(arguments.data).items.values())
     except ValueError:
@@ -256,6 +265,26 @@ def main() -> None:
     print(json.dumps(result, indent=1))
     if arguments.out is not None:
         write_atomically(arguments.out, (json.dumps(result, indent=2) + "\n").encode())
+
+
+def real(data: OutfitData, split: str) -> dict[str, Any]:
+    """How often looks that people put together have what is counted, and two items for one place of the body, in percent."""
+    looks = [[data.bare[one] for one in dict.fromkeys(look.item_ids)] for look in data.looks[split] if look.label != 0]
+    twice, differently = Counter[str](), Counter[str]()
+    for look in looks:
+        kinds: dict[str, list[str]] = {}
+        for one in look:
+            kinds.setdefault(slot(one.category), []).append(normalise(one.category))
+        twice.update(place for place, found in kinds.items() if len(found) > 1)
+        differently.update(place for place, found in kinds.items() if len(set(found)) > 1)
+    tally = Counter(one for look in looks for one in defects(look, ""))
+    size = len(looks) / 100
+    return {
+        "data": data.name, "split": split, "looks": len(looks), "machine": machine(),
+        "slot_more_than_once": {name: round(count / size, 2) for name, count in sorted(twice.items())},
+        "in_several_categories": {name: round(count / size, 2) for name, count in sorted(differently.items())},
+        "defects": {name: round(count / size, 2) for name, count in sorted(tally.items())},
+    }  # fmt: skip
 
 
 def counted(asked: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -200,6 +200,43 @@ def calibration_table(rows: list[tuple[str, str, str]]) -> str:
     return "\n".join(lines)
 
 
+LOOKS = {
+    "children's with adults'": ("children's with adults'",),
+    "women's with men's": ("women's with men's",),
+    "a place dressed twice": ("two of bottom", "two of shoes", "two of one_piece", "two of hat", "dressed twice"),
+    "underwear, nightwear, swimwear": ("underwear, nightwear or swimwear",),
+    "no item of a colour that was named": ("a colour that was named is nowhere",),
+    "not for whom the words say": ("not for whom the words say",),
+}
+
+
+def looks_table(rows: list[tuple[str, str]]) -> str:
+    """(label, result) rows: what labels alone say against generated looks, counted."""
+    lines = [f"|  | looks | none of these | {' | '.join(LOOKS)} |", "|" + "---|" * (len(LOOKS) + 3)]
+    for label, name in rows:
+        parts = [load(name)[part] for part in ("sentence", "partial")]
+        cells = [str(sum(part["looks"] for part in parts)), str(sum(part["without_defect"] for part in parts))]
+        for names in LOOKS.values():
+            cells.append(str(sum(part["defects"].get(one, 0) for part in parts for one in names)))
+        lines.append(f"| {label} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def eyes_table(result: dict) -> str:
+    """What eyes found in the same looks: counts by rubric."""
+    complaints = list(dict.fromkeys(name for row in result["rows"] for name in row["complaints"]))
+    lines = [
+        f"|  | looks | wearable | answers its words | {' | '.join(complaints)} |",
+        "|" + "---|" * (len(complaints) + 4),
+    ]
+    for row in result["rows"]:
+        cells = [str(row[name]) for name in ("looks", "wearable")]
+        cells.append(f"{row['answers']} of {row['asked']}")
+        cells += [str(row["complaints"].get(name, 0)) for name in complaints]
+        lines.append(f"| {row['run']} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def seeds(name: str) -> list[dict]:
     """The results `NAME_0.json`, `NAME_1.json`... that there are."""
     return [json.loads(file.read_text(encoding="utf-8")) for file in sorted(RESULTS.glob(f"{name}_[0-9].json"))]
@@ -244,6 +281,31 @@ def blocks() -> dict[str, str]:
         ]
     )
     found["outfits-polyvore-ids"] = ids_table(load("outfits_polyvore_ids"))
+    found["calibration"] = calibration_table(
+        [
+            ("S of `outfit_transformer_small_seen`, MANGO", "calibration_mango_seen_0", "compatibility"),
+            ("... the curve over S itself", "calibration_mango_seen_0_logistic", "compatibility"),
+            ("S of `outfit_transformer_small`, MANGO", "calibration_mango_content_0", "compatibility"),
+            ("... the curve over S itself", "calibration_mango_content_0_logistic", "compatibility"),
+            ("S of `rules`, MANGO", "calibration_mango_rules", "compatibility"),
+            ("S of `rules`, atelier", "calibration_atelier_rules", "compatibility"),
+            ("match, MANGO's items", "calibration_words_mango", "match"),
+            ("match, `fashion_products` test", "calibration_words_products", "match"),
+            ("match, atelier", "calibration_atelier_rules", "match"),
+        ]
+    )
+    found["generated-looks"] = looks_table(
+        [
+            ("`fashion_products`, `rules`, words calibrated: before", "generated_looks_products_rules_before"),
+            ("... after", "generated_looks_products_rules"),
+            ("MANGO, `rules`, not calibrated: before", "generated_looks_mango_rules_before"),
+            ("MANGO, `rules`, calibrated: after", "generated_looks_mango_rules"),
+            ("MANGO, `outfit_transformer_small_seen`, not calibrated: before", "generated_looks_mango_seen_before"),
+            ("... calibrated: after", "generated_looks_mango_seen"),
+            ("atelier, `rules`, not calibrated: before", "generated_looks_atelier_rules_before"),
+        ]
+    )
+    found["generated-looks-eyes"] = eyes_table(load("generated_looks_eyes"))
     found["encoder-parts"] = parts_table(load("encoder_parts"))
     baseline, vectors = load("baseline_full"), load("mvlt_full_vectors")
     found["products-full"] = table(
@@ -280,7 +342,13 @@ def render(text: str, found: dict[str, str]) -> str:
 
 def main() -> int:
     found, stale = blocks(), []
-    for page in (ROOT / "README.md", RESULTS / "retrieval.md", RESULTS / "mvlt.md", RESULTS / "outfits.md"):
+    for page in (
+        ROOT / "README.md",
+        RESULTS / "retrieval.md",
+        RESULTS / "mvlt.md",
+        RESULTS / "outfits.md",
+        RESULTS / "generated_looks.md",
+    ):
         text = page.read_text(encoding="utf-8")
         if (fresh := render(text, found)) != text:
             stale.append(page.name)
