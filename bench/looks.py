@@ -43,6 +43,7 @@ from modiste.models.pretrained import load
 from modiste.models.stylist import item_traits
 from modiste.recipes.outfit_training import item_vectors
 from modiste.taxonomy import normalise, slot
+from modiste.taxonomy import wearer as of_whom
 from modiste.types import Embeddings, ImageLike, Item
 from report import machine
 
@@ -120,11 +121,9 @@ def indexed(items: Sequence[Item], folder: Path, model: str, cache: Path | None)
 
 
 def wearer(item: Item) -> tuple[str, str]:
-    """Sex and age of whom it is cut for, as far as its label says: "" where it does not."""
-    label = str(item.attributes.get("gender", "")).lower()
-    return {"men": "m", "boys": "m", "women": "w", "girls": "w"}.get(label, ""), {
-        "boys": "child", "girls": "child", "men": "adult", "women": "adult"
-    }.get(label, "")  # fmt: skip
+    """Sex and age of whom it is cut for, as far as label and title say: "" where they do not."""
+    sex, age = of_whom(str(item.attributes.get("gender", "")), str(item.attributes.get("age", "")), item.title)
+    return {"men": "m", "women": "w"}.get(sex or "", ""), age or ""
 
 
 def words_of(item: Item) -> str:

@@ -85,6 +85,13 @@ def test_unknown_labels_are_reported_once() -> None:
     assert unknown_labels(["Dress", "Gizmo", "Gizmo", "Widget"]) == ["Gizmo", "Widget"]
 
 
+def test_a_title_that_names_children_wins() -> None:
+    assert wearer("Men", "", "Palm Tree Kids Boys white jacket") == ("men", "child")
+    assert wearer("Women", "adult", "Girl's tee") == ("women", "child")
+    assert wearer("Women", "", "Boyfriend jeans") == ("women", "adult")
+    assert wearer("", "", "Babydoll dress") == (None, None)
+
+
 @pytest.mark.parametrize(
     ("gender", "age", "whom"),
     [

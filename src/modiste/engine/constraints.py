@@ -24,7 +24,7 @@ from modiste.engine.filters import (
     filter_mask,
 )
 from modiste.engine.rules import Rule, Rules, RulesError
-from modiste.taxonomy import at_granularity, normalise, slot, super_category, wearer
+from modiste.taxonomy import at_granularity, for_children, normalise, slot, super_category, wearer
 from modiste.types import Item
 
 Rows = NDArray[np.int64]
@@ -224,7 +224,7 @@ def _product_key(columns: Mapping[str, Column]) -> Rows:
 
 
 def _wearers(columns: Mapping[str, Column], num_rows: int) -> list[tuple[BoolArray, BoolArray]]:
-    """Who does not share a wardrobe, by the attributes `gender` and `age` (or `age_group`): sexes, and ages."""
+    """Who does not share a wardrobe, by the attributes `gender` and `age` (or `age_group`), and the title: sexes, and ages."""
 
     def texts(name: str) -> tuple[list[str], Rows]:
         found = columns.get(name)
@@ -241,7 +241,9 @@ def _wearers(columns: Mapping[str, Column], num_rows: int) -> list[tuple[BoolArr
         found: BoolArray = table[of_gender, of_age]
         return found
 
-    return [(mask(0, "women"), mask(0, "men")), (mask(1, "adult"), mask(1, "child"))]
+    titles, of_title = texts("title")
+    titled: BoolArray = np.array([for_children(title) for title in titles], dtype=bool)[of_title]
+    return [(mask(0, "women"), mask(0, "men")), (mask(1, "adult") & ~titled, mask(1, "child") | titled)]
 
 
 def _prices(name: str, columns: Mapping[str, Column]) -> NDArray[np.float64]:

@@ -312,7 +312,7 @@ def traits(item: Item, *, photo_colours: tuple[str, ...] = ()) -> Traits:
         volume = kind.volume
     metal = next((m for m in ("rose gold", "gold", "silver") if colour.lower() in _METALS[m]), None)
     jewellery = place == "jewellery"
-    gender, age = wearer(known.get("gender", ""), known.get("age") or known.get("age_group", ""))
+    gender, age = wearer(known.get("gender", ""), known.get("age") or known.get("age_group", ""), item.title)
     return Traits(
         slot=place,
         noun=(name or normalise(next((label for label in labels if label), ""))),
