@@ -228,7 +228,7 @@ _CHILDREN = re.compile(r"\b(kids?|boys?|girls?|toddlers?|baby|infants?)\b", re.I
 
 
 def for_children(title: str) -> bool:
-    """Whether a title says so: "Boy's white T-shirt". In one catalogue of 36,000 every thirteenth of these is labelled adult."""
+    """Whether a title says so: "Boy's white T-shirt". In one shop's catalogue every fifth of these is labelled for adults."""
     return _CHILDREN.search(title) is not None
 
 
