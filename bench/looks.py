@@ -218,9 +218,9 @@ def main() -> None:
             write_atomically(arguments.out, (json.dumps(result, indent=2) + "\n").encode())
         return
     try:
-        items = list(load_outfits(arguments.data).items.values())
-    except ValueError:
         items = load_items(arguments.data, arguments.split)
+    except ValueError:  # a source of looks; the atelier's would come without photos
+        items = list(load_outfits(arguments.data).items.values())
     store = indexed(items, arguments.into / "catalogue", arguments.model, arguments.cache)
     bench = open_workbench(
         Choices(

@@ -291,7 +291,7 @@ def blocks() -> dict[str, str]:
             ("S of `rules`, atelier", "calibration_atelier_rules", "compatibility"),
             ("match, MANGO's items", "calibration_words_mango", "match"),
             ("match, `fashion_products` test", "calibration_words_products", "match"),
-            ("match, atelier", "calibration_atelier_rules", "match"),
+            ("match, atelier (2,000 items)", "calibration_words_atelier", "match"),
         ]
     )
     found["generated-looks"] = looks_table(
@@ -302,7 +302,7 @@ def blocks() -> dict[str, str]:
             ("MANGO, `rules`, calibrated: after", "generated_looks_mango_rules"),
             ("MANGO, `outfit_transformer_small_seen`, not calibrated: before", "generated_looks_mango_seen_before"),
             ("... calibrated: after", "generated_looks_mango_seen"),
-            ("atelier, `rules`, not calibrated: before", "generated_looks_atelier_rules_before"),
+            ("atelier (words alone), `rules`, not calibrated: before", "generated_looks_atelier_rules_before"),
         ]
     )
     found["generated-looks-eyes"] = eyes_table(load("generated_looks_eyes"))

@@ -23,7 +23,7 @@ _PLAIN = 0.85  # share of the border that has to be alike
 _LEAST, _MOST = 0.03, 0.97  # share of the photo that may be garment
 _PALE = 2.5  # times _NEAR: a patch apart from the garment that differs less from the ground is a shadow on it
 _REACH = 0.06  # of the shorter side: how far an outline is closed to tell what it holds
-_THIN = 0.35  # share of its box under which what is left may be the mere outline of a white garment
+_THIN = 0.5  # share of its box under which what is left may be the mere outline of a white garment
 _SHADED = 3.0  # of 255: cloth differs so much more from the ground than the ground itself does
 
 
