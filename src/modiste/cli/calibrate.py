@@ -110,7 +110,7 @@ def calibrate(
             else:
                 fitted_on, checked_on = fitted_on.halves()
         inside = fitted_on.scores.min() >= 0 and fitted_on.scores.max() <= 1
-        chosen = cast("Method", method or ("log-odds" if inside else "logistic"))
+        chosen = method or ("log-odds" if inside else "logistic")
         curve, of_looks = _fit(
             "compatibility", fitted_on, checked_on, fitted_on.scores, checked_on.scores, chosen, seed
         )
