@@ -121,7 +121,7 @@ def test_sources_that_are_none(shop: Path, tmp_path: Path, monkeypatch: pytest.M
         ("polyvore_ids", "MODISTE_DATA"),
         ("mango_outfits", "MODISTE_DATA"),
         ("polyvore_t", "MODISTE_DATA"),
-        ("atelier", "write atelier:N or atelier:N:SEED"),
+        ("atelier", "write atelier:N, atelier:N:SEED or atelier:N:SEED:LOOKS"),
         ("atelier:0", "write atelier:N"),
         ("atelier:10:x", "write atelier:N"),
         ("atelier:10:0:", "write atelier:N"),

@@ -36,8 +36,8 @@ def load_outfits(source: str | Path, *, report: FeedReport | None = None) -> Out
         - `polyvore:FOLDER`, `polyvore:FOLDER:disjoint`: Polyvore Outfits in its official layout;
         - `polyvore_ids`, `polyvore_ids:disjoint`: the same without photos and words, found as `mango_outfits` is;
         - `polyvore_t`: looks whose items are names, found in the same way;
-        - `atelier:N`, `atelier:N:SEED`, `atelier:N:SEED:LOOKS`: looks of N items of the generated world, 2 N of them by default;
-          whatever their number, the items are the same and are divided in the same way;
+        - `atelier:N`, `atelier:N:SEED`, `atelier:N:SEED:LOOKS`: looks of N items of the generated world, by default
+          2 N; whatever their number, the items are the same and are divided in the same way;
         - a folder with one table of items in any format that `modiste.data.feed` reads, and `outfits.jsonl`, or
           `outfits_train.jsonl` and so on: see `outfit_table.py`. When no look of `outfits.jsonl` names a split, a hash of its
           group, or else of its id, decides (80/10/10).
