@@ -44,6 +44,7 @@ async function arrive(app) {
   if (said.q || said.filters.length) app.find.set({ q: said.q, choices: choicesOf(said.filters), photo: null, like: null });
   app.go(said.view);
   if (!said.slots.length && !said.text) return;
+  /** @type {string[]} */
   const gone = [];
   const slots = await Promise.all(
     said.slots.map(async ({ kind, locked, id, wish }) => {

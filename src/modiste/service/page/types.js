@@ -8,7 +8,7 @@
  * @typedef {{data: string, url: string, name: string}} OwnPhoto   base64 JPEG, and an address for <img>
  *
  * @typedef {{id: string, contribution: number}} ItemTerm
- * @typedef {{ids: [string, string], compatibility: number, reasons?: string[]}} PairTerm
+ * @typedef {{ids: [string, string], term: number, reasons?: string[]}} PairTerm
  * @typedef {{remove: string, add: Item, before: number, after: number}} BestSwap
  * @typedef {{score: number, base?: number, items: ItemTerm[], pairs: PairTerm[], swap: BestSwap|null}} Explanation
  * @typedef {{score: number, compatibility: number, match: number|null, percentile: number|null, valid: boolean,

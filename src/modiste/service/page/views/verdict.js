@@ -83,12 +83,12 @@ function explanation(app, found, named) {
     .sort((one, other) => other.contribution - one.contribution)
     .map((one) => h("li", {}, h("span", { class: "term-name" }, title(one.id)), bar(one.contribution / most), h("span", { class: "term" }, signed(one.contribution))));
   const pairs = [...found.pairs]
-    .sort((one, other) => Math.abs(other.compatibility) - Math.abs(one.compatibility))
+    .sort((one, other) => Math.abs(other.term) - Math.abs(one.term))
     .map((pair) =>
       h(
         "li",
-        { class: pair.compatibility < -WORTH ? "hurts" : "helps" },
-        h("span", { class: "term" }, signed(pair.compatibility)),
+        { class: pair.term < -WORTH ? "hurts" : "helps" },
+        h("span", { class: "term" }, signed(pair.term)),
         h("div", {}, h("strong", {}, pair.ids.map(title).join(" + ")), ...(pair.reasons ?? []).map((reason) => h("span", { class: "reason" }, plain(reason)))),
       ),
     );
