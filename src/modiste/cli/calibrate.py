@@ -63,6 +63,7 @@ def calibrate(
     from modiste.engine.calibration import METHODS, Calibration, reference_quantiles
     from modiste.engine.catalogue import Catalogue
     from modiste.evaluation.calibration_data import judged_looks, judged_wishes
+    from modiste.service.workbench import CALIBRATION_FILE, load_encoder
 
     if negatives not in _NEGATIVES:
         raise ValueError(f"--negatives must be one of {', '.join(_NEGATIVES)}, not {negatives!r}")
@@ -74,7 +75,7 @@ def calibrate(
     with errors.status(f"reading {data}"):
         looks = load_outfits(data)
     if words or named.name == "mean-cosine":
-        encoder = encoder or common.load_encoder(store, choices)
+        encoder = encoder or load_encoder(store, choices)
 
     def judged(part: str) -> Scored:
         asked = sum(
@@ -113,7 +114,7 @@ def calibrate(
             errors.print(f"{catalogue} names no two colours: how well words match stays uncalibrated")
     right = fitted_on.scores[fitted_on.labels == 1]
     made = Calibration(curve, match, reference_quantiles(right), threshold, named.id, str(store.encoder_id))
-    target = made.save(out or store.folder / common.CALIBRATION_FILE)
+    target = made.save(out or store.folder / CALIBRATION_FILE)
     if html is not None:
         values = [_chart(name, one) for name, one in measured.items()]
         write_page(html, "calibration.html", title="Calibration", note=f"{named}, {data}", curves=values)

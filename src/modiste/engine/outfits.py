@@ -11,6 +11,7 @@ taken as its snapshot holds it: nothing is encoded again, no picture is in memor
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,13 +26,14 @@ from modiste.engine.conflicts import NoFeasibleOutfit, TooHard, find_outfit, min
 from modiste.engine.constraints import Rows, is_kind
 from modiste.engine.explain import BestSwap, Explanation, explain
 from modiste.engine.filters import filter_mask
+from modiste.engine.look_index import LookIndex
 from modiste.engine.objective import NEUTRAL, Objective, Values
 from modiste.engine.plans import Known, Retrieve, Wanted, make_plan, narrowed, shortlist, wanted, with_similarity
 from modiste.engine.problem import Problem
 from modiste.engine.rules import Rule, Rules
 from modiste.engine.shortlist import Places, top
 from modiste.engine.snapshot import Snapshot
-from modiste.engine.solve import Apart, Effort, Solution, Solved, cosine, solve
+from modiste.engine.solve import Apart, Effort, Solution, Solved, solve
 from modiste.engine.world import World
 from modiste.taxonomy import UNKNOWN
 from modiste.taxonomy import slot as slot_of
@@ -79,6 +81,13 @@ class OutfitEngine:
         self._world: World | None = None
         self._version: int | None = None
         self._lock = threading.Lock()
+
+    def with_rules(self, rules: Rules) -> OutfitEngine:
+        """The same engine under other rules; what was made of the catalogue is shared."""
+        self._latest()
+        other = copy.copy(self)
+        other.rules = rules
+        return other
 
     # -- items --------------------------------------------------------------------------------------------------------
 
@@ -591,23 +600,22 @@ class OutfitEngine:
                 )
         return best
 
+    def mean_vector(self, outfit: Sequence[str | Item]) -> FloatArray:
+        """(D,) the mean of an outfit's item vectors. Raises as `score`."""
+        items = self._items(outfit)
+        if not items:
+            raise ValueError("there is nothing to compare: give at least one item")
+        world, rows = self._place(items)
+        return np.asarray(world.vectors[rows].mean(axis=0, dtype=np.float64), dtype=np.float32)
+
     def similar_looks(
         self, outfit: Sequence[str | Item], looks: Sequence[Sequence[str]], n: int = 5
     ) -> tuple[SimilarLook, ...]:
         """The n of `looks` (ids) that are most like an outfit by S_O, the cosine of mean item vectors, centred; best first."""
-        world, snapshot = self._latest()
-        own, rows = self._place(self._items(outfit))
-        mine = own.vectors[rows].astype(np.float64).mean(axis=0) - world.centre
-        means = (
-            np.stack(
-                [world.vectors[[snapshot.row(one) for one in look]].astype(np.float64).mean(axis=0) for look in looks]
-            )
-            if looks
-            else np.zeros((0, world.vectors.shape[1]))
-        )
-        similarity = cosine(means - world.centre, mine[None]) if len(means) else np.zeros(0)
-        order = sorted(range(len(looks)), key=lambda at: (-similarity[at], tuple(looks[at])))[:n]
-        return tuple(SimilarLook(tuple(looks[at]), float(similarity[at])) for at in order)
+        ordered = sorted(tuple(look) for look in looks)  # of equal similarities the smaller look comes first
+        index = LookIndex(self._latest()[1], ordered)
+        rows, similarity = index.nearest(self.mean_vector(outfit)[None], n)
+        return tuple(SimilarLook(ordered[row], float(one)) for row, one in zip(rows.tolist(), similarity, strict=True))
 
 
 def _without_given(shape: Sequence[str], have: Sequence[Item]) -> tuple[str, ...]:
