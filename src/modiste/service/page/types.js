@@ -12,7 +12,7 @@
  * @typedef {{remove: string, add: Item, before: number, after: number}} BestSwap
  * @typedef {{score: number, base?: number, items: ItemTerm[], pairs: PairTerm[], swap: BestSwap|null}} Explanation
  * @typedef {{score: number, compatibility: number, match: number|null, percentile: number|null, valid: boolean,
- *   problems: string[], items: Item[]}} Verdict
+ *   problems: string[], notes?: string[], items: Item[]}} Verdict
  *
  * @typedef {{id: string, slot: string, wish: string, match: number|null}} Chosen
  * @typedef {{items: Item[], chosen: Chosen[], score: number, compatibility: number, percentile: number|null,

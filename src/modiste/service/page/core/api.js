@@ -51,10 +51,6 @@ async function send(path, options = {}) {
 async function problemOf(response) {
   const told = await response.json().catch(() => ({}));
   let detail = told.detail || told.title || `The server answered ${response.status}.`;
-  if (Array.isArray(told.errors)) {
-    const said = told.errors.map((/** @type {any} */ one) => one.detail ?? one.msg ?? one.message).filter(Boolean);
-    if (said.length) detail += ` ${said.join("; ")}`;
-  }
   const wait = response.headers.get("retry-after");
   if (response.status === 429 && wait) detail += ` Try again in ${wait} s.`;
   return new Problem(response.status, told.title ?? "", detail, response.headers.get("x-request-id") ?? "");

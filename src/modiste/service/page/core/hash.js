@@ -1,9 +1,10 @@
 /**
  * The address after "#": the search and the board, so that a look can be sent as a link. Own photos never get into it.
  *
- *     #view=find&q=linen&f=colour%3D"red"&s=shoes~1~sku-7~white&t=office&a=0.5
+ *     #q=linen&f=colour%3D%22red%22&s=shoes*1*sku-7*white+sneakers&t=office&a=0.7
  *
- * s: one slot as kind ~ locked ~ id ~ wish, each part percent-encoded; t: what the look is for; a: alpha.
+ * s: one slot as kind * locked * id * wish, where "*" and "%" inside a part are percent-encoded; t: what the look is for;
+ * a: alpha; q and f: what is searched for and the filters; view: the room.
  */
 
 /** @typedef {{kind: string, locked: boolean, id: string, wish: string}} SharedSlot */
@@ -11,23 +12,16 @@
 
 const MOST_SLOTS = 12;
 const MOST_LETTERS = 500;
-const part = (/** @type {string} */ text) => encodeURIComponent(text).replaceAll("~", "%7E");
+const part = (/** @type {string} */ text) => text.replaceAll("%", "%25").replaceAll("*", "%2A");
 
-/** @param {string} text */
-function unpart(text) {
-  try {
-    return decodeURIComponent(text).slice(0, MOST_LETTERS);
-  } catch {
-    return "";
-  }
-}
+const unpart = (/** @type {string} */ text) => text.replaceAll("%2A", "*").replaceAll("%25", "%").slice(0, MOST_LETTERS);
 
 /** @param {import("../types.js").Board} board @returns {[string, string][]} */
 function ofBoard(board) {
   /** @type {[string, string][]} */
   const found = board.slots.map((slot) => {
     const id = slot.item && !slot.item.own ? slot.item.id : "";
-    return ["s", [part(slot.kind), slot.locked && id ? "1" : "0", part(id), part(slot.wish)].join("~")];
+    return ["s", [part(slot.kind), slot.locked && id ? "1" : "0", part(id), part(slot.wish)].join("*")];
   });
   if (board.text) found.push(["t", board.text]);
   if (board.alpha !== 0.5) found.push(["a", String(board.alpha)]);
@@ -53,7 +47,7 @@ export const link = (board) =>
 export function read(hash) {
   const query = new URLSearchParams(hash.replace(/^#/, ""));
   const slots = query.getAll("s").slice(0, MOST_SLOTS).map((text) => {
-    const [kind = "", locked = "", id = "", wish = ""] = text.split("~");
+    const [kind = "", locked = "", id = "", wish = ""] = text.split("*");
     return { kind: unpart(kind), locked: locked === "1", id: unpart(id), wish: unpart(wish) };
   });
   const alpha = Number(query.get("a") ?? 0.5);

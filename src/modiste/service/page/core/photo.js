@@ -49,6 +49,25 @@ export function photoPath(item, small = false) {
 }
 
 /**
+ * Fit a photo as its kind asks: where its edge is one plain colour the whole thing is shown and its tile takes that colour,
+ * so that nothing is cut off and no border shows; a scene covers the tile.
+ * @param {HTMLImageElement} image
+ */
+function settle(image) {
+  const side = 16;
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = side;
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
+  context.drawImage(image, 0, 0, side, side);
+  const { data } = context.getImageData(0, 0, side, side);
+  const corners = [0, side - 1, side * (side - 1), side * side - 1].map((at) => [...data.slice(4 * at, 4 * at + 3)]);
+  const spread = Math.max(...[0, 1, 2].map((part) => Math.max(...corners.map((one) => one[part])) - Math.min(...corners.map((one) => one[part]))));
+  if (spread > 12) return;
+  image.classList.add("plain");
+  image.style.backgroundColor = `rgb(${corners[0].join(" ")})`;
+}
+
+/**
  * An <img> of an item. Where the server wants a key the photo is fetched with it, since <img> sends none.
  * @param {import("../types.js").Item} item
  * @param {{small?: boolean, alt?: string}} [how]
@@ -59,6 +78,7 @@ export function photoOf(item, { small = false, alt = "" } = {}) {
   image.decoding = "async";
   image.draggable = false;
   const path = photoPath(item, small);
+  image.addEventListener("load", () => settle(image));
   image.addEventListener("error", () => image.classList.add("missing"));
   if (item.photo) image.src = item.photo.url;
   else if (!path) image.classList.add("missing");

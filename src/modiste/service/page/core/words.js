@@ -32,8 +32,9 @@ export const betterThan = (percentile) =>
 
 /** Where a score comes from. @param {import("../types.js").Scorer} scorer @param {boolean} calibrated */
 export function judgedBy(scorer, calibrated) {
-  const who = scorer.label || scorer.name;
-  return `Judged by ${who}. ${calibrated ? "A calibrated probability." : "Scores rank looks; they are no probabilities."}`;
+  const label = scorer.label || `scored by ${scorer.name}`;
+  const meaning = calibrated ? "" : " Scores rank looks; they are no probabilities.";
+  return `${label[0].toUpperCase()}${label.slice(1)}.${meaning}`;
 }
 
 /** What the two ends of the slider stand for. @param {number} alpha */

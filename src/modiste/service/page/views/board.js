@@ -1,7 +1,7 @@
 /** The outfit board: what one wears, slot by slot, and everything that can be asked about it. */
 
 import { post } from "../core/api.js";
-import { emptyBoard, ORDER, references, wearing, withSlot, worn } from "../core/board.js";
+import { emptyBoard, ORDER, references, wearing, withSlot } from "../core/board.js";
 import { fill, h, icon, iconButton } from "../core/dom.js";
 import { expressions } from "../core/filters.js";
 import { arrowKeys } from "../core/keys.js";
@@ -25,14 +25,11 @@ export function mountBoard(app, root) {
   const undo = iconButton("undo", "Undo", app.undo);
   const redo = iconButton("redo", "Do again", app.redo);
   const ways = h("div", { class: "ways" });
+  const verdict = mountVerdict(app);
   root.append(
     h("div", { class: "board-head" }, h("h2", {}, "The board"), undo, redo, ...mountActions(app)),
-    occasion(app),
-    grid,
-    adder(app),
-    questions(app, ways),
-    ways,
-    mountVerdict(app),
+    h("div", { class: "board-body" }, occasion(app), grid, adder(app), ways, verdict.why),
+    h("div", { class: "board-bar" }, verdict.score, questions(app, ways)),
   );
 
   app.board.subscribe((board) => {
@@ -134,8 +131,9 @@ function adder(app) {
 /** Complete, and find anew what is not locked. @param {import("../app.js").App} app @param {HTMLElement} ways */
 function questions(app, ways) {
   const complete = h("button", { type: "button", class: "button", onclick: () => ask(false) }, icon("hanger"), h("span", {}, "Complete the look"));
-  const anew = h("button", { type: "button", class: "button quiet-button", title: "Keeps what is locked and finds the rest anew", onclick: () => ask(true) }, "Keep the locked, find the rest anew"); // prettier-ignore
-  const asked = h("label", { class: "check within" }, h("input", { type: "checkbox", id: "within" }), "Only what passes the filters chosen in Find");
+  const anew = h("button", { type: "button", class: "button", title: "Keeps what is locked and finds the rest anew", onclick: () => ask(true) }, "Find the rest anew");
+  const hint = h("p", { class: "quiet" });
+  const asked = h("label", { class: "check within" }, h("input", { type: "checkbox", id: "within" }), "within the filters of Find");
 
   /** @param {boolean} again */
   async function ask(again) {
@@ -200,11 +198,13 @@ function questions(app, ways) {
     if (yes) fill(ways, h("p", { class: "quiet" }, "Trying things on…"));
   }
 
-  app.board.subscribe((board) => {
-    const locked = board.slots.some((slot) => slot.locked);
-    anew.hidden = !locked;
-    complete.classList.toggle("quiet-button", worn(board).length === board.slots.length);
+  app.board.subscribe(({ slots }) => {
+    const open = slots.some((slot) => !slot.item);
+    complete.hidden = !open;
+    anew.hidden = open || !slots.some((slot) => slot.locked) || slots.every((slot) => slot.locked);
+    hint.hidden = open || !anew.hidden || !slots.length;
+    hint.textContent = slots.every((slot) => slot.locked) ? "All locked." : "Lock what stays, and the rest is found anew.";
   });
   app.find.subscribe(({ choices }) => (asked.hidden = !choices.length));
-  return h("div", { class: "questions" }, complete, anew, asked);
+  return h("div", { class: "questions" }, complete, anew, hint, asked);
 }

@@ -16,6 +16,7 @@ export function showItem(app, item) {
   document.querySelector("dialog.detail")?.remove(); // an item opened from another's similar ones takes its place
   const stop = new AbortController();
   const about = h("div", { class: "about" });
+  const tags = h("div", {});
   const rows = h("div", { class: "rows" });
   const words = h("input", { type: "text", id: "but", placeholder: "in red, with long sleeves…", autocomplete: "off", maxlength: app.catalogue.limits?.max_wish ?? 500 });
   const box = dialog(
@@ -24,7 +25,7 @@ export function showItem(app, item) {
     h(
       "div",
       { class: "sheet" },
-      h("div", { class: "photo big" }, photoOf(item, { alt: `Photo of ${title}` })),
+      h("div", { class: "facts" }, h("div", { class: "photo big" }, photoOf(item, { alt: `Photo of ${title}` })), tags),
       h(
         "div",
         { class: "facts" },
@@ -51,7 +52,7 @@ export function showItem(app, item) {
     rows,
   );
   box.addEventListener("close", () => stop.abort());
-  if (!item.own) more(app, item, about, rows, stop.signal);
+  if (!item.own) more(app, item, about, tags, rows, stop.signal);
 }
 
 /** What takes a question: it comes in as it is answered. */
@@ -59,14 +60,14 @@ async function more(
   /** @type {import("../app.js").App} */ app,
   /** @type {import("../types.js").Item} */ item,
   /** @type {HTMLElement} */ about,
+  /** @type {HTMLElement} */ tags,
   /** @type {HTMLElement} */ rows,
   /** @type {AbortSignal} */ signal,
 ) {
   const attributes = h("div", {});
-  const tags = h("div", {});
   const similar = h("div", {});
   const siblings = h("div", {});
-  fill(about, attributes, tags);
+  fill(about, attributes);
   fill(rows, siblings, similar);
   fill(attributes, attributeList(item));
   const whole = get(itemPath(item.id), signal).then((found) => {

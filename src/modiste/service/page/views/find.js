@@ -37,8 +37,9 @@ export function mountFind(app, main) {
       shown = 0;
       show(page);
       const { q, photo, like } = app.find.get();
-      const what = q || photo || like ? counted(page.total, "match", "matches") : counted(page.total, "item");
-      fill(line, what, page.seconds ? h("span", { class: "quiet" }, ` in ${Math.max(1, Math.round(page.seconds * 1000))} ms`) : "");
+      const items = counted(page.total, "item");
+      const time = page.seconds ? h("span", { class: "quiet" }, ` · ${Math.max(1, Math.round(page.seconds * 1000))} ms`) : "";
+      fill(line, q || photo || like ? `Best matches first, of ${items}` : items, time);
       if (!page.items.length) nothing(app, foot);
     } catch (error) {
       if (/** @type {Error} */ (error).name === "AbortError") throw error;

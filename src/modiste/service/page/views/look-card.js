@@ -44,7 +44,7 @@ export function lookCard(app, look, { heading, take, locked, onlock }) {
       "ul",
       { class: "look-items", role: "list" },
       ...items.map((item, at) =>
-        h("li", {}, h("span", { class: "kind" }, kindName(item.slot)), h("span", {}, item.title || item.id, matches.get(item.id) == null ? "" : h("span", { class: "quiet" }, ` match ${score(Number(matches.get(item.id)))}`)), locks[at]),
+        h("li", {}, h("span", { class: "kind" }, kindName(item.slot)), h("span", {}, item.title || item.id, matches.get(item.id) == null ? "" : h("span", { class: "quiet match" }, `match ${score(Number(matches.get(item.id)))}`)), locks[at]),
       ),
     ),
     h("div", { class: "row" }, h("button", { type: "button", class: "button", onclick: take }, "Take to the board"), likeButton(items)),

@@ -18,7 +18,7 @@ export function mountLooks(app, main) {
   /** Items that stay when looks are made anew. @type {Map<string, import("../types.js").Item>} */
   const locked = new Map();
   const words = h("input", { id: "sentence", type: "text", class: "search-words", placeholder: "Wedding guest in summer, pastel…", "aria-label": "Describe a look in a sentence", autocomplete: "off", maxlength: app.catalogue.limits?.max_wish ?? 500 });
-  const size = h("select", { id: "size", "aria-label": "How many items" }, ...["any", 2, 3, 4, 5, 6].map((value) => h("option", { value: value === "any" ? "" : value }, value === "any" ? "Any number of items" : `${value} items`)));
+  const size = h("select", { id: "size", "aria-label": "How many items" }, ...["any", 2, 3, 4, 5, 6].map((value) => h("option", { value: value === "any" ? "" : value, selected: value === 4 }, value === "any" ? "Any number of items" : `${value} items`)));
   const slider = alphaSlider("looks-alpha", (value) => (alpha = value));
   slider.show(alpha);
   const go = h("button", { type: "submit", class: "button" }, "Make three looks");

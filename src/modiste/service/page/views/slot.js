@@ -10,6 +10,8 @@ import { lock as lockSlot, takeOff } from "./slot-actions.js";
 import { showSwaps } from "./swaps.js";
 
 const SLOT = "application/x-modiste-slot";
+/** @type {Record<string, string>} */
+const WISHES = { top: "silk", bottom: "wide", outerwear: "short", shoes: "white", bag: "small", one_piece: "floral", hat: "straw", jewellery: "gold" };
 let photos = 0;
 
 /** @param {import("../app.js").App} app @param {string} key */
@@ -101,7 +103,7 @@ export function createSlot(app, key) {
       element.classList.toggle("filled", !!slot.item);
       element.classList.toggle("locked", slot.locked);
       kind.textContent = name;
-      title.textContent = slot.item ? slot.item.title || slot.item.id : "Drop one here, or find one";
+      title.textContent = slot.item ? slot.item.title || slot.item.id : "Find one";
       main.setAttribute("aria-label", slot.item ? `${name}: ${slot.item.title || slot.item.id}${slot.locked ? ", locked" : ""}` : `${name}: empty. Find one`);
       fill(lock, icon(slot.locked ? "lock" : "unlock"));
       label(lock, slot.locked ? `Unlock the ${name.toLowerCase()}` : `Lock the ${name.toLowerCase()}`);
@@ -115,7 +117,7 @@ export function createSlot(app, key) {
       if (tools.children.length !== wanted.length) fill(tools, ...wanted);
       if (wish.value !== slot.wish) wish.value = slot.wish;
       setAttribute(wish, "aria-label", `Wish for the ${name.toLowerCase()}, in words`);
-      setAttribute(wish, "placeholder", slot.item ? "swap: a wish in words" : "a wish: white leather…");
+      setAttribute(wish, "placeholder", `wish: ${WISHES[slot.kind] ?? "plain"}…`);
       match.textContent = slot.match === null ? "" : `match ${score(slot.match)}`;
     },
   };

@@ -12,31 +12,36 @@ const SETTLE = 300; // ms after a change before the score is asked for
 const WORTH = 0.005; // a smaller gain is not worth a word
 const PAIRS = 6;
 
-/** @param {import("../app.js").App} app */
+/**
+ * @param {import("../app.js").App} app
+ * @returns {{score: HTMLElement, why: HTMLElement}} the number, always in sight, and what it is made of
+ */
 export function mountVerdict(app) {
-  const total = h("div", { class: "total", role: "status" });
-  const why = h("div", { class: "why" });
-  const element = h("section", { class: "verdict", "aria-label": "Score" }, total, why);
+  const number = h("div", { class: "total", role: "status", "aria-label": "Score" });
+  const told = h("div", { class: "told" });
+  const terms = h("div", {});
+  const why = h("section", { class: "verdict", "aria-label": "Why this score" }, told, terms);
 
   const ask = latest(SETTLE, async (signal) => {
     const board = app.board.get();
-    const items = worn(board);
-    const { refs, named } = references(items);
-    element.setAttribute("aria-busy", "true");
+    const { refs, named } = references(worn(board));
+    why.setAttribute("aria-busy", "true");
     try {
       const question = { items: refs, text: board.text };
       /** @type {import("../types.js").Verdict} */
       const verdict = await post("/score", question, signal);
-      fill(total, ...summary(app, verdict));
+      fill(number, ...big(verdict));
+      fill(told, ...words(app, verdict));
       /** @type {import("../types.js").Explanation} */
       const found = await post("/explain", question, signal);
-      fill(why, ...explanation(app, found, named));
+      fill(terms, ...explanation(app, found, named));
     } catch (error) {
       if (/** @type {Error} */ (error).name === "AbortError") throw error;
-      fill(total, h("p", { class: "problem" }, /** @type {Error} */ (error).message));
-      fill(why);
+      fill(number);
+      fill(terms);
+      fill(told, h("p", { class: "problem" }, /** @type {Error} */ (error).message));
     } finally {
-      if (!signal.aborted) element.removeAttribute("aria-busy");
+      if (!signal.aborted) why.removeAttribute("aria-busy");
     }
   });
 
@@ -46,28 +51,35 @@ export function mountVerdict(app) {
     const question = JSON.stringify([items.map((item) => item.id), board.text]);
     if (question === asked) return; // a lock or a wish changes no score
     asked = question;
-    if (items.length < 2) {
-      ask.cancel();
-      element.removeAttribute("aria-busy");
-      fill(total, h("p", { class: "quiet" }, items.length ? "Add a second item to see whether the two go together." : "Drag items here, press + on them, or start from a sentence in Looks."));
-      fill(why);
-    } else ask();
+    if (items.length > 1) return ask();
+    ask.cancel();
+    why.removeAttribute("aria-busy");
+    const start = "Drag items here, press + on them, or start from a sentence in Looks.";
+    fill(number);
+    fill(terms);
+    fill(told, h("p", { class: "quiet" }, items.length ? "Add a second item to see whether the two go together." : start));
+    return undefined;
   });
-  return element;
+  return { score: number, why };
+}
+
+/** @param {import("../types.js").Verdict} verdict */
+function big(verdict) {
+  const meter = h("span", { class: "meter", "aria-hidden": "true" }, h("span", {}));
+  const filled = /** @type {HTMLElement} */ (meter.firstChild);
+  filled.style.setProperty("inline-size", `${Math.round(100 * Math.min(1, Math.max(0, verdict.score)))}%`);
+  return [h("span", { class: "unseen" }, "Score "), h("span", { class: "score" }, score(verdict.score)), meter];
 }
 
 /** @param {import("../app.js").App} app @param {import("../types.js").Verdict} verdict */
-function summary(app, verdict) {
+function words(app, verdict) {
   const { scorer, calibrated } = app.catalogue;
-  const meter = h("div", { class: "meter", "aria-hidden": "true" }, h("span", {}));
-  /** @type {HTMLElement} */ (meter.firstChild).style.setProperty("inline-size", `${Math.round(100 * Math.min(1, Math.max(0, verdict.score)))}%`);
-  const parts = verdict.match === null ? "" : `Goes together ${score(verdict.compatibility)}, matches the words ${score(verdict.match)}.`;
+  const { match, compatibility, percentile, problems, notes } = verdict;
   return [
-    h("p", { class: "score-line" }, h("span", { class: "score" }, score(verdict.score)), h("span", { class: "quiet" }, "of 1")),
-    meter,
-    parts ? h("p", {}, parts) : "",
-    betterThan(verdict.percentile) ? h("p", {}, betterThan(verdict.percentile)) : "",
-    ...verdict.problems.map((problem) => h("p", { class: "problem" }, `Not an outfit: ${problem}`)),
+    match === null ? "" : h("p", {}, `Goes together ${score(compatibility)}, matches the words ${score(match)}.`),
+    percentile === null ? "" : h("p", {}, betterThan(percentile)),
+    ...problems.map((problem) => h("p", { class: "problem" }, `Not an outfit: ${problem}`)),
+    ...(notes ?? []).map((note) => h("p", { class: "notice" }, note)),
     h("p", { class: "quiet" }, judgedBy(scorer, calibrated)),
   ];
 }
@@ -89,7 +101,7 @@ function explanation(app, found, named) {
         "li",
         { class: pair.term < -WORTH ? "hurts" : "helps" },
         h("span", { class: "term" }, signed(pair.term)),
-        h("div", {}, h("strong", {}, pair.ids.map(title).join(" + ")), ...(pair.reasons ?? []).map((reason) => h("span", { class: "reason" }, plain(reason)))),
+        h("div", {}, h("strong", {}, pair.ids.map(title).join(" + ")), h("span", { class: "reason" }, (pair.reasons ?? []).map(plain).join("; "))),
       ),
     );
   const rest = pairs.splice(PAIRS);
@@ -103,11 +115,8 @@ function explanation(app, found, named) {
   ];
 }
 
-/** A reason without its number: "harmony +0.9: both navy" → "Both navy". @param {string} reason */
-function plain(reason) {
-  const words = reason.replace(/^\w+ [+-]?[\d.]+: /, "");
-  return words.charAt(0).toUpperCase() + words.slice(1);
-}
+/** A reason without its number: "harmony +0.9: both navy" → "both navy". @param {string} reason */
+const plain = (reason) => reason.replace(/^\w+ [+-]?[\d.]+: /, "");
 
 /** A bar that grows to the right for what helps, to the left for what hurts. @param {number} share in [-1, 1] */
 function bar(share) {
