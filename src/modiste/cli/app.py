@@ -17,6 +17,7 @@ from modiste.cli.explain import explain
 from modiste.cli.generate import generate
 from modiste.cli.imagine import imagine
 from modiste.cli.index import index
+from modiste.cli.keys import keys
 from modiste.cli.models import models
 from modiste.cli.score import score
 from modiste.cli.search import search
@@ -51,6 +52,7 @@ COMMANDS = (
 )
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(keys, name="keys")
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -114,6 +114,17 @@ class OutfitEngine:
                 self._world, self._version = World.of_snapshot(snapshot, self.scorer), snapshot.version
             return self._world, snapshot
 
+    def prepared(self, snapshot: Snapshot) -> World:
+        """What outfits of a version need, made ready while another version is still served; see `adopt`."""
+        world = World.of_snapshot(snapshot, self.scorer)
+        _ = world.pool, world.centre
+        return world
+
+    def adopt(self, world: World, snapshot: Snapshot) -> None:
+        """Use a prepared world from now on; the catalogue has to serve that version."""
+        with self._lock:
+            self._world, self._version = world, snapshot.version
+
     def _encode(self, items: Sequence[Item]) -> FloatArray:
         if self.encoder is None:
             raise ValueError(f"item {items[0].id!r} is not in the catalogue; an encoder is needed to look at it")

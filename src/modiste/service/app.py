@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,36 +13,63 @@ from fastapi.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from modiste import __version__
+from modiste.service.access import Access
 from modiste.service.guard import Guard
+from modiste.service.job_runner import JobRunner
+from modiste.service.jobs import JobStore
+from modiste.service.keys import KeyRing
 from modiste.service.problems import handle_problems
-from modiste.service.routes import health, items, outfits, search, tag
+from modiste.service.quota import Usage
+from modiste.service.routes import health, items, jobs, outfits, search, tag
 from modiste.service.settings import Settings
 from modiste.service.shop import Shop
 
+log = logging.getLogger("modiste.service")
 PAGE = Path(__file__).parent / "page"
 DESCRIPTION = """Search a fashion catalogue by words and photos, tell what a garment is, put outfits together.
 
 `/v1` is stable: fields may be added, none is renamed or removed. Errors are RFC 9457 problem documents."""
 
 
-def create_app(settings: Settings, shop: Shop | None = None) -> FastAPI:
+def create_app(settings: Settings, shop: Shop | None = None, keys: KeyRing | None = None) -> FastAPI:
     """The application of one worker; it opens the shop when it starts, unless one is given."""
+    keys = keys or KeyRing(settings.key_file, workers=settings.workers)
+    usage = Usage(settings.key_file.with_suffix(".usage.sqlite3"))
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.shop = shop or Shop(settings)
+        app.state.shop = shop or await asyncio.to_thread(Shop, settings, keys)
+        await asyncio.to_thread(usage.flush)
+        flushing = asyncio.create_task(_flush_now_and_then(usage))
+        runner = JobRunner(settings, app.state.jobs)
+        runner.start()
         yield
-        app.state.shop.close()
+        flushing.cancel()
+        await asyncio.to_thread(runner.stop)
+        await asyncio.to_thread(usage.flush)
+        if shop is None:
+            await asyncio.to_thread(app.state.shop.close)
 
     app = FastAPI(
         title="Modiste", version=__version__, description=DESCRIPTION, docs_url=None, redoc_url=None, lifespan=lifespan,
     )  # fmt: skip
+    app.state.keys, app.state.usage, app.state.stopping = keys, usage, False
+    app.state.jobs = JobStore(settings.catalogue / "jobs")
     handle_problems(app)
-    for part in (search, items, tag, outfits, health):
+    for part in (search, items, tag, outfits, jobs, health):
         app.include_router(part.router)
     _serve_page(app)
-    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Guard, access=Access(settings, keys, usage))
     return app
+
+
+async def _flush_now_and_then(usage: Usage) -> None:
+    while True:
+        await asyncio.sleep(1)
+        try:
+            await asyncio.to_thread(usage.flush)
+        except Exception:  # counting must not end because a disk was full for a moment
+            log.exception("the usage of keys could not be written")
 
 
 def _serve_page(app: FastAPI) -> None:

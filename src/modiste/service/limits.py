@@ -48,7 +48,8 @@ DRAIN_SECONDS = 30  # for requests in progress when the service is asked to stop
 
 # -- how many at once (of a worker) ------------------------------------------------------------------------------------
 
-MAX_CONNECTIONS = 512
+MAX_CONNECTIONS = 1_024
+MAX_IN_FLIGHT = 512  # requests inside; beyond these 429
 ENCODE_BATCH = 32  # queries encoded together
 SEARCH_BATCH = 32  # queries searched together
 MAX_WAITING_QUERIES = 256  # beyond these a search is answered with 429

@@ -380,3 +380,62 @@ class ProblemOut(BaseModel):
     detail: str
     errors: list[dict[str, Any]] | None = None
     request_id: str
+
+
+JobId = Annotated[str, Field(min_length=1, max_length=64, examples=["1790000000000-0123456789ab"])]
+
+
+class JobOptionsOut(BaseModel):
+    name: str
+    dialect: str
+    mapping: dict[str, str]
+    prune: bool
+
+
+class JobProgressOut(BaseModel):
+    read: int
+    encoded: int
+    unchanged: int
+    rejected: int
+    total: int | None
+
+
+class JobReportOut(BaseModel):
+    rows: int
+    warnings: int
+    rejected: int
+    added: int
+    updated: int
+    unchanged: int
+    deleted: int
+    encoded: int
+    seconds: float
+
+
+class JobOut(BaseModel):
+    id: str
+    status: Literal["queued", "running", "done", "failed", "cancelled"]
+    created: str | None
+    started: str | None
+    ended: str | None
+    options: JobOptionsOut
+    progress: JobProgressOut
+    report: JobReportOut | None
+    error: str | None
+
+
+class JobsOut(BaseModel):
+    jobs: list[JobOut]
+
+
+class RejectedRow(BaseModel):
+    row: int
+    line: int | None = None
+    id: str
+    field: str
+    reason: str
+
+
+class RejectedOut(BaseModel):
+    rows: list[RejectedRow]
+    next: int | None

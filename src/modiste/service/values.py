@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 
-from modiste.engine.answers import Answer, FoundLook
+from modiste.engine.answers import FoundLook
 from modiste.engine.filters import NumberColumn, TextColumn
 from modiste.engine.snapshot import Snapshot
 from modiste.service import limits
@@ -23,8 +22,8 @@ def rounded(value: float | None) -> float | None:
     return None if value is None else round(float(value), DIGITS) + 0.0  # no minus zero
 
 
-def item_values(item: Item, *, own: bool = False, pictured: bool = True) -> dict[str, Any]:
-    """An item as routes give it."""
+def item_values(item: Item, image: str | None, *, own: bool = False) -> dict[str, Any]:
+    """An item as routes give it; `image` is its photo's address."""
     return {
         "id": item.id,
         "title": item.title,
@@ -32,15 +31,15 @@ def item_values(item: Item, *, own: bool = False, pictured: bool = True) -> dict
         "slot": slot_of(item.category),
         "group": item.group,
         "attributes": dict(item.attributes),
-        "image": None if own or not pictured else f"/v1/items/{quote(item.id, safe='')}/image",
+        "image": image,
         "own": own,
     }
 
 
-def look_values(look: FoundLook, own: Iterable[str]) -> dict[str, Any]:
-    names = set(own)
+def look_values(look: FoundLook, items: list[dict[str, Any]]) -> dict[str, Any]:
+    """A look as routes give it; `items` are the values of its items."""
     return {
-        "items": [item_values(one, own=one.id in names) for one in look.items],
+        "items": items,
         "chosen": [
             {"id": one.item.id, "slot": one.slot, "wish": one.wish, "match": rounded(one.match)} for one in look.chosen
         ],
@@ -51,15 +50,6 @@ def look_values(look: FoundLook, own: Iterable[str]) -> dict[str, Any]:
         "gap": rounded(look.gap),
         "claim": look.claim,
         "template": look.template,
-    }
-
-
-def answer_values(answer: Answer, own: Iterable[str], notes: Iterable[str]) -> dict[str, Any]:
-    return {
-        "looks": [look_values(look, own) for look in answer.looks],
-        "method": answer.method,
-        "scored": answer.scored,
-        "notes": [*notes, *answer.notes],
     }
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 
+from modiste.service.metrics import exposition
 from modiste.service.problems import Problem
 from modiste.service.routes.shared import problems, shop_of
 
@@ -22,3 +23,14 @@ async def readyz(request: Request) -> JSONResponse:
         raise Problem(503, "the service is stopping")
     shop = shop_of(request)
     return JSONResponse({"status": "ready", "version": shop.store.snapshot().version})
+
+
+@router.get(
+    "/metrics",
+    summary="Metrics for Prometheus",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **problems()},
+)
+async def metrics() -> Response:
+    body, kind = exposition()
+    return Response(body, headers={"content-type": kind})

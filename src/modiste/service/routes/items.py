@@ -16,7 +16,7 @@ from modiste.service.problems import Problem
 from modiste.service.routes.shared import NO_FILTERS, Filters, K, TheShop, problems
 from modiste.service.schemas import CatalogueOut, Id, ItemDetail, ItemPage
 from modiste.service.shop import Shop
-from modiste.service.values import as_pairs, counts, filter_values, item_values
+from modiste.service.values import as_pairs, counts
 from modiste.taxonomy import slot as slot_of
 
 router = APIRouter(tags=["catalogue"])
@@ -52,7 +52,7 @@ def _described(shop: Shop) -> dict[str, Any]:
         "captionable": False,
         "categories": [{**one, "slot": slot_of(one["name"])} for one in as_pairs(counts(category))],
         "slots": as_pairs(counts(slot)),
-        "filters": filter_values(snapshot),
+        "filters": shop.fields,
         "templates": [{"name": t.name, "slots": list(t.slots), "optional": list(t.optional)} for t in rules.templates],
         "limits": {
             "max_items": rules.max_items,
@@ -62,7 +62,7 @@ def _described(shop: Shop) -> dict[str, Any]:
             "max_k": limits.MAX_K,
             "max_image_bytes": limits.MAX_IMAGE_BYTES,
         },
-        "looks": shop.num_looks,
+        "looks": len(shop.looks),
     }
 
 
@@ -75,7 +75,7 @@ async def items(
         rows = np.arange(len(snapshot))
         if filters:
             rows = np.flatnonzero(filter_mask(filters, snapshot.columns, len(snapshot)))
-        shown = [item_values(snapshot.item(int(row))) for row in rows[offset : offset + k]]
+        shown = [shop.item(snapshot.item(int(row))) for row in rows[offset : offset + k]]
         return {"total": len(rows), "items": shown, "next": offset + k if offset + k < len(rows) else None}
 
     return JSONResponse(await shop.lookups.run(page))
@@ -93,9 +93,9 @@ async def item(shop: TheShop, item_id: Id) -> JSONResponse:
             rows = np.flatnonzero(group.codes == group.vocabulary.index(found.group))[: _SIBLINGS + 1]
             siblings = [one for one in (snapshot.item(int(row)) for row in rows) if one.id != item_id][:_SIBLINGS]
         return {
-            **item_values(found),
+            **shop.item(found),
             "description": found.description,
-            "product_siblings": [item_values(one) for one in siblings],
+            "product_siblings": [shop.item(one) for one in siblings],
         }
 
     return JSONResponse(await shop.lookups.run(detail))

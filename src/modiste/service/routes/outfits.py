@@ -32,7 +32,7 @@ from modiste.service.schemas import (
     SwapBody,
 )
 from modiste.service.shop import Shop
-from modiste.service.values import answer_values, item_values, rounded
+from modiste.service.values import look_values, rounded
 from modiste.types import Item, Slot
 
 router = APIRouter(tags=["outfits"])
@@ -54,7 +54,7 @@ async def score(shop: TheShop, body: ScoreBody) -> JSONResponse:
             "percentile": rounded(verdict.percentile),
             "valid": verdict.valid,
             "problems": list(verdict.problems),
-            "items": [item_values(one, own=one.id in outfit.own) for one in verdict.items],
+            "items": [shop.item(one, own=one.id in outfit.own) for one in verdict.items],
             "notes": list(outfit.notes),
             "scorer": shop.scorer_values,
         }
@@ -149,7 +149,7 @@ async def explain(shop: TheShop, body: ExplainBody) -> JSONResponse:
             if best is None
             else {
                 "remove": best.item_id,
-                "add": item_values(shop.store.get(best.replacement_id)),
+                "add": shop.item(shop.store.get(best.replacement_id)),
                 "before": rounded(best.before),
                 "after": rounded(best.after),
                 "words": str(best),
@@ -188,7 +188,7 @@ async def recommend(shop: TheShop, body: RecommendBody) -> JSONResponse:
 
 def _stored(shop: Shop, likes: Sequence[Sequence[str | Item]], k: int) -> list[dict[str, Any]]:
     """The stored looks nearest to any of some outfits; a look that is one of them is not told again."""
-    looks = shop.looks()
+    looks = shop.looks
     known = {frozenset(one if isinstance(one, str) else one.id for one in like) for like in likes}
     means = np.stack([shop.engine.mean_vector(like) for like in likes])
     found = looks.nearest(means, k + len(known))
@@ -196,7 +196,7 @@ def _stored(shop: Shop, likes: Sequence[Sequence[str | Item]], k: int) -> list[d
     return [
         {
             "id": look.id,
-            "items": [item_values(shop.store.get(one)) for one in look.item_ids],
+            "items": [shop.item(shop.store.get(one)) for one in look.item_ids],
             "similarity": rounded(similarity),
         }
         for look, similarity in shown
@@ -208,7 +208,16 @@ async def _looks(shop: Shop, body: Searching, outfit: Given, work: Callable[[Out
 
     def found() -> dict[str, Any]:
         engine = _engine(shop, body)
-        return answer_values(work(engine), outfit.own, outfit.notes)
+        done = work(engine)
+        return {
+            "looks": [
+                look_values(look, [shop.item(one, own=one.id in outfit.own) for one in look.items])
+                for look in done.looks
+            ],
+            "method": done.method,
+            "scored": done.scored,
+            "notes": [*outfit.notes, *done.notes],
+        }
 
     values = await shop.outfits.run(found)
     return answer({**values, "scorer": shop.scorer_values}, started)

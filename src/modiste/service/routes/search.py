@@ -17,7 +17,7 @@ from modiste.service.problems import Problem
 from modiste.service.routes.shared import NO_FILTERS, Filters, K, Offset, TheShop, answer, problems
 from modiste.service.schemas import Filter, Id, SearchOut, Text
 from modiste.service.shop import Shop
-from modiste.service.values import item_values, rounded
+from modiste.service.values import rounded
 from modiste.types import Item
 
 router = APIRouter(tags=["search"])
@@ -117,7 +117,7 @@ async def _page(
         {
             "query": {"text": text, "photo": photo is not None and like is None, "like": like, "filters": filters},
             "total": found.total_candidates,
-            "hits": [_hit(hit, match) for hit in hits[offset:depth]],
+            "hits": [_hit(shop, hit, match) for hit in hits[offset:depth]],
             "next": offset + k if more else None,
             "model": shop.model_values,
         },
@@ -125,5 +125,5 @@ async def _page(
     )
 
 
-def _hit(hit: Hit, match: dict[str, float]) -> dict[str, Any]:
-    return {"item": item_values(hit.item), "score": rounded(hit.score), "match": rounded(match.get(hit.item.id))}
+def _hit(shop: Shop, hit: Hit, match: dict[str, float]) -> dict[str, Any]:
+    return {"item": shop.item(hit.item), "score": rounded(hit.score), "match": rounded(match.get(hit.item.id))}
