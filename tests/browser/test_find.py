@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -91,16 +92,16 @@ def test_a_file_that_is_no_photo_is_refused_in_words(visit: Any, settled: Settle
 
 def test_filters_become_chips_and_only_what_passes_them_is_shown(visit: Any, settled: Settled) -> None:
     page = settled(visit())
-    page.locator("summary", has_text="Colour").click()
+    page.locator("summary", has_text=re.compile("^Colour")).click()
     page.get_by_role("checkbox", name="navy").check()
     page.get_by_role("checkbox", name="black").check()
     page.keyboard.press("Escape")
-    page.locator("summary", has_text="Price").click()
+    page.locator("summary", has_text=re.compile("^Price")).click()
     page.get_by_label("To", exact=True).fill("60")
     page.keyboard.press("Enter")
     expect(page.locator(".chip")).to_have_count(3)
     settled(page)
-    colours = {WORLD.item(at, image=False).id: WORLD.item(at, image=False).attributes for at in range(220)}
+    colours = {WORLD.item(at, image=False).id: WORLD.item(at, image=False).attributes for at in range(140)}
     shown = [one.get_attribute("data-id") or "" for one in page.locator(".results .card-main").all()]
     known = [colours[one] for one in shown if one in colours]
     assert known

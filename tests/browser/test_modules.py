@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 @pytest.fixture
 def run(visit: Any) -> Any:
     """Run JavaScript against the modules: `run("core/hash.js", "m => m.read('')")`."""
-    page: Page = visit("page/icon.svg")  # a document of the same server in which nothing else runs
+    page: Page = visit("page/icon.svg", expected=(404,))  # a document of the server in which nothing runs; and it has no favicon
 
     def call(module: str, function: str, argument: object = None) -> Any:
         script = f"async (given) => ({function})(await import('/page/{module}'), given)"

@@ -1,12 +1,12 @@
 /** Starts the page: asks what catalogue this is, builds the rooms, and keeps the address up to date. */
 
-import { get, itemPath, onKeyNeeded } from "./core/api.js";
-import { emptyBoard, newSlot, worn } from "./core/board.js";
 import { createApp } from "./app.js";
+import { arrive } from "./arrive.js";
+import { get, onKeyNeeded } from "./core/api.js";
 import { fill, h } from "./core/dom.js";
-import { choicesOf, expressions } from "./core/filters.js";
+import { expressions } from "./core/filters.js";
 import * as hash from "./core/hash.js";
-import { say, state } from "./core/say.js";
+import { state } from "./core/say.js";
 import { askKey } from "./views/dialogs.js";
 import { mountBoard } from "./views/board.js";
 import { mountFind } from "./views/find.js";
@@ -34,29 +34,8 @@ async function start() {
   mountLooks(app, main);
   mountSaved(app, main);
   mountBoard(app, /** @type {HTMLElement} */ (document.getElementById("board")));
-  await arrive(app);
+  await arrive(app, location.hash);
   keepAddress(app);
-}
-
-/** Show what the address says. @param {import("./app.js").App} app */
-async function arrive(app) {
-  const said = hash.read(location.hash);
-  if (said.q || said.filters.length) app.find.set({ q: said.q, choices: choicesOf(said.filters), photo: null, like: null });
-  app.go(said.view);
-  if (!said.slots.length && !said.text) return;
-  /** @type {string[]} */
-  const gone = [];
-  const slots = await Promise.all(
-    said.slots.map(async ({ kind, locked, id, wish }) => {
-      const item = id ? await get(itemPath(id)).catch(() => void gone.push(id)) : null;
-      return newSlot(item?.slot ?? kind, { item: item ?? null, locked: locked && !!item, wish });
-    }),
-  );
-  const kinds = app.catalogue.slots.map((slot) => slot.name);
-  const board = { slots: slots.length ? slots : emptyBoard(kinds).slots, text: said.text, alpha: said.alpha };
-  if (worn(app.board.get()).length) app.board.push(board, "open a link");
-  else app.board.replace(board);
-  if (gone.length) say(`Not in this catalogue any more: ${gone.join(", ")}.`, { bad: true });
 }
 
 /** @param {import("./app.js").App} app */
@@ -73,7 +52,7 @@ function keepAddress(app) {
   app.find.subscribe(write);
   app.view.subscribe(write);
   window.addEventListener("hashchange", () => {
-    if (location.hash.replace(/^#/, "") !== written) arrive(app);
+    if (location.hash.replace(/^#/, "") !== written) arrive(app, location.hash);
   });
 }
 

@@ -84,11 +84,17 @@ export const post = (path, body, signal) =>
       : { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json" }, signal },
   );
 
-/** The bytes of a picture. @param {string} path */
+const TRIES = 4; // for a picture, when the key's rate is used up for the moment
+
+/** The bytes of a picture. @param {string} path @returns {Promise<Blob>} */
 export async function picture(path) {
-  const response = await send(path);
-  if (!response.ok) throw await problemOf(response);
-  return response.blob();
+  for (let tried = 1; ; tried += 1) {
+    const response = await send(path);
+    if (response.ok) return response.blob();
+    if (response.status !== 429 || tried === TRIES) throw await problemOf(response);
+    const wait = Number(response.headers.get("retry-after")) || 1;
+    await new Promise((resolve) => setTimeout(resolve, 1000 * wait * (0.5 + Math.random())));
+  }
 }
 
 /** An item's own path. @param {string} id */

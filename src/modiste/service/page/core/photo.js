@@ -68,7 +68,7 @@ function settle(image) {
 }
 
 /**
- * An <img> of an item. Where the server wants a key the photo is fetched with it, since <img> sends none.
+ * An <img> of an item.
  * @param {import("../types.js").Item} item
  * @param {{small?: boolean, alt?: string}} [how]
  */
@@ -76,23 +76,28 @@ export function photoOf(item, { small = false, alt = "" } = {}) {
   const image = document.createElement("img");
   image.alt = alt;
   image.decoding = "async";
+  image.loading = "lazy";
   image.draggable = false;
   const path = photoPath(item, small);
   image.addEventListener("load", () => settle(image));
-  image.addEventListener("error", () => image.classList.add("missing"));
+  image.addEventListener("error", () => (key() && path ? fetched(image, path) : image.classList.add("missing")), { once: true });
   if (item.photo) image.src = item.photo.url;
-  else if (!path) image.classList.add("missing");
-  else if (!key()) {
-    image.loading = "lazy";
-    image.src = path;
-  } else {
-    picture(path).then(
-      (bytes) => {
-        image.src = URL.createObjectURL(bytes);
-        image.addEventListener("load", () => URL.revokeObjectURL(image.src), { once: true });
-      },
-      () => image.classList.add("missing"),
-    );
-  }
+  else if (path) image.src = path;
+  else image.classList.add("missing");
   return image;
+}
+
+/**
+ * Where the server wants a key, addresses of photos are signed for a day, since <img> sends no key. After that the photo is
+ * fetched with the key: looks that were saved are older.
+ * @param {HTMLImageElement} image @param {string} path
+ */
+async function fetched(image, path) {
+  try {
+    const bytes = await picture(path);
+    image.addEventListener("load", () => URL.revokeObjectURL(image.src), { once: true });
+    image.src = URL.createObjectURL(bytes);
+  } catch {
+    image.classList.add("missing");
+  }
 }

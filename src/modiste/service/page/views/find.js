@@ -30,7 +30,6 @@ export function mountFind(app, main) {
   let busy = false;
 
   const first = latest(TYPING, async (signal) => {
-    room.setAttribute("aria-busy", "true");
     try {
       const page = await ask(app, 0, signal);
       fill(grid.element);
@@ -46,7 +45,7 @@ export function mountFind(app, main) {
       fill(grid.element);
       fill(line);
       next = null;
-      const again = h("button", { type: "button", class: "button", onclick: () => first() }, "Try again");
+      const again = h("button", { type: "button", class: "button", onclick: () => app.find.set({}) }, "Try again");
       fill(foot, state("That did not work", /** @type {Error} */ (error).message, again));
     } finally {
       if (!signal.aborted) room.removeAttribute("aria-busy");
@@ -83,7 +82,10 @@ export function mountFind(app, main) {
   }
 
   new IntersectionObserver(([entry]) => entry.isIntersecting && shown && further(false), { rootMargin: "600px" }).observe(foot);
-  app.find.subscribe(() => first());
+  app.find.subscribe(() => {
+    room.setAttribute("aria-busy", "true"); // from the first letter on: what is shown answers another question
+    first();
+  });
 }
 
 /** @typedef {{items: import("../types.js").Item[], total: number, next: number|null, seconds?: number}} Page */

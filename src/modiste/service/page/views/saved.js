@@ -1,10 +1,11 @@
 /** The room of what one kept: saved looks, and looks for you where the catalogue holds any. */
 
+import { arrive } from "../arrive.js";
 import { post } from "../core/api.js";
 import { boardOf } from "../core/board.js";
 import { fill, h, iconButton } from "../core/dom.js";
 import { forgetLook, likedLooks, savedLooks, saveLook } from "../core/kept.js";
-import { say, state } from "../core/say.js";
+import { say, sayError, state } from "../core/say.js";
 import { score } from "../core/words.js";
 import { flatLay, lookCard } from "./look-card.js";
 
@@ -27,10 +28,7 @@ export function mountSaved(app, main) {
 
   /** @param {import("../core/kept.js").Saved} look */
   function savedCard(look) {
-    const open = () => {
-      location.hash = look.hash;
-      app.go("board");
-    };
+    const open = () => arrive(app, look.hash).catch(sayError);
     const forget = () => {
       forgetLook(look.hash);
       showSaved();

@@ -25,7 +25,6 @@ export function mountVerdict(app) {
   const ask = latest(SETTLE, async (signal) => {
     const board = app.board.get();
     const { refs, named } = references(worn(board));
-    why.setAttribute("aria-busy", "true");
     try {
       const question = { items: refs, text: board.text };
       /** @type {import("../types.js").Verdict} */
@@ -51,7 +50,10 @@ export function mountVerdict(app) {
     const question = JSON.stringify([items.map((item) => item.id), board.text]);
     if (question === asked) return; // a lock or a wish changes no score
     asked = question;
-    if (items.length > 1) return ask();
+    if (items.length > 1) {
+      why.setAttribute("aria-busy", "true");
+      return ask();
+    }
     ask.cancel();
     why.removeAttribute("aria-busy");
     const start = "Drag items here, press + on them, or start from a sentence in Looks.";
