@@ -36,7 +36,7 @@ def serve(
     ```console
     modiste serve shop
     modiste serve shop --port 9000 --workers 2 --rules house.toml
-    modiste keys add shop storefront && modiste serve shop --host 0.0.0.0 --allow-host shop.example
+    modiste serve shop --host 0.0.0.0 --allow-host shop.example
     ```
     """
     from modiste.cli.console import say

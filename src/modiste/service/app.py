@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.responses import FileResponse, Response
@@ -72,9 +73,18 @@ async def _flush_now_and_then(usage: Usage) -> None:
             log.exception("the usage of keys could not be written")
 
 
-def _serve_page(app: FastAPI) -> None:
-    app.mount("/page", StaticFiles(directory=PAGE), name="page")
+class _PageFiles(StaticFiles):
+    """The page's files. They are asked for again each time (and seldom sent), or a new page would meet an old script."""
 
-    @app.get("/", include_in_schema=False)
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+def _serve_page(app: FastAPI) -> None:
+    app.mount("/page", _PageFiles(directory=PAGE), name="page")
+
+    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def page() -> Response:
         return FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
