@@ -83,7 +83,13 @@ def _make_catalogue(folder: Path) -> None:
     hostile = [
         # Escaped, since ingest takes tags out of texts: what it then reads and keeps is the probe itself.
         rows[at]
-        | {"id": f"{at} {probe}".replace("/", "\\"), "title": escape(probe), "brand": PROBES[-at], "description": escape(probe), "group": ""}
+        | {
+            "id": f"{at} {probe}".replace("/", "\\"),
+            "title": escape(probe),
+            "brand": PROBES[-at],
+            "description": escape(probe),
+            "group": "",
+        }
         for at, probe in enumerate(PROBES)
     ]
     with table.open("w", newline="", encoding="utf-8") as stream:

@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 @pytest.fixture
 def run(visit: Any) -> Any:
     """Run JavaScript against the modules: `run("core/hash.js", "m => m.read('')")`."""
-    page: Page = visit("page/icon.svg", expected=(404,))  # a document of the server in which nothing runs; and it has no favicon
+    page: Page = visit("page/icon.svg", expected=(404,))  # nothing runs in it, and it has no icon
 
     def call(module: str, function: str, argument: object = None) -> Any:
         script = f"async (given) => ({function})(await import('/page/{module}'), given)"
@@ -40,13 +40,16 @@ def test_undo_goes_back_step_by_step_and_letters_in_a_row_are_one_step(run: Any)
 def test_a_link_says_what_is_on_the_board_and_never_an_own_photo(run: Any, probes: tuple[str, ...]) -> None:
     texts = [*probes, "*", "%", "%2A", "100 % silk * wool", "été ~ & = # +", "日本"]
     slots = [
-        {"kind": "shoes", "locked": at % 2 == 0, "item": {"id": f"id {text}"}, "wish": text} for at, text in enumerate(texts)
+        {"kind": "shoes", "locked": at % 2 == 0, "item": {"id": f"id {text}"}, "wish": text}
+        for at, text in enumerate(texts)
     ]
     photo = {"kind": "top", "locked": True, "item": {"id": "own-1", "own": True, "title": "me"}, "wish": "silk"}
     for one in slots:
         board = {"slots": [one, photo], "text": one["wish"], "alpha": 0.75}
         read = run(
-            "core/hash.js", "(m, board) => m.read('#' + m.write({view: 'looks', q: board.text, filters: []}, board))", board
+            "core/hash.js",
+            "(m, board) => m.read('#' + m.write({view: 'looks', q: board.text, filters: []}, board))",
+            board,
         )
         assert read["slots"] == [
             {"kind": "shoes", "locked": one["locked"], "id": one["item"]["id"], "wish": one["wish"]},  # type: ignore[index]
@@ -55,7 +58,9 @@ def test_a_link_says_what_is_on_the_board_and_never_an_own_photo(run: Any, probe
         assert (read["text"], read["alpha"], read["q"], read["view"]) == (one["wish"], 0.75, one["wish"], "looks")
 
 
-@pytest.mark.parametrize("hash_", ["", "#", "#s=", "#s=***", "#a=7&a=x", "#a=NaN", "#view=%E0%A4%A", "#%%%", "#s=a*b*c*d*e*f"])
+@pytest.mark.parametrize(
+    "hash_", ["", "#", "#s=", "#s=***", "#a=7&a=x", "#a=NaN", "#view=%E0%A4%A", "#%%%", "#s=a*b*c*d*e*f"]
+)
 def test_what_a_link_cannot_mean_is_left_out(run: Any, hash_: str) -> None:
     read = run("core/hash.js", "(m, hash) => m.read(hash)", hash_)
     assert read["alpha"] == 0.5
@@ -119,7 +124,7 @@ def test_a_completed_look_keeps_what_was_there_and_fills_the_slots_it_was_asked_
           const board = { text: "", alpha: 0.5, slots: [
             newSlot("top", { item: own, locked: true }), newSlot("shoes", { wish: "red" }), newSlot("shoes", { wish: "white" }),
             newSlot("bag", { item: { id: "old", slot: "bag" } }) ] };
-          const items = [{ id: "photo-1", slot: "top" }, { id: "w", slot: "shoes" }, { id: "r", slot: "shoes" }, { id: "h", slot: "hat" }];
+          const items = [["photo-1", "top"], ["w", "shoes"], ["r", "shoes"], ["h", "hat"]].map(([id, slot]) => ({ id, slot }));
           const chosen = [["w", "shoes", "white", 0.8], ["r", "shoes", "red", 0.7], ["h", "hat", "", null]]
             .map(([id, slot, wish, match]) => ({ id, slot, wish, match }));
           return wearing(board, { items, chosen }).slots.map((slot) => [slot.kind, slot.item?.id ?? "", slot.match]);
@@ -152,7 +157,8 @@ def test_own_photos_are_sent_as_pictures_and_recognised_in_the_answer(run: Any) 
 
 
 @pytest.mark.parametrize(
-    ("value", "words"), [(0.123, "+0.12"), (-0.035, "−0.04"), (0.004, "0.00"), (-0.004, "0.00"), (0, "0.00"), (1, "+1.00")]
+    ("value", "words"),
+    [(0.123, "+0.12"), (-0.035, "−0.04"), (0.004, "0.00"), (-0.004, "0.00"), (0, "0.00"), (1, "+1.00")],
 )
 def test_signed_numbers(run: Any, value: float, words: str) -> None:
     assert run("core/words.js", "(m, value) => m.signed(value)", value) == words

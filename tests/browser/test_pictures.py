@@ -101,11 +101,15 @@ def test_phone(visit: Any, settled: Settled, take: Any, artefacts: Path) -> None
     joined.save(artefacts / "page_phone.png")
 
 
-@pytest.mark.skipif("MODISTE_PAGE_PICTURES" not in os.environ, reason="only scripts/page_pictures.py renews docs/images")
+@pytest.mark.skipif(
+    "MODISTE_PAGE_PICTURES" not in os.environ, reason="only scripts/page_pictures.py renews docs/images"
+)
 def test_renew(artefacts: Path) -> None:
     """After all others: small copies with a palette go where the documentation shows them."""
     for name in ("search", "detail", "board", "looks", "phone"):
         with Image.open(artefacts / f"page_{name}.png") as image:
-            small = image.convert("RGB").resize((WIDTH, round(image.height * WIDTH / image.width)), Image.Resampling.LANCZOS)
+            small = image.convert("RGB").resize(
+                (WIDTH, round(image.height * WIDTH / image.width)), Image.Resampling.LANCZOS
+            )
         palette = small.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.FLOYDSTEINBERG)
         palette.save(Path(os.environ["MODISTE_PAGE_PICTURES"]) / f"page_{name}.png", optimize=True)

@@ -19,7 +19,9 @@ def unharmed(page: Page) -> None:
     assert page.evaluate("window.pwned") is None
     assert page.evaluate("document.querySelectorAll('main, #board, .masthead').length") == 3
     assert page.evaluate("document.querySelectorAll('script').length") == 2
-    assert page.evaluate("document.querySelectorAll('iframe, object, embed, base, style, meta[http-equiv]').length") == 0
+    assert (
+        page.evaluate("document.querySelectorAll('iframe, object, embed, base, style, meta[http-equiv]').length") == 0
+    )
 
 
 def test_titles_brands_and_ids_of_the_catalogue(visit: Any, settled: Settled, probes: tuple[str, ...]) -> None:
@@ -112,9 +114,11 @@ def test_what_the_browser_kept_may_have_been_changed(visit: Any, settled: Settle
     page = settled(visit())
     look = {
         "name": probes[3], "at": probes[0], "hash": f"view=board&t={quote(probes[7])}", "score": 0.5,
-        "items": [{"id": probes[5], "title": probes[7], "slot": probes[8], "attributes": {}, "image": "javascript:window.pwned=1"}],
+        "items": [{"id": probes[5], "title": probes[7], "slot": probes[8], "attributes": {}, "image": "javascript:pwned=1"}],
     }  # fmt: skip
-    page.evaluate("(looks) => localStorage.setItem('modiste-looks', JSON.stringify(looks))", [look, None, "x", {"hash": 1}])
+    page.evaluate(
+        "(looks) => localStorage.setItem('modiste-looks', JSON.stringify(looks))", [look, None, "x", {"hash": 1}]
+    )
     page.evaluate("localStorage.setItem('modiste-likes', '{not json')")
     page.get_by_role("button", name="Saved", exact=True).click()
     expect(page.locator(".room-saved .look")).to_have_count(1)
