@@ -1,6 +1,6 @@
-"""The pictures of docs/page.md, taken on the way through the page.
+"""The pictures of docs/page.md, taken on the way through the page by `python scripts/page_pictures.py`.
 
-`python scripts/page_pictures.py` takes them of a larger catalogue and renews docs/images; here they are artefacts.
+Left out otherwise: test_page.py takes a screenshot of every room.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+pytestmark = pytest.mark.skipif(
+    "MODISTE_PAGE_PICTURES" not in os.environ, reason="pictures are taken by scripts/page_pictures.py"
+)
 Settled = Callable[[Page], Page]
 PHONE = {"width": 390, "height": 844}
 COLOURS = 128  # of a picture's palette
@@ -101,9 +104,6 @@ def test_phone(visit: Any, settled: Settled, take: Any, artefacts: Path) -> None
     joined.save(artefacts / "page_phone.png")
 
 
-@pytest.mark.skipif(
-    "MODISTE_PAGE_PICTURES" not in os.environ, reason="only scripts/page_pictures.py renews docs/images"
-)
 def test_renew(artefacts: Path) -> None:
     """After all others: small copies with a palette go where the documentation shows them."""
     for name in ("search", "detail", "board", "looks", "phone"):
