@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE =
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
-demo: install  ## Draw a catalogue, index it, search it: make demo ARGS="--items 5000"
+demo: install  ## Draw a catalogue, index it, search it, serve it: make demo ARGS="--items 5000 --no-serve"
 	@$(BIN)/modiste demo $(ARGS)
 
 install: $(VENV)/.installed  ## Make the environment and install what the demo needs

@@ -34,7 +34,12 @@ def test_words_find_what_the_catalogue_finds(client: Any, shop: Any) -> None:
     assert [hit["item"]["id"] for hit in found["hits"]] == list(right.ids)
     assert found["total"] == right.total_candidates
     assert found["hits"][0]["score"] == pytest.approx(right.hits[0].score, abs=1e-6)
-    assert found["query"] == {"text": "red dress", "photo": False, "like": None, "filters": ["price<100", "gender!=men"]}
+    assert found["query"] == {
+        "text": "red dress",
+        "photo": False,
+        "like": None,
+        "filters": ["price<100", "gender!=men"],
+    }
 
 
 def test_pages_of_a_search_are_one_ranking(client: Any) -> None:
@@ -92,7 +97,9 @@ def test_a_second_look_says_what_it_thinks(client: Any) -> None:
 
 def test_the_same_question_gives_the_same_bytes_but_for_the_seconds(client: Any) -> None:
     def ask() -> dict[str, Any]:
-        found: dict[str, Any] = client.post("/v1/generate", json={"text": "office", "size": 3, "n": 2, "deadline": 10}).json()
+        found: dict[str, Any] = client.post(
+            "/v1/generate", json={"text": "office", "size": 3, "n": 2, "deadline": 10}
+        ).json()
         found.pop("seconds")
         return found
 
@@ -166,7 +173,8 @@ def test_a_score_is_the_engines(client: Any, shop: Any) -> None:
 def test_own_photos_are_items_for_the_moment(client: Any, photo: bytes) -> None:
     picture = base64.b64encode(photo).decode()
     found = client.post(
-        "/v1/score", json={"items": [{"image": f"data:image/jpeg;base64,{picture}"}, {"image": picture, "kind": "shoes"}, A]}
+        "/v1/score",
+        json={"items": [{"image": f"data:image/jpeg;base64,{picture}"}, {"image": picture, "kind": "shoes"}, A]},
     ).json()
     first, second, third = found["items"]
     assert (first["id"], first["own"], first["image"]) == ("photo-1", True, None)
@@ -180,11 +188,16 @@ def test_own_photos_are_items_for_the_moment(client: Any, photo: bytes) -> None:
 
 
 def test_complete_fills_the_slots_with_what_was_wished(client: Any) -> None:
-    body = {"have": [A], "want": [{"slot": "shoes", "wish": "black boots"}, {"slot": "bag"}], "n": 2, "filters": ["price<900"]}
+    body = {
+        "have": [A],
+        "want": [{"slot": "shoes", "wish": "black boots"}, {"slot": "bag"}],
+        "n": 2,
+        "filters": ["price<900"],
+    }
     found = client.post("/v1/complete", json=body).json()
     assert len(found["looks"]) == 2
     for look in found["looks"]:
-        assert [one["id"] for one in look["items"]][0] == A
+        assert look["items"][0]["id"] == A
         assert [one["slot"] for one in look["chosen"]] == ["shoes", "bag"]
         assert look["chosen"][0]["wish"] == "black boots"
         assert look["exact"] or look["gap"] > 0

@@ -11,9 +11,11 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.responses import FileResponse, Response
+from starlette.formparsers import MultiPartParser
 from starlette.staticfiles import StaticFiles
 
 from modiste import __version__
+from modiste.service import limits
 from modiste.service.access import Access
 from modiste.service.guard import Guard
 from modiste.service.job_runner import JobRunner
@@ -26,6 +28,10 @@ from modiste.service.settings import Settings
 from modiste.service.shop import Shop
 
 log = logging.getLogger("modiste.service")
+# A person's photo must not be written anywhere, so what is as large as a photo may be stays in memory while it is read;
+# starlette would put all above a megabyte into a temporary file, as it does with tables.
+MultiPartParser.spool_max_size = limits.MAX_UPLOAD_BYTES
+
 PAGE = Path(__file__).parent / "page"
 DESCRIPTION = """Search a fashion catalogue by words and photos, tell what a garment is, put outfits together.
 
