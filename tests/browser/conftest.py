@@ -31,6 +31,12 @@ WAIT = 60_000  # ms; tests do not depend on the machine's speed
 DESKTOP = {"width": 1440, "height": 900}
 PHONE = {"width": 360, "height": 740}
 
+PHOTOS_ARE_THERE = """[...document.images].every((image) => {
+  const box = image.getBoundingClientRect();
+  const beside = !box.width || box.top > innerHeight || box.bottom < 0 || box.left > innerWidth || box.right < 0;
+  return image.complete || !image.src || beside;
+})"""
+
 expect.set_options(timeout=WAIT)
 
 
@@ -192,6 +198,10 @@ def settled() -> Callable[[Page], Page]:
     def wait(page: Page) -> Page:
         expect(page.locator("[aria-busy=true], .busy")).to_have_count(0)
         page.wait_for_load_state("networkidle")
+        for _ in range(WAIT // 50):  # photos in sight; those below are loaded when one comes near
+            if page.evaluate(PHOTOS_ARE_THERE):
+                break
+            page.wait_for_timeout(50)
         return page
 
     return wait

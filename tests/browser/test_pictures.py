@@ -86,7 +86,7 @@ def test_phone(visit: Any, settled: Settled, take: Any, artefacts: Path) -> None
     page.get_by_role("searchbox").fill("linen dress")
     expect(page.locator(".found")).to_contain_text("Best matches first")
     take("phone_search", settled(page))
-    page.get_by_role("button", name="Board").tap()
+    page.get_by_role("button", name="Board", exact=True).tap()
     complete(page, settled)
     page.evaluate("scrollTo(0, 0)")
     take("phone_board", settled(page))

@@ -20,7 +20,7 @@ const WAYS = 3; // to complete a look, of which one is shown
 export function mountBoard(app, root) {
   /** @type {Map<string, ReturnType<typeof createSlot>>} */
   const views = new Map();
-  const grid = h("ul", { class: "slots", role: "list", "aria-label": "Slots" });
+  const grid = h("ul", { class: "slots", role: "list", "aria-label": "Slots" }, adder(app));
   const tidy = arrowKeys(grid, ".slot-main", slotKeys(app));
   const undo = iconButton("undo", "Undo", app.undo);
   const redo = iconButton("redo", "Do again", app.redo);
@@ -28,7 +28,7 @@ export function mountBoard(app, root) {
   const verdict = mountVerdict(app);
   root.append(
     h("div", { class: "board-head" }, h("h2", {}, "The board"), undo, redo, ...mountActions(app)),
-    h("div", { class: "board-body" }, occasion(app), grid, adder(app), ways, verdict.why),
+    h("div", { class: "board-body" }, occasion(app), grid, clearing(app), ways, verdict.why),
     h("div", { class: "board-bar" }, verdict.score, questions(app, ways)),
   );
 
@@ -121,11 +121,17 @@ function adder(app) {
         if (kind) app.board.push(withSlot(app.board.get(), kind), `add a slot for ${kindName(kind).toLowerCase()}`);
       },
     },
-    h("option", { value: "" }, "+ Add a slot"),
+    h("option", { value: "" }, "Add a slot"),
     ...kinds.map((kind) => h("option", { value: kind }, kindName(kind))),
   );
+  return h("li", { class: "slot-adder" }, icon("add"), select);
+}
+
+/** @param {import("../app.js").App} app */
+function clearing(app) {
   const clear = h("button", { type: "button", class: "text-button", onclick: () => app.board.push(emptyBoard(app.catalogue.slots.map((slot) => slot.name)), "clear the board") }, "Clear the board"); // prettier-ignore
-  return h("div", { class: "row board-foot" }, select, clear);
+  app.board.subscribe((board) => (clear.hidden = !board.text && board.slots.every((slot) => !slot.item && !slot.wish)));
+  return h("div", { class: "board-foot" }, clear);
 }
 
 /** Complete, and find anew what is not locked. @param {import("../app.js").App} app @param {HTMLElement} ways */
