@@ -9,6 +9,7 @@ error, an exception, a dialog, or a request to anybody but the server fails the 
 from __future__ import annotations
 
 import csv
+import json
 import os
 import shutil
 import socket
@@ -103,6 +104,17 @@ def _make_catalogue(folder: Path) -> None:
         writer.writeheader()
         writer.writerows([*rows, *hostile])
     assert run(["index", str(table), "--into", str(folder)]) == 0
+    kinds = {
+        "top": ("t-shirt", "shirt", "blouse"),
+        "bottom": ("jeans", "trousers", "skirt"),
+        "shoes": ("sneakers", "pumps"),
+    }
+    ids = {kind: [row["id"] for row in rows if row["category"] in names] for kind, names in kinds.items()}
+    looks = [
+        {"outfit_id": f"look-{at}", "items": [{"item_id": one} for one in some]}
+        for at, some in enumerate(zip(*ids.values()))
+    ]
+    (folder / "looks.jsonl").write_text("\n".join(map(json.dumps, looks)), encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

@@ -77,12 +77,25 @@ def test_a_look_that_cannot_be_made_says_why(visit: Any, settled: Settled) -> No
     assert len(page.locator(".room-looks .state p").inner_text()) > 20
 
 
-def test_a_liked_look_is_remembered(visit: Any, settled: Settled) -> None:
-    page = settled(visit("#view=looks"))
+def test_a_liked_look_is_remembered_and_brings_stylists_looks_in_that_manner(visit: Any, settled: Settled) -> None:
+    page = settled(visit("#view=looks", expected=(404,)))
     page.get_by_label("Describe a look in a sentence").fill("black weekend look")
     page.keyboard.press("Enter")
     settled(page)
     like = page.locator(".room-looks .look").first.get_by_role("button", name="Like")
     like.click()
     expect(like).to_have_attribute("aria-pressed", "true")
-    assert page.evaluate("JSON.parse(localStorage.getItem('modiste-likes')).length") == 1
+    assert page.evaluate("JSON.parse(localStorage.getItem('modiste-likes-atelier')).length") == 1
+    page.get_by_role("button", name="Saved", exact=True).click()
+    for_you = page.get_by_role("region", name="For you")
+    expect(for_you.locator(".look").first).to_be_visible()
+    expect(for_you).to_contain_text(re.compile(r"Similarity [01]\.\d\d"))
+    settled(page)
+    count = for_you.locator(".look").first.locator(".look-items li").count()
+    for_you.get_by_role("button", name="Take to the board").first.click()
+    expect(page.locator(".slot.filled")).to_have_count(count)
+    page.evaluate("localStorage.setItem('modiste-likes-atelier', JSON.stringify([['gone']]))")
+    page.get_by_role("button", name="Find", exact=True).click()
+    page.get_by_role("button", name="Saved", exact=True).click()
+    page.get_by_role("button", name="Forget what I liked").click()
+    expect(for_you).to_contain_text("Like a look or two")

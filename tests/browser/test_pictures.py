@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 )
 Settled = Callable[[Page], Page]
 PHONE = {"width": 390, "height": 844}
-COLOURS = 128  # of a picture's palette
+COLOURS = 256  # of a picture's palette
 WIDTH = 1120
 
 

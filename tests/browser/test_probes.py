@@ -117,9 +117,10 @@ def test_what_the_browser_kept_may_have_been_changed(visit: Any, settled: Settle
         "items": [{"id": probes[5], "title": probes[7], "slot": probes[8], "attributes": {}, "image": "javascript:pwned=1"}],
     }  # fmt: skip
     page.evaluate(
-        "(looks) => localStorage.setItem('modiste-looks', JSON.stringify(looks))", [look, None, "x", {"hash": 1}]
+        "(looks) => localStorage.setItem('modiste-looks-atelier', JSON.stringify(looks))",
+        [look, None, "x", {"hash": 1}],
     )
-    page.evaluate("localStorage.setItem('modiste-likes', '{not json')")
+    page.evaluate("localStorage.setItem('modiste-likes-atelier', '{not json')")
     page.get_by_role("button", name="Saved", exact=True).click()
     expect(page.locator(".room-saved .look")).to_have_count(1)
     page.get_by_role("button", name="Open on the board").click()

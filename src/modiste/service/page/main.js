@@ -6,6 +6,7 @@ import { get, onKeyNeeded } from "./core/api.js";
 import { fill, h } from "./core/dom.js";
 import { expressions } from "./core/filters.js";
 import * as hash from "./core/hash.js";
+import { keepFor } from "./core/kept.js";
 import { state } from "./core/say.js";
 import { askKey } from "./views/dialogs.js";
 import { mountBoard } from "./views/board.js";
@@ -27,6 +28,7 @@ async function start() {
     fill(main, state("The catalogue did not open", /** @type {Error} */ (error).message, again));
     return;
   }
+  keepFor(catalogue.name);
   const app = createApp(catalogue);
   fill(main);
   mountShell(app);

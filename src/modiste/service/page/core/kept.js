@@ -2,9 +2,15 @@
 
 /** @typedef {{name: string, at: string, hash: string, score: number|null, items: import("../types.js").Item[]}} Saved */
 
-const SAVED = "modiste-looks";
-const LIKED = "modiste-likes";
-const MOST = 200;
+let savedAs = "modiste-looks";
+let likedAs = "modiste-likes";
+const MOST = 100;
+
+/** Looks are kept for one catalogue each: ids mean nothing in another. @param {string} catalogue */
+export function keepFor(catalogue) {
+  savedAs = `modiste-looks-${catalogue}`;
+  likedAs = `modiste-likes-${catalogue}`;
+}
 
 /** @param {string} name @returns {any[]} */
 function list(name) {
@@ -27,26 +33,28 @@ function keep(name, values) {
 }
 
 /** @returns {Saved[]} newest first */
-export const savedLooks = () => list(SAVED).filter((one) => typeof one?.hash === "string" && Array.isArray(one.items));
+export const savedLooks = () => list(savedAs).filter((one) => typeof one?.hash === "string" && Array.isArray(one.items));
 /** @param {Saved} look */
-export const saveLook = (look) => keep(SAVED, [look, ...savedLooks().filter((one) => one.hash !== look.hash)]);
+export const saveLook = (look) => keep(savedAs, [look, ...savedLooks().filter((one) => one.hash !== look.hash)]);
 /** @param {string} hash */
-export const forgetLook = (hash) => keep(SAVED, savedLooks().filter((one) => one.hash !== hash));
+export const forgetLook = (hash) => keep(savedAs, savedLooks().filter((one) => one.hash !== hash));
 
 /** @returns {string[][]} ids of liked looks, newest first */
-export const likedLooks = () => list(LIKED).filter((one) => Array.isArray(one) && one.every((id) => typeof id === "string"));
+export const likedLooks = () => list(likedAs).filter((one) => Array.isArray(one) && one.every((id) => typeof id === "string"));
 /** @param {string[]} ids */
 export const isLiked = (ids) => likedLooks().some((one) => same(one, ids));
 /** @param {string[]} ids @returns {boolean} whether it is liked now */
 export function toggleLike(ids) {
   const others = likedLooks().filter((one) => !same(one, ids));
   const liked = others.length === likedLooks().length;
-  keep(LIKED, liked ? [ids, ...others] : others);
+  keep(likedAs, liked ? [ids, ...others] : others);
   return liked;
 }
 
 /** @param {string[]} one @param {string[]} other */
 const same = (one, other) => [...one].sort().join("\n") === [...other].sort().join("\n");
+
+export const forgetLikes = () => keep(likedAs, []);
 
 /** @param {string} name @param {string} otherwise */
 export function setting(name, otherwise) {

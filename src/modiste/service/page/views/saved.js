@@ -4,7 +4,7 @@ import { arrive } from "../arrive.js";
 import { post } from "../core/api.js";
 import { boardOf } from "../core/board.js";
 import { fill, h, iconButton } from "../core/dom.js";
-import { forgetLook, likedLooks, savedLooks, saveLook } from "../core/kept.js";
+import { forgetLikes, forgetLook, likedLooks, savedLooks, saveLook } from "../core/kept.js";
 import { say, sayError, state } from "../core/say.js";
 import { score } from "../core/words.js";
 import { flatLay, lookCard } from "./look-card.js";
@@ -58,7 +58,12 @@ export function mountSaved(app, main) {
       );
       fill(forYou, heading, h("p", { class: "quiet" }, method), h("ul", { class: "looks", role: "list" }, ...cards));
     } catch (error) {
-      fill(forYou, heading, h("p", { class: "problem" }, /** @type {Error} */ (error).message));
+      const again = () => {
+        forgetLikes();
+        showForYou();
+      };
+      const forget = h("button", { type: "button", class: "button quiet-button", onclick: again }, "Forget what I liked");
+      fill(forYou, heading, state("That did not work", /** @type {Error} */ (error).message, forget));
     }
     return undefined;
   }

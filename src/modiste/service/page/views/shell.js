@@ -1,7 +1,7 @@
 /** The head of the page: catalogue, rooms, theme, keyboard; and the keys that work everywhere. */
 
 import { worn } from "../core/board.js";
-import { fill, h, icon, iconButton } from "../core/dom.js";
+import { fill, h, icon, iconButton, setAttribute } from "../core/dom.js";
 import { setSetting, setting } from "../core/kept.js";
 import { whisper } from "../core/say.js";
 import { counted } from "../core/words.js";
@@ -29,7 +29,7 @@ export function mountShell(app) {
   fill(byId("rooms"), ...links);
   app.view.subscribe(({ name }) => {
     document.body.dataset.view = name;
-    links.forEach((link) => link.toggleAttribute("aria-current", link.dataset.room === name));
+    links.forEach((link) => setAttribute(link, "aria-current", link.dataset.room === name && "page"));
     document.querySelectorAll("[data-room-of]").forEach((room) => {
       room.toggleAttribute("hidden", /** @type {HTMLElement} */ (room).dataset.roomOf !== name);
     });

@@ -114,7 +114,11 @@ export function createSlot(app, key) {
       label(drop, `Remove the slot for ${name.toLowerCase()}`);
       setAttribute(picker, "aria-label", `Photo file for ${name.toLowerCase()}`);
       const wanted = slot.item ? [lock, swap, off] : [own, drop];
-      if (tools.children.length !== wanted.length) fill(tools, ...wanted);
+      if (tools.firstChild !== wanted[0]) {
+        const here = tools.contains(document.activeElement);
+        fill(tools, ...wanted);
+        if (here) main.focus(); // the button that had the focus is gone
+      }
       if (wish.value !== slot.wish) wish.value = slot.wish;
       setAttribute(wish, "aria-label", `Wish for the ${name.toLowerCase()}, in words`);
       setAttribute(wish, "placeholder", `wish: ${WISHES[slot.kind] ?? "plain"}…`);
