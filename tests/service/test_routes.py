@@ -138,13 +138,19 @@ def test_photos_are_cached_by_their_content(client: Any) -> None:
     assert client.get("/v1/items/nobody/image").status_code == 404
 
 
-def test_ids_of_any_kind_are_reached_by_their_address(client: Any) -> None:
-    for strange in ("a/b", "../x", "a b", "%2e%2e", "ünïcode", "<script>"):
-        from urllib.parse import quote
+def test_ids_of_any_kind_are_reached_by_their_address(client: Any, shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from urllib.parse import quote
 
-        found = client.get(f"/v1/items/{quote(strange, safe='')}")
+    asked: list[str] = []
+    monkeypatch.setattr(shop.store, "image", lambda item_id: asked.append(item_id))
+    for strange in ("a/b", "../x", "a b", "%2e%2e", "ünïcode", "<script>", "a/../../b", "x?y#z", "SKU/1"):
+        address = f"/v1/items/{quote(strange, safe='')}"
+        found = client.get(address)
         assert found.status_code == 404
-        assert found.headers["content-type"] == "application/problem+json"
+        assert found.json()["detail"].startswith(f"no item {strange!r}")
+        assert client.get(f"{address}/similar").json()["detail"].startswith(f"no item {strange!r}")
+        assert client.get(f"{address}/image").status_code == 404
+        assert asked[-1] == strange
 
 
 def test_labels_of_a_photo_and_of_an_item(client: Any, photo: bytes) -> None:

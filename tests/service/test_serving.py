@@ -241,3 +241,44 @@ def test_an_ingest_goes_on_while_it_is_served(serve: Any, catalogue: Path, tmp_p
     assert not load.dropped
     assert load.statuses == {200}
     assert found.stop() == 0
+
+
+def test_made_up_requests_get_answers_that_the_description_names(served: Served) -> None:
+    """A few of each kind here; thousands by bench/api_fuzz.py."""
+    import schemathesis
+    from hypothesis import HealthCheck, Phase, given, seed, settings
+    from schemathesis import GenerationMode, checks
+
+    held = [
+        checks.not_a_server_error, checks.status_code_conformance, checks.content_type_conformance,
+        checks.response_schema_conformance,
+    ]  # fmt: skip
+    schema = schemathesis.openapi.from_url(f"{served.address}/openapi.json")
+    asked = 0
+    for found in schema.get_all_operations():
+        operation = found.ok()
+        if operation.path == "/metrics":
+            continue
+        for mode in GenerationMode:
+
+            @seed(0)
+            @settings(
+                max_examples=4,
+                deadline=None,
+                database=None,
+                phases=[Phase.generate],
+                suppress_health_check=list(HealthCheck),
+            )
+            @given(case=operation.as_strategy(generation_mode=mode))
+            def ask(case: Any) -> None:
+                nonlocal asked
+                asked += 1
+                answer = case.call(base_url=served.address, timeout=60)
+                case.validate_response(answer, checks=held)
+
+            try:
+                ask()
+            except Exception as error:
+                if "Unsatisfiable" not in type(error).__name__:  # nothing wrong can be asked of some
+                    raise
+    assert asked > 80

@@ -64,16 +64,17 @@ class Child:
         from modiste.engine.catalogue import Catalogue
         from modiste.engine.errors import CatalogueLocked
         from modiste.engine.ingest import IngestProgress
-        from modiste.models.pretrained import load
         from modiste.service.table_ingest import ingest_table
 
         table = self.job.table
         if table is None:
             raise ValueError("the table of this job is gone")
+        total = count_rows(table)  # what is no table is told before a model is loaded
+        from modiste.models.pretrained import load
+
         store = Catalogue.open(self.catalogue)
         encoder = load(self.model or store.model or store.encoder_id.name)
         store.require(encoder.id)
-        total = count_rows(table)
         options = self.job.options
 
         def show(state: IngestProgress) -> None:
@@ -111,7 +112,7 @@ def main(arguments: list[str]) -> int:
     catalogue, folder, model, media = arguments
     set_up_logs("info")
     with contextlib.suppress(OSError):
-        os.nice(10)
+        os.nice(5)
     child = Child(Path(catalogue), Job(Path(folder)), model, Path(media) if media else None)
 
     def terminate(*_: Any) -> None:

@@ -25,7 +25,7 @@ from typing import Any
 
 import uvicorn
 
-from modiste.engine.catalogue import Catalogue
+from modiste.engine.manifest import FILE_NAME
 from modiste.service import limits, metrics
 from modiste.service.access import needs_keys
 from modiste.service.keys import KeyFile
@@ -38,7 +38,7 @@ STARTED_BADLY = 3  # exit code of a worker that could not start: another would n
 
 def check(settings: Settings) -> None:
     """Raise `ValueError` for settings that must not be served."""
-    if not Catalogue.is_at(settings.catalogue):
+    if not (settings.catalogue / FILE_NAME).is_file():
         raise ValueError(f"no catalogue at {settings.catalogue}; make one with `modiste index TABLE --into FOLDER`")
     keys, _ = KeyFile(settings.key_file).read()
     if needs_keys(settings) and not keys:

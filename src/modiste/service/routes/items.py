@@ -81,28 +81,9 @@ async def items(
     return JSONResponse(await shop.lookups.run(page))
 
 
-@router.get("/v1/items/{item_id}", response_model=ItemDetail, responses=problems(404), summary="One item")
-async def item(shop: TheShop, item_id: Id) -> JSONResponse:
-    def detail() -> dict[str, Any]:
-        snapshot = shop.store.snapshot()
-        found = snapshot.item(snapshot.row(item_id))
-        siblings = []
-        if found.group:
-            group = snapshot.columns["group"]
-            assert isinstance(group, TextColumn)
-            rows = np.flatnonzero(group.codes == group.vocabulary.index(found.group))[: _SIBLINGS + 1]
-            siblings = [one for one in (snapshot.item(int(row)) for row in rows) if one.id != item_id][:_SIBLINGS]
-        return {
-            **shop.item(found),
-            "description": found.description,
-            "product_siblings": [shop.item(one) for one in siblings],
-        }
-
-    return JSONResponse(await shop.lookups.run(detail))
-
-
+# An id may hold a slash, so the longer addresses are tried first.
 @router.get(
-    "/v1/items/{item_id}/image",
+    "/v1/items/{item_id:path}/image",
     response_class=Response,
     responses={
         200: {
@@ -123,6 +104,26 @@ async def image(
     if tag in (one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")):
         return Response(status_code=304, headers=headers)
     return Response(data, media_type=kind, headers=headers)
+
+
+@router.get("/v1/items/{item_id:path}", response_model=ItemDetail, responses=problems(404), summary="One item")
+async def item(shop: TheShop, item_id: Id) -> JSONResponse:
+    def detail() -> dict[str, Any]:
+        snapshot = shop.store.snapshot()
+        found = snapshot.item(snapshot.row(item_id))
+        siblings = []
+        if found.group:
+            group = snapshot.columns["group"]
+            assert isinstance(group, TextColumn)
+            rows = np.flatnonzero(group.codes == group.vocabulary.index(found.group))[: _SIBLINGS + 1]
+            siblings = [one for one in (snapshot.item(int(row)) for row in rows) if one.id != item_id][:_SIBLINGS]
+        return {
+            **shop.item(found),
+            "description": found.description,
+            "product_siblings": [shop.item(one) for one in siblings],
+        }
+
+    return JSONResponse(await shop.lookups.run(detail))
 
 
 def _picture(shop: Shop, item_id: str, size: str) -> tuple[bytes, str]:

@@ -28,7 +28,7 @@ def _store(request: Request) -> JobStore:
     "/v1/jobs",
     status_code=202,
     response_model=JobOut,
-    responses={202: {"headers": {"Location": {"schema": {"type": "string"}}}}, **problems(408, 413, 415)},
+    responses={202: {"headers": {"Location": {"schema": {"type": "string"}}}}, **problems(415)},
     summary="Index a table",
 )
 async def submit(

@@ -36,7 +36,7 @@ from modiste.service.values import look_values, rounded
 from modiste.types import Item, Slot
 
 router = APIRouter(tags=["outfits"])
-_RESPONSES = problems(404, 408, 413, 415)
+_RESPONSES = problems(404, 415)
 _NEAREST = "nearest stored looks, by the cosine of mean item vectors"
 
 
@@ -175,7 +175,7 @@ async def similar_looks(shop: TheShop, body: SimilarLooksBody) -> JSONResponse:
 @router.post(
     "/v1/recommend",
     response_model=SimilarLooksOut,
-    responses=problems(404, 408, 413),
+    responses=problems(404),
     summary="Stored looks for a taste",
 )
 async def recommend(shop: TheShop, body: RecommendBody) -> JSONResponse:

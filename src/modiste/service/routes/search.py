@@ -45,7 +45,7 @@ async def search(
 @router.post(
     "/v1/search",
     response_model=SearchOut,
-    responses=problems(404, 408, 413, 415),
+    responses=problems(404, 415),
     summary="Search by photo, or photo and words",
 )
 async def search_by_photo(
@@ -74,7 +74,7 @@ async def search_by_photo(
 
 
 @router.get(
-    "/v1/items/{item_id}/similar", response_model=SearchOut, responses=problems(404), summary="Items like an item"
+    "/v1/items/{item_id:path}/similar", response_model=SearchOut, responses=problems(404), summary="Items like an item"
 )
 async def similar(
     shop: TheShop, item_id: Id, filters: Filters = NO_FILTERS, k: K = 12, offset: Offset = 0

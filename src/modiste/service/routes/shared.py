@@ -28,6 +28,7 @@ _SAID = {
     408: "The request did not arrive in time",
     409: "Another process writes to the catalogue",
     413: "Too many bytes or pixels",
+    414: "An address that is too long",
     415: "Not a JPEG, PNG or WebP photo, or not the content type that is asked for",
     422: "The request does not fit the description, or cannot be fulfilled as it stands",
     429: "Too many requests, at once or with this key; Retry-After says when to come back",
@@ -44,7 +45,7 @@ def problems(*more: int) -> dict[int | str, dict[str, Any]]:
     """Problem documents for `responses=` of a route: those that any may answer with, and `more`."""
     return {
         status: {**ProblemResponse, "description": _SAID[status]}
-        for status in sorted({400, 401, 403, 405, 422, 429, 503, 504, *more})
+        for status in sorted({400, 401, 403, 405, 408, 413, 414, 422, 429, 503, 504, *more})
     }
 
 

@@ -46,7 +46,7 @@ _BODY = {
 @router.post(
     "/v1/tag",
     response_model=TagOut,
-    responses=problems(404, 408, 413, 415),
+    responses=problems(404, 415),
     openapi_extra={"requestBody": _BODY},
     summary="Category, colour and other labels of a photo",
 )
