@@ -91,7 +91,7 @@ def _make_catalogue(folder: Path) -> None:
         # Escaped, since ingest takes tags out of texts: what it then reads and keeps is the probe itself.
         rows[at]
         | {
-            "id": f"{at} {probe}".replace("/", "\\"),
+            "id": f"{at} {probe}",
             "title": escape(probe),
             "brand": PROBES[-at],
             "description": escape(probe),
@@ -104,15 +104,11 @@ def _make_catalogue(folder: Path) -> None:
         writer.writeheader()
         writer.writerows([*rows, *hostile])
     assert run(["index", str(table), "--into", str(folder)]) == 0
-    kinds = {
-        "top": ("t-shirt", "shirt", "blouse"),
-        "bottom": ("jeans", "trousers", "skirt"),
-        "shoes": ("sneakers", "pumps"),
-    }
-    ids = {kind: [row["id"] for row in rows if row["category"] in names] for kind, names in kinds.items()}
+    kinds = (("t-shirt", "shirt", "blouse"), ("jeans", "trousers", "skirt"), ("sneakers", "pumps"))
+    ids = ([row["id"] for row in rows if row["category"] in names] for names in kinds)
     looks = [
         {"outfit_id": f"look-{at}", "items": [{"item_id": one} for one in some]}
-        for at, some in enumerate(zip(*ids.values()))
+        for at, some in enumerate(zip(*ids, strict=False))  # as many as the scarcest kind allows
     ]
     (folder / "looks.jsonl").write_text("\n".join(map(json.dumps, looks)), encoding="utf-8")
 
