@@ -41,7 +41,7 @@ def test_a_search_is_in_the_address_and_survives_a_reload(visit: Any, settled: S
     page.get_by_role("searchbox").fill("red dress")
     expect(page.locator(".found")).to_contain_text("Best matches first")
     found = titles(settled(page))
-    assert "q=red+dress" in page.url
+    expect(page).to_have_url(re.compile("q=red\\+dress"))
     page.reload()
     expect(page.get_by_role("searchbox")).to_have_value("red dress")
     expect(page.locator(".found")).to_contain_text("Best matches first")

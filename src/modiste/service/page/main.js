@@ -40,9 +40,16 @@ async function start() {
   keepAddress(app);
 }
 
+const SETTLE = 200; // ms; browsers refuse an address that changes with every letter and every step of a slider
+
 /** @param {import("./app.js").App} app */
 function keepAddress(app) {
   let written = "";
+  let timer = 0;
+  const soon = () => {
+    window.clearTimeout(timer);
+    timer = window.setTimeout(write, SETTLE);
+  };
   const write = () => {
     const { q, choices } = app.find.get();
     const found = hash.write({ view: app.view.get().name, q, filters: choices.flatMap(expressions) }, app.board.get());
@@ -50,10 +57,11 @@ function keepAddress(app) {
     written = found;
     history.replaceState(null, "", found ? `#${found}` : location.pathname);
   };
-  app.board.subscribe(write);
-  app.find.subscribe(write);
-  app.view.subscribe(write);
+  app.board.subscribe(soon);
+  app.find.subscribe(soon);
+  app.view.subscribe(soon);
   window.addEventListener("hashchange", () => {
+    window.clearTimeout(timer); // what was about to be written would undo the link
     if (location.hash.replace(/^#/, "") !== written) arrive(app, location.hash);
   });
 }
