@@ -5,7 +5,8 @@ python bench/service_load.py --soak 300         ... and five minutes with an ing
 
 The catalogue holds drawn titles and clustered vectors under the shipped encoder's name: the server reads every query with the
 shipped model and compares it with all vectors, which costs the same whatever the vectors say. Every query is different, so no
-embedding is remembered. Clients are threads of this process, on the same cores as the server.
+embedding is remembered. Clients are threads of this process, on the same cores as the server; the processor time of the server
+alone, which does not depend on what else the machine does, is told beside the latencies.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from api_fuzz import Memory, served
 from modiste.engine.catalogue import Catalogue
@@ -67,7 +69,10 @@ def words() -> Iterator[str]:
 class Clients:
     """So many connections, each asking again as soon as it is answered."""
 
-    def __init__(self, address: str, count: int, ask: Callable[[http.client.HTTPConnection, int], int]) -> None:
+    def __init__(
+        self, server: tuple[str, psutil.Process], count: int, ask: Callable[[http.client.HTTPConnection, int], int]
+    ) -> None:
+        address, self._process = server
         self._port = int(address.rsplit(":", 1)[1])
         self._ask = ask
         self.seconds: list[float] = []
@@ -77,6 +82,7 @@ class Clients:
         self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(count)]
 
     def run(self, seconds: float) -> Clients:
+        before = self._cpu()
         for one in self._threads:
             one.start()
         began = time.perf_counter()
@@ -85,7 +91,12 @@ class Clients:
         for one in self._threads:
             one.join()
         self.lasted = time.perf_counter() - began
+        self.cpu = self._cpu() - before
         return self
+
+    def _cpu(self) -> float:
+        """Processor seconds that the service has used."""
+        return sum(sum(one.cpu_times()[:2]) for one in [self._process, *self._process.children(recursive=True)])
 
     def _run(self) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
@@ -106,7 +117,8 @@ class Clients:
         return {
             "what": what, "connections": len(self._threads), "requests": len(self.seconds),
             "requests/s": round(len(self.seconds) / self.lasted, 1), "p50 ms": round(p50, 1), "p95 ms": round(p95, 1),
-            "p99 ms": round(p99, 1), "errors": len(self.failed),
+            "p99 ms": round(p99, 1),
+            "server CPU ms/request": round(1_000 * self.cpu / max(1, len(self.seconds)), 2), "errors": len(self.failed),
         }  # fmt: skip
 
 
@@ -167,15 +179,15 @@ def main() -> int:
         rows, failed = [], 0
         workers = ("--workers", str(options.workers))
         for what, more in (("search", ()), ("search, --no-batching", ("--no-batching",))):
-            with served(folder, *workers, *more) as (address, _):
-                Clients(address, options.connections, by_words(150_000)).run(2)
+            with served(folder, *workers, *more) as server:
+                Clients(server, options.connections, by_words(150_000)).run(2)
                 for connections in (1, options.connections):
-                    found = Clients(address, connections, by_words(0 if connections == 1 else 50_000)).run(
+                    found = Clients(server, connections, by_words(0 if connections == 1 else 50_000)).run(
                         options.seconds
                     )
                     rows.append(found.row(what))
                     failed += len(found.failed)
-        with served(folder, *workers) as (address, process):
+        with served(folder, *workers) as server:
             outfits = {
                 "complete, 2 slots with a wish": posting(
                     "/v1/complete",
@@ -190,15 +202,15 @@ def main() -> int:
                 "score 3 items": posting("/v1/score", {"items": ["0000007", "0000011", "0000020"]}),
             }
             for what, ask in outfits.items():
-                Clients(address, 1, ask).run(1)
+                Clients(server, 1, ask).run(1)
                 for connections in (1, 4):
-                    found = Clients(address, connections, ask).run(options.seconds)
+                    found = Clients(server, connections, ask).run(options.seconds)
                     rows.append(found.row(what))
                     failed += len(found.failed)
             if options.soak:
-                submit(address, 20_000)
-                with Memory(process) as memory:
-                    found = Clients(address, options.connections, by_words(100_000)).run(options.soak)
+                submit(server[0], 20_000)
+                with Memory(server[1]) as memory:
+                    found = Clients(server, options.connections, by_words(100_000)).run(options.soak)
                 growth = (memory.most - memory.before) / 1e6
                 rows.append(found.row(f"search, an ingest beside it for {options.soak:g} s, memory +{growth:.0f} MB"))
                 failed += len(found.failed)

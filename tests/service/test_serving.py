@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import shutil
@@ -92,19 +93,25 @@ def test_sigterm_under_load_drops_nothing(serve: Any, catalogue: Path, options: 
     assert load.statuses == {200}
 
 
+def workers_of(found: Served) -> set[int]:
+    """The process ids of the workers that live."""
+    alive = set()
+    for one in psutil.Process(found.process.pid).children():
+        with contextlib.suppress(psutil.Error):  # it has just died
+            if one.status() != psutil.STATUS_ZOMBIE and "modiste.service.worker" in one.cmdline():
+                alive.add(one.pid)
+    return alive
+
+
 def test_a_killed_worker_is_replaced(serve: Any, catalogue: Path) -> None:
     found = serve(catalogue, "--workers", "2", "--log-level", "warning")
-    workers = [one for one in psutil.Process(found.process.pid).children() if "modiste.service.worker" in one.cmdline()]
-    assert len(workers) == 2
-    os.kill(workers[0].pid, signal.SIGKILL)
+    before = workers_of(found)
+    assert len(before) == 2
+    killed = min(before)
+    os.kill(killed, signal.SIGKILL)
     assert found.get("/v1/search?q=boots&k=1")["hits"]  # the other one answers at once
     until = time.monotonic() + 120
-    while True:
-        alive = [
-            one for one in psutil.Process(found.process.pid).children() if "modiste.service.worker" in one.cmdline()
-        ]
-        if len(alive) == 2 and workers[0].pid not in [one.pid for one in alive]:
-            break
+    while len(alive := workers_of(found)) < 2 or killed in alive:
         assert time.monotonic() < until
         time.sleep(0.1)
     for _ in range(10):
@@ -153,7 +160,7 @@ def raw(served: Served, *pieces: bytes, pause: float = 0.0, wait: float = 30.0) 
 def test_heads_that_never_end_are_cut_off(served: Served) -> None:
     endless = raw(served, b"GET / HTTP/1.1\r\nHost: localhost\r\n", *[b"X-A: " + 4_000 * b"a" + b"\r\n"] * 20)
     assert endless.startswith(b"HTTP/1.1 431")
-    long = raw(served, b"GET /" + 60_000 * b"a" + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    long = raw(served, b"GET /" + 60_000 * b"a" + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     assert long.startswith((b"HTTP/1.1 414", b"HTTP/1.1 431"))
 
 
@@ -176,6 +183,17 @@ def test_requests_that_servers_disagree_about_are_refused(served: Served) -> Non
     assert raw(served, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03").startswith(b"HTTP/1.1 400")
     upgrade = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\n\r\n"
     assert not raw(served, upgrade, wait=5).startswith(b"HTTP/1.1 101")
+
+
+def test_an_address_is_decoded_once(served: Served) -> None:
+    for sent, meant in (
+        (b"%252e%252e", b"'%2e%2e'"),
+        (b"a%2Fb", b"'a/b'"),
+        (b"..%2f..%2fetc%2fpasswd", b"'../../etc/passwd'"),
+    ):
+        answer = raw(served, b"GET /v1/items/" + sent + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 404")
+        assert b"no item " + meant in answer
 
 
 def test_many_requests_leave_memory_and_files_as_they_were(served: Served) -> None:
@@ -282,3 +300,32 @@ def test_made_up_requests_get_answers_that_the_description_names(served: Served)
                 if "Unsatisfiable" not in type(error).__name__:  # nothing wrong can be asked of some
                     raise
     assert asked > 80
+
+
+def test_the_demo_ends_with_its_catalogue_served(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+    import urllib.request
+
+    log = tmp_path / "demo.log"
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "modiste", "demo", "--items", "40", "--into", str(tmp_path / "demo"), "--port", "0"],
+            stdout=stream, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+    try:
+        until = time.monotonic() + 280
+        while b"Open http://127.0.0.1:" not in log.read_bytes():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < until, log.read_text()
+            time.sleep(0.1)
+        address = log.read_text().partition("Open ")[2].split()[0]
+        with urllib.request.urlopen(address, timeout=60) as answer:
+            assert b"<title>" in answer.read()
+        with urllib.request.urlopen(address + "v1/catalogue", timeout=60) as answer:
+            assert b'"items":40' in answer.read()
+        process.terminate()
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()

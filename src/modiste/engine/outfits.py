@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -120,9 +120,10 @@ class OutfitEngine:
         _ = world.pool, world.centre
         return world
 
-    def adopt(self, world: World, snapshot: Snapshot) -> None:
-        """Use a prepared world from now on; the catalogue has to serve that version."""
+    def adopt(self, world: World, snapshot: Snapshot, publish: Callable[[], None]) -> None:
+        """Use a prepared world from now on; `publish` makes the catalogue serve that version, in the same step."""
         with self._lock:
+            publish()
             self._world, self._version = world, snapshot.version
 
     def _encode(self, items: Sequence[Item]) -> FloatArray:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from modiste.engine.catalogue import Catalogue
@@ -15,6 +16,7 @@ from modiste.engine.errors import CatalogueError
 from modiste.engine.snapshot import Snapshot
 
 LOOK_SECONDS = 0.5
+_REST = 4.0  # times what the last version took to load: a large catalogue that changes all the time must not eat the machine
 
 log = logging.getLogger("modiste.service")
 
@@ -62,9 +64,12 @@ class Follower:
             return True
 
     def _run(self) -> None:
-        while not self._stop.wait(LOOK_SECONDS):
+        pause = LOOK_SECONDS
+        while not self._stop.wait(pause):
+            began, pause = time.monotonic(), LOOK_SECONDS
             try:
-                self.look()
+                if self.look():
+                    pause = max(LOOK_SECONDS, _REST * (time.monotonic() - began))
             except (CatalogueError, OSError):  # what is served stays; the next look may find it mended
                 log.exception("a new version of the catalogue could not be loaded")
             except Exception:

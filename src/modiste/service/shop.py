@@ -91,8 +91,7 @@ class Shop:
         looks = StoredLooks(self._all_looks, snapshot)
         fields = filter_values(snapshot)
         without_photo = snapshot.without_photo()
-        self.store.publish(snapshot)
-        self.engine.adopt(world, snapshot)
+        self.engine.adopt(world, snapshot, lambda: self.store.publish(snapshot))
         self.looks, self.fields, self._without_photo = looks, fields, without_photo
         metrics.LOADS.inc()
         metrics.ITEMS.set(len(snapshot))
