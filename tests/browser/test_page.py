@@ -39,8 +39,10 @@ def serious(page: Page) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [None, PHONE], ids=["desktop", "phone"])
+# Colours are the same at every width, and the layout in both schemes: two of the four show all.
+@pytest.mark.parametrize(
+    ("scheme", "viewport"), [("light", None), ("dark", PHONE)], ids=["light-desktop", "dark-phone"]
+)
 def test_axe_finds_nothing_serious_in_any_room(
     visit: Any, settled: Settled, scheme: str, viewport: dict[str, int] | None, artefacts: Path
 ) -> None:
