@@ -66,3 +66,36 @@ def test_a_version_that_cannot_be_made_ready_is_not_served(folder: Path) -> None
     with pytest.raises(CatalogueError):
         follower.look()
     assert len(store) == 120
+
+
+def test_photos_are_kept_within_bounds_and_by_version(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from modiste.service import limits
+    from modiste.service.pictures import Pictures
+
+    store = FollowedCatalogue.open(folder)
+    pictures = Pictures(store)
+    read: list[str] = []
+    stored = store.image
+
+    def image(item_id: str) -> bytes | None:
+        read.append(item_id)
+        return stored(item_id)
+
+    monkeypatch.setattr(store, "image", image)
+    monkeypatch.setattr(limits, "CACHED_PICTURES", 3)
+    ids = [f"atelier-{n:06d}" for n in range(4)]
+    for one in (*ids, ids[3], ids[0]):
+        assert pictures.get(one, small=True).data.startswith(b"\xff\xd8\xff")
+    assert read == [*ids, ids[0]]  # the fourth was kept, the first had to go
+    assert pictures.get(ids[0], small=False).data == stored(ids[0])
+    Catalogue.open(folder).delete([ids[1]])
+    newer = store.newer()
+    assert newer is not None
+    store.publish(newer)
+    before = len(read)
+    pictures.get(ids[0], small=True)
+    assert len(read) == before + 1
+    monkeypatch.setattr(limits, "CACHED_PICTURE_BYTES", 1)
+    pictures.get(ids[2], small=True)
+    assert not pictures._kept
+    assert pictures._bytes == 0

@@ -114,6 +114,27 @@ def test_revoking_needs_no_restart(keyed: Any, monkeypatch: pytest.MonkeyPatch) 
     assert client.get("/v1/catalogue", headers={"x-api-key": added}).status_code == 200
 
 
+def test_the_last_key_taken_away_or_a_damaged_file_lets_nobody_in(keyed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, keys, file = keyed
+    monkeypatch.setattr("modiste.service.keys._LOOK_AGAIN", 0.0)
+    headers = {"x-api-key": keys["admin"]}
+    good = file.read_bytes()
+    file.write_bytes(b"{ torn")
+    assert client.get("/v1/catalogue").status_code == 401
+    assert client.get("/v1/catalogue", headers=headers).status_code == 200  # what was known before holds
+    file.write_bytes(good)
+    for name in ("reader", "owner"):
+        KeyFile(file).revoke(name)
+    assert client.get("/v1/catalogue").status_code == 401
+    assert client.get("/v1/catalogue", headers=headers).status_code == 401
+
+
+def test_an_address_that_others_reach_needs_keys_whatever_the_file_says(shop: Any, tmp_path: Path) -> None:
+    with open_client(shop, host="0.0.0.0", keys=tmp_path / "keys.json") as client:
+        assert client.get("/v1/catalogue").status_code == 401
+        assert client.get("/healthz").status_code == 200
+
+
 def test_a_key_has_a_rate_of_its_own(shop: Any, tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     slow, fast = KeyFile(file).add("slow", rate=0.01, burst=3), KeyFile(file).add("fast", rate=1_000, burst=1_000)

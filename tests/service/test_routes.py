@@ -142,7 +142,7 @@ def test_ids_of_any_kind_are_reached_by_their_address(client: Any, shop: Any, mo
     from urllib.parse import quote
 
     asked: list[str] = []
-    monkeypatch.setattr(shop.store, "image", lambda item_id: asked.append(item_id))
+    monkeypatch.setattr(shop.store, "image", lambda item_id: asked.append(item_id))  # None: no photo
     for strange in ("a/b", "../x", "a b", "ünïcode", "<script>", "a/../../b", "x?y#z", "SKU/1"):
         address = f"/v1/items/{quote(strange, safe='')}"
         found = client.get(address)

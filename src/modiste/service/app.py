@@ -16,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 
 from modiste import __version__
 from modiste.service import limits
-from modiste.service.access import Access
+from modiste.service.access import Access, needs_keys
 from modiste.service.guard import Guard
 from modiste.service.job_runner import JobRunner
 from modiste.service.jobs import JobStore
@@ -40,7 +40,7 @@ DESCRIPTION = """Search a fashion catalogue by words and photos, tell what a gar
 
 def create_app(settings: Settings, shop: Shop | None = None, keys: KeyRing | None = None) -> FastAPI:
     """The application of one worker; it opens the shop when it starts, unless one is given."""
-    keys = keys or KeyRing(settings.key_file, workers=settings.workers)
+    keys = keys or KeyRing(settings.key_file, workers=settings.workers, always=needs_keys(settings))
     usage = Usage(settings.key_file.with_suffix(".usage.sqlite3"))
 
     @contextlib.asynccontextmanager

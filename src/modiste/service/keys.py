@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import logging
 import re
 import secrets
 import threading
@@ -29,6 +30,8 @@ RATE, BURST = 20.0, 40
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LOOK_AGAIN = 1.0  # seconds between looks at whether the file has changed
 _DAY = 86_400
+
+log = logging.getLogger("modiste.service")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +126,9 @@ def _checked(key: Key) -> Key:
 class KeyRing:
     """The keys as a worker uses them: found, limited, counted."""
 
-    def __init__(self, path: Path, *, workers: int = 1) -> None:
-        self._file, self._workers = KeyFile(path), workers
+    def __init__(self, path: Path, *, workers: int = 1, always: bool = False) -> None:
+        """`always`: a key is needed even when there is none (left), as on an address that others reach."""
+        self._file, self._workers, self._always = KeyFile(path), workers, always
         self._lock = threading.Lock()
         self._keys, self._secret = self._file.read()
         self._stamp = self._stat()
@@ -133,9 +137,9 @@ class KeyRing:
 
     @property
     def required(self) -> bool:
-        """Whether a request needs a key: as soon as there is one."""
+        """Whether a request needs a key: as soon as there is one, or always."""
         self._look_again()
-        return bool(self._keys)
+        return self._always or bool(self._keys)
 
     def find(self, presented: str) -> Key | None:
         """The key of this text, or None. Every key is compared, so that time tells nothing."""
@@ -172,9 +176,16 @@ class KeyRing:
         with self._lock:
             self._looked = now
             stamp = self._stat()
-            if stamp != self._stamp:
-                self._keys, self._secret = self._file.read()
-                self._stamp = stamp
+            if stamp == self._stamp:
+                return
+            self._stamp = stamp
+            try:
+                keys, self._secret = self._file.read()
+            except ValueError:  # the keys that were known stay, until the file is mended
+                log.exception("the file of API keys cannot be read")
+                return
+            self._always = self._always or bool(self._keys)  # who takes the last key away does not mean to let all in
+            self._keys = keys
 
     def _stat(self) -> tuple[int, int, int]:
         try:

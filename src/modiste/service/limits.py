@@ -62,5 +62,5 @@ RETRY_SECONDS = 1  # what Retry-After says
 MAX_QUEUED_JOBS = 20
 KEPT_JOBS = 100  # finished jobs that are remembered
 CACHED_TEXTS = 4_096  # embeddings of texts kept
-CACHED_THUMBNAILS = 2_000
-CACHED_THUMBNAIL_BYTES = 64_000_000
+CACHED_PICTURES = 2_000
+CACHED_PICTURE_BYTES = 64_000_000

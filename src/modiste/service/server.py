@@ -97,7 +97,7 @@ def run_worker(settings: Settings, listening: socket.socket, ready: Callable[[],
 
     set_up_logs(settings.log_level)
     limit_threads(settings.threads)
-    keys = KeyRing(settings.key_file, workers=settings.workers)
+    keys = KeyRing(settings.key_file, workers=settings.workers, always=needs_keys(settings))
     shop = Shop(settings, keys)
     try:
         app = create_app(settings, shop, keys)

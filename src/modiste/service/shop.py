@@ -24,6 +24,7 @@ from modiste.service.following import FollowedCatalogue, Follower
 from modiste.service.keys import KeyRing
 from modiste.service.looks import StoredLooks, read_stored_looks
 from modiste.service.photos import read_photo
+from modiste.service.pictures import Pictures
 from modiste.service.problems import busy
 from modiste.service.settings import Settings
 from modiste.service.values import filter_values, item_values
@@ -77,6 +78,7 @@ class Shop:
         self.engine.encoder = self.encoder
         self.judge: Reranker | None = reranker_of(encoder)
         self.recogniser = _recogniser(self.bench, encoder)
+        self.pictures = Pictures(self.store)
         self._all_looks = read_stored_looks(settings.looks_file)
         self.outfits = Gate("outfits", at_once=limits.OUTFITS_AT_ONCE, waiting=limits.MAX_WAITING_OUTFITS)
         self.photos = Gate("photos", at_once=limits.PHOTOS_AT_ONCE, waiting=limits.MAX_WAITING_PHOTOS)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from modiste.data.images import image_format, thumbnail
 from modiste.engine.filters import TextColumn, filter_mask
 from modiste.service import limits
-from modiste.service.problems import Problem
 from modiste.service.routes.shared import NO_FILTERS, Filters, K, TheShop, problems
 from modiste.service.schemas import CatalogueOut, Id, ItemDetail, ItemPage
 from modiste.service.shop import Shop
@@ -20,8 +17,6 @@ from modiste.service.values import as_pairs, counts
 from modiste.taxonomy import slot as slot_of
 
 router = APIRouter(tags=["catalogue"])
-_SMALL = (256, 256)
-_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
 _SIBLINGS = 24
 
 
@@ -98,12 +93,11 @@ async def items(
 async def image(
     shop: TheShop, request: Request, item_id: Id, size: Annotated[Literal["full", "small"], Query()] = "full"
 ) -> Response:
-    data, kind = await shop.lookups.run(lambda: _picture(shop, item_id, size))
-    tag = f'"{hashlib.blake2b(data, digest_size=16).hexdigest()}"'
-    headers = {"ETag": tag, "Cache-Control": "private, max-age=3600", "Content-Disposition": "inline"}
-    if tag in (one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")):
+    found = await shop.lookups.run(lambda: shop.pictures.get(item_id, small=size == "small"))
+    headers = {"ETag": found.tag, "Cache-Control": "private, max-age=3600", "Content-Disposition": "inline"}
+    if found.tag in (one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")):
         return Response(status_code=304, headers=headers)
-    return Response(data, media_type=kind, headers=headers)
+    return Response(found.data, media_type=found.kind, headers=headers)
 
 
 @router.get("/v1/items/{item_id:path}", response_model=ItemDetail, responses=problems(404), summary="One item")
@@ -124,13 +118,3 @@ async def item(shop: TheShop, item_id: Id) -> JSONResponse:
         }
 
     return JSONResponse(await shop.lookups.run(detail))
-
-
-def _picture(shop: Shop, item_id: str, size: str) -> tuple[bytes, str]:
-    stored = shop.store.image(item_id)
-    if stored is None:
-        raise Problem(404, f"item {item_id!r} has no photo", kind="unknown-item")
-    kind = _TYPES.get(image_format(stored) or "")
-    if size == "small" or kind is None:  # what browsers do not show is turned into a JPEG
-        return thumbnail(stored, _SMALL if size == "small" else (1024, 1024)), "image/jpeg"
-    return stored, kind
