@@ -18,6 +18,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from html import escape
 from pathlib import Path
 
@@ -113,26 +114,19 @@ def _make_catalogue(folder: Path) -> None:
     (folder / "looks.jsonl").write_text("\n".join(map(json.dumps, looks)), encoding="utf-8")
 
 
-@pytest.fixture(scope="session")
-def keys_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the server looks for API keys; there are none at first."""
-    return tmp_path_factory.mktemp("keys") / "keys.json"
-
-
-@pytest.fixture(scope="session")
-def server(catalogue: Path, keys_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a running `modiste serve`."""
+@contextmanager
+def serving(catalogue: Path, keys: Path) -> Iterator[str]:
+    """Run `modiste serve` on a free port; its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    said = tmp_path_factory.mktemp("server") / "log.txt"
-    command = [sys.executable, "-m", "modiste", "serve", str(catalogue), "--port", str(port), "--keys", str(keys_file)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "modiste", "serve", str(catalogue), "--port", str(port), "--keys", str(keys)]
+    said = keys.parent / "log.txt"
     with said.open("w", encoding="utf-8") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+        process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "OMP_NUM_THREADS": "1"})
     address = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(1200):
+        for _ in range(1800):
             if process.poll() is not None:
                 pytest.fail(f"the server stopped: {said.read_text(encoding='utf-8')}")
             try:
@@ -141,11 +135,30 @@ def server(catalogue: Path, keys_file: Path, tmp_path_factory: pytest.TempPathFa
             except OSError:
                 time.sleep(0.1)
         else:
-            pytest.fail("the server did not get ready in two minutes")
+            pytest.fail("the server did not get ready in three minutes")
         yield address
     finally:
         process.terminate()
         process.wait(60)
+
+
+@pytest.fixture(scope="session")
+def server(catalogue: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server that asks for no key."""
+    with serving(catalogue, tmp_path_factory.mktemp("server") / "keys.json") as address:
+        yield address
+
+
+@pytest.fixture
+def keyed(catalogue: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[tuple[str, str]]:
+    """The address of a server that asks for a key, and the key."""
+    from modiste.cli import run
+
+    keys = tmp_path / "keys.json"
+    assert run(["keys", "add", str(catalogue), "stylist", "--keys", str(keys)]) == 0
+    key = capsys.readouterr().out.split()[-1]
+    with serving(catalogue, keys) as address:
+        yield address, key
 
 
 @pytest.fixture(scope="session")
@@ -164,16 +177,20 @@ Visit = Callable[..., Page]
 def visit(browser: Browser, server: str) -> Iterator[Visit]:
     """Open the page: `visit("#view=looks", viewport=PHONE, color_scheme="dark")`; what goes wrong in it fails the test.
 
-    `expected`: what the test itself provokes and the browser then writes to its console, as a status or its own word.
+    `at` is another server's address. `expected`: what the test itself provokes and the browser then writes to its console, as a status or its own word.
     """
     contexts: list[BrowserContext] = []
+    addresses: list[str] = []
     wrong: list[str] = []
     allowed: set[str] = set()
 
-    def open_page(hash_: str = "", *, expected: tuple[int | str, ...] = (), **options: object) -> Page:
+    def open_page(
+        hash_: str = "", *, at: str = server, expected: tuple[int | str, ...] = (), **options: object
+    ) -> Page:
         allowed.update(f"status of {one}" if isinstance(one, int) else one for one in expected)
+        addresses.append(f"{at}/")
         settings = {"viewport": DESKTOP, "reduced_motion": "reduce", "accept_downloads": True, **options}
-        context = browser.new_context(base_url=server, **settings)  # type: ignore[arg-type]
+        context = browser.new_context(base_url=at, **settings)  # type: ignore[arg-type]
         context.set_default_timeout(WAIT)
         contexts.append(context)
         page = context.new_page()
@@ -191,7 +208,7 @@ def visit(browser: Browser, server: str) -> Iterator[Visit]:
         return page
 
     def local(url: str) -> bool:
-        return url.startswith((f"{server}/", "data:", "blob:"))
+        return url.startswith((*addresses, "data:", "blob:"))
 
     yield open_page
     for context in contexts:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -164,64 +161,21 @@ def test_a_server_that_does_not_answer_is_told_of_and_tried_again(visit: Any, se
     expect(page.locator(".found")).to_contain_text("Best matches first")
 
 
-def answers(server: str) -> int:
-    """The status with which the server meets somebody without a key."""
-    try:
-        with urllib.request.urlopen(f"{server}/v1/catalogue", timeout=60) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        return error.code
-
-
-def until(true: Callable[[], bool]) -> None:
-    """The server looks at its keys about once a second."""
-    for _ in range(300):
-        if true():
-            return
-        time.sleep(0.1)
-    pytest.fail("the server did not take the keys")
-
-
-def test_a_server_with_keys_asks_for_one_and_shows_photos_with_it(
-    visit: Any, settled: Settled, server: str, catalogue: Path, keys_file: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from modiste.cli import run
-
-    assert run(["keys", "add", str(catalogue), "stylist", "--keys", str(keys_file)]) == 0
-    key = capsys.readouterr().out.split()[-1]
-    try:
-        until(lambda: answers(server) == 401)
-        page = visit(expected=(401, 429))
-        ask = page.get_by_role("dialog", name="A key is needed")
-        ask.get_by_label("API key").fill("not-a-key")
-        page.keyboard.press("Enter")
-        expect(ask.get_by_label("API key")).to_be_empty()  # asked again
-        ask.get_by_label("API key").fill(key)
-        page.keyboard.press("Enter")
-        expect(page.locator(".results .card").first).to_be_visible()
-        expect(page.locator(".results img").first).to_have_js_property("naturalWidth", 120)
-        assert key not in page.url
-        assert page.evaluate("Object.values({...localStorage}).join()").find(key) < 0
-        page.reload()
-        expect(page.locator(".results .card").first).to_be_visible()  # kept while the tab is open
-    finally:
-        assert run(["keys", "revoke", str(catalogue), "stylist", "--keys", str(keys_file)]) == 0
-        until(lambda: answers(server) == 200)
-
-
-def test_who_gives_no_key_is_told_and_can_try_again(
-    visit: Any, settled: Settled, server: str, catalogue: Path, keys_file: Path
-) -> None:
-    from modiste.cli import run
-
-    assert run(["keys", "add", str(catalogue), "nobody", "--keys", str(keys_file)]) == 0
-    try:
-        until(lambda: answers(server) == 401)
-        page = visit(expected=(401,))
-        page.get_by_role("dialog", name="A key is needed").get_by_label("API key").press("Escape")
-        expect(page.locator("main")).to_contain_text("Without a key this server does not answer")
-    finally:
-        assert run(["keys", "revoke", str(catalogue), "nobody", "--keys", str(keys_file)]) == 0
-        until(lambda: answers(server) == 200)
+def test_a_server_with_keys_asks_for_one_and_shows_photos_with_it(visit: Any, keyed: tuple[str, str]) -> None:
+    address, key = keyed
+    page = visit(at=address, expected=(401, 429))
+    ask = page.get_by_role("dialog", name="A key is needed")
+    ask.get_by_label("API key").press("Escape")
+    expect(page.locator("main")).to_contain_text("Without a key this server does not answer")
     page.get_by_role("button", name="Try again").click()
+    ask.get_by_label("API key").fill("not-a-key")
+    page.keyboard.press("Enter")
+    expect(ask.get_by_label("API key")).to_be_empty()  # asked again
+    ask.get_by_label("API key").fill(key)
+    page.keyboard.press("Enter")
     expect(page.locator(".results .card").first).to_be_visible()
+    expect(page.locator(".results img").first).to_have_js_property("naturalWidth", 120)
+    assert key not in page.url
+    assert key not in page.evaluate("Object.values({...localStorage}).join()")
+    page.reload()
+    expect(page.locator(".results .card").first).to_be_visible()  # the key is kept while the tab is open
