@@ -177,7 +177,9 @@ Visit = Callable[..., Page]
 def visit(browser: Browser, server: str) -> Iterator[Visit]:
     """Open the page: `visit("#view=looks", viewport=PHONE, color_scheme="dark")`; what goes wrong in it fails the test.
 
-    `at` is another server's address. `expected`: what the test itself provokes and the browser then writes to its console, as a status or its own word.
+    `at` is another
+    server's address. `expected`: what the test itself provokes and the browser then writes to its console, as a status
+    or its own word.
     """
     contexts: list[BrowserContext] = []
     addresses: list[str] = []

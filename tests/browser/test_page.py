@@ -161,7 +161,7 @@ def test_a_server_that_does_not_answer_is_told_of_and_tried_again(visit: Any, se
     expect(page.locator(".found")).to_contain_text("Best matches first")
 
 
-def test_a_server_with_keys_asks_for_one_and_shows_photos_with_it(visit: Any, keyed: tuple[str, str]) -> None:
+def test_a_server_with_keys_asks_for_one_and_shows_photos_with_it(keyed: tuple[str, str], visit: Any) -> None:
     address, key = keyed
     page = visit(at=address, expected=(401, 429))
     ask = page.get_by_role("dialog", name="A key is needed")
