@@ -41,7 +41,7 @@ def _described(shop: Shop) -> dict[str, Any]:
         "version": snapshot.version,
         "encoder": shop.model_values,
         "scorer": shop.scorer_values,
-        "calibrated": shop.bench.calibration is not None,
+        "calibrated": shop.bench.is_calibrated,
         "reranker": shop.judge is not None,
         "taggable": shop.recogniser is not None,
         "captionable": False,
