@@ -155,6 +155,7 @@ def calibrate(
         Calibrator.fit(wishes.scores, wishes.labels),
         reference_quantiles(looks.scores[looks.labels == 1]),
         encoder=str(encoder.id),
+        nearness=Calibrator.fit(wishes.below_best, wishes.labels),
     )
 
 

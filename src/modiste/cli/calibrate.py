@@ -55,6 +55,7 @@ def calibrate(
     modiste calibrate shop --data atelier:2000 --out rules.json --json
     ```
     """
+    from dataclasses import replace
     from typing import cast
 
     from modiste.cli.console import errors, print_json, results, say
@@ -95,7 +96,7 @@ def calibrate(
             fitted_on, checked_on = fitted_on.halves()
     curve, of_looks = _fit("compatibility", fitted_on, checked_on, fitted_on.scores, checked_on.scores, method)
     measured = {"compatibility": of_looks}
-    match = None
+    match, nearness = None, None
     if words:
         assert encoder is not None
         snapshot = store.snapshot()
@@ -109,10 +110,16 @@ def calibrate(
             match, measured["match"] = _fit(
                 "match", one, other, (1 + one.scores) / 2, (1 + other.scores) / 2, "logistic"
             )
+            near, far = replace(one, scores=one.below_best), replace(other, scores=other.below_best)
+            nearness, measured["nearness"] = _fit(
+                "nearness", near, far, 1 + near.scores / 2, 1 + far.scores / 2, "logistic"
+            )
         else:
             errors.print(f"{catalogue} names no two colours: how well words match stays uncalibrated")
     right = fitted_on.scores[fitted_on.labels == 1]
-    made = Calibration(curve, match, reference_quantiles(right), threshold, named.id, str(store.encoder_id))
+    made = Calibration(
+        curve, match, reference_quantiles(right), threshold, named.id, str(store.encoder_id), nearness
+    )  # fmt: skip
     target = made.save(out or store.folder / common.CALIBRATION_FILE)
     if html is not None:
         values = [_chart(name, one) for name, one in measured.items()]
@@ -135,7 +142,7 @@ def calibrate(
         say(f"pictures: {html}")
 
 
-_TITLES = {"compatibility": "Go together", "match": "Match words"}
+_TITLES = {"compatibility": "Go together", "match": "Match words", "nearness": "Match words as well as the nearest"}
 
 
 class _Measured:

@@ -40,6 +40,14 @@ class Scored:
     def __len__(self) -> int:
         return len(self.scores)
 
+    @property
+    def below_best(self) -> NDArray[np.float64]:
+        """(N,) how far each score is below the best of its group: 0 or less."""
+        _, place = np.unique(np.array(self.groups), return_inverse=True)
+        best = np.full(len(self), -np.inf)
+        np.maximum.at(best, place, self.scores)
+        return self.scores - best[place]
+
     def halves(self) -> tuple[Scored, Scored]:
         """Two parts with no group in common, by a hash of it."""
         first = hashes_of(self.groups) % np.uint64(2) == 0
@@ -90,13 +98,13 @@ def judged_wishes(
     encode: Callable[[str], FloatArray],
     *,
     num_wishes: int = 300,
-    num_candidates: int = 400,
+    num_candidates: int = 2_000,
     seed: int = 0,
 ) -> Scored:
     """Cosines of wishes with candidates that are, and are not, what they say; empty where the items name no two colours.
 
-    `vectors` (N, D) are the items'; `encode` turns a wish into (D,). For each of `num_wishes` wishes, drawn by the seed, up to
-    `num_candidates` items of its slot, drawn likewise: right ones are as rare among them as they are in the slot.
+    `vectors` (N, D) are the items'; `encode` turns a wish into (D,). For each of `num_wishes` wishes, drawn by the seed, the
+    items of its slot, of a large one the `num_candidates` nearest: right ones are as rare as a search meets them.
     """
     rng = np.random.default_rng(seed)
     names = ("colour", *_DETAILS)
@@ -123,10 +131,11 @@ def judged_wishes(
         # Shoes of another name that are like it otherwise may well be what was meant: neither right nor wrong.
         doubtful = like & (rough == super_category(kind)) & (kinds != kind)
         rows = np.flatnonzero((slots == slot(kind)) & ~unknown & ~doubtful)
-        if len(rows) > num_candidates:
-            rows = np.sort(rng.choice(rows, num_candidates, replace=False))
         wish = " ".join([*(value for _, value in reversed(asked)), kind])
-        scores.append(vectors[rows].astype(np.float64) @ encode(wish).astype(np.float64))
+        cosines = vectors[rows].astype(np.float64) @ encode(wish).astype(np.float64)
+        nearest = np.sort(np.argsort(-cosines, kind="stable")[:num_candidates])
+        rows = rows[nearest]
+        scores.append(cosines[nearest])
         labels.append(like[rows] & (kinds[rows] == kind))
         groups += [wish] * len(rows)
     return Scored(np.concatenate(scores), np.concatenate(labels).astype(np.int64), tuple(groups))

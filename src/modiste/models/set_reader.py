@@ -39,8 +39,8 @@ def read_sets(sets: SetEncoder, token: Tensor, items: Tensor, rows: Tensor) -> T
             query = query[:, :followed]
         else:
             query, key, value = _projected(block, block.norm1(x), followed)
-        heads = [rearrange(one, "b o (h d) -> b h o d", h=block.num_heads) for one in (query, key, value)]
-        mixed = F.scaled_dot_product_attention(*heads, attn_mask=mask)  # (B, H, followed, D / H)
+        query, key, value = (rearrange(one, "b o (h d) -> b h o d", h=block.num_heads) for one in (query, key, value))
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)  # (B, H, followed, D / H)
         x = x[:, :followed] + block.project(rearrange(mixed, "b h o d -> b o (h d)"))
         x = x + block.contract(F.gelu(block.expand(block.norm2(x))))
     read: Tensor = sets.norm(x[:, 0])
