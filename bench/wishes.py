@@ -1,8 +1,9 @@
 """Are wishes in words fulfilled, and does alpha trade compatibility for match? In a drawn shop, where attributes are known.
 
-Slots: two items of a held-out look are taken away; the rest is given, and for each of the two a wish is made of what the shop
-knows of some item of that slot ("suede ankle boots", "red dress with polka dots"), whatever the look was. Counted: does the
-item that comes back have each attribute that the wish names? Only wishes that an item of the shop fulfils are asked.
+Wishes: two items of a held-out look are taken away; the rest is given, and for each of the two a wish is made of what the
+shop knows of some item of that slot ("suede ankle boots", "red dress with polka dots"), whatever the look was. Fitting wishes:
+made of the two items themselves, so that what is asked for goes with the rest. Counted: does the item that comes back have each
+attribute that the wish names? Only wishes that an item of the shop fulfils are asked.
 
 Sentences: `generate` from the description of a held-out look ("casual summer weekend look in beige and navy").
 
@@ -89,12 +90,12 @@ class Shop:
             self.of_slot[slot_of(item.category)].append(item)
         self.looks = world.looks["test"]
 
-    def wish(self, slot: str, have: Sequence[str], random: np.random.Generator) -> Wish:
-        """Of an item drawn from the slot: some attributes that it has, and that an item which may be chosen has too."""
+    def wish(self, slot: str, have: Sequence[str], random: np.random.Generator, of: str = "") -> Wish:
+        """Of an item, else one drawn from the slot: some attributes that it has, and an item that may be chosen has too."""
         taken = {self.items[one].category for one in have}
         able = [item for item in self.of_slot[slot] if item.category not in taken]
         while True:
-            item = able[random.integers(len(able))]
+            item = self.items[of] if of else able[random.integers(len(able))]
             named = [
                 names
                 for names in NAMED
@@ -105,7 +106,7 @@ class Shop:
             if count := sum(matches(one, asked) for one in able):
                 return Wish(slot, asked, count)
 
-    def requests(self, number: int, seed: int) -> list[Request]:
+    def requests(self, number: int, seed: int, *, fitting: bool) -> list[Request]:
         random, found = np.random.default_rng(seed), []
         for at in random.permutation(len(self.looks)):
             look = self.looks[at]
@@ -115,7 +116,9 @@ class Shop:
                 continue
             open_places = sorted(random.choice(single, 2, replace=False).tolist())
             have = tuple(one for place, one in enumerate(look.item_ids) if place not in open_places)
-            wishes = tuple(self.wish(slots[place], have, random) for place in open_places)
+            wishes = tuple(
+                self.wish(slots[place], have, random, look.item_ids[place] if fitting else "") for place in open_places
+            )
             found.append(Request(have, wishes, look=look.id))
             if len(found) == number:
                 break
@@ -297,7 +300,8 @@ def main() -> None:
         "photos": not options.words,
     }
     for kind, requests in (
-        ("wishes", asked.requests(options.requests, options.seed)),
+        ("wishes", asked.requests(options.requests, options.seed, fitting=False)),
+        ("fitting", asked.requests(options.requests, options.seed, fitting=True)),
         ("sentences", asked.sentences(options.sentences, options.seed)),
     ):
         for text in ("calibrated", "raw") if options.text == "both" else (options.text,):

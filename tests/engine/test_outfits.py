@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -104,6 +105,7 @@ def test_completion_is_the_best_of_all_ways(shop: Catalogue, kind: type) -> None
         "none",
         Calibration(match=Calibrator("logistic", 40.0, -10.0)),
         Calibration(match=Calibrator("isotonic", knots=(0.2, 0.4), values=(0.1, 0.9))),
+        Calibration(match=Calibrator("logistic", 40.0, -10.0), nearness=Calibrator("logistic", 60.0, 0.3)),
     ],
 )
 @pytest.mark.parametrize("kind", [NetworkTestPool, ConstantPool])
@@ -117,6 +119,28 @@ def test_generating_one_item_ranks_as_search_does(
         assert [look.ids[0] for look in found.looks] == list(wanted.ids)
         assert all(look.exact for look in found.looks)
         assert found.scored == 0
+
+
+def test_a_wish_counts_beside_the_nearest_item_of_its_slot(shop: Catalogue) -> None:
+    """Found and judged by one value, whatever the level of the wish's cosines is."""
+    curve = Calibrator("logistic", 12.0, 0.3)
+    engine = engine_of(shop, calibration=Calibration(match=Calibrator("logistic", 9.0, -2.0), nearness=curve))
+    look = engine.generate("red", size=3, alpha=0.4).looks[0]
+    snapshot = shop.snapshot()
+    cosines = snapshot.vectors.astype(np.float64) @ ENCODER.encode_query("red").vectors[0]
+    counted = []
+    for item in look.items:
+        own = [row for row in range(len(snapshot)) if snapshot.item(row).category == item.category]
+        below = cosines[snapshot.row(item.id)] - max(cosines[own])
+        counted.append(float(curve(below) / curve(0.0)))
+    assert min(counted) > 0
+    assert look.score == pytest.approx(0.4 * look.compatibility + 0.6 * np.mean(counted), abs=1e-6)
+    engine.objective = replace(engine.objective, alpha=0.4)
+    verdict = engine.score(list(look.ids), "red")
+    assert verdict.score == pytest.approx(look.score, abs=1e-6)
+    assert verdict.match == pytest.approx(float(np.mean([one.match for one in look.chosen])), abs=1e-6)
+    explained = engine.explain(list(look.ids), "red", swaps=False)
+    assert explained.score == pytest.approx(look.score, abs=1e-6)
 
 
 def test_generation_chooses_size_and_template(shop: Catalogue) -> None:
