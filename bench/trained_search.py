@@ -23,13 +23,17 @@ from typing import Any
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
+import torch
 
 from drawn_shop import drawn_shop
 from modiste.data.atelier import describe_constraints
 from modiste.engine.calibration import Calibration, Calibrator
 from modiste.engine.catalogue import Catalogue
+from modiste.engine.objective import Objective
 from modiste.engine.outfits import OutfitEngine
-from modiste.engine.solve import Effort
+from modiste.engine.plans import make_plan, wanted
+from modiste.engine.problem import Problem
+from modiste.engine.solve import Effort, solve
 from modiste.models.inference import ImageTextEncoder
 from modiste.models.outfit_inference import OutfitModelScorer
 from modiste.models.outfit_pretrained import load_outfit_scorer
@@ -38,6 +42,8 @@ from modiste.taxonomy import slot as slot_of
 from modiste.types import Embeddings, FloatArray, Item, Slot
 from report import show
 
+# As `modiste calibrate` fits it for a drawn shop; S is left as the model gives it.
+CALIBRATION = Calibration(match=Calibrator("logistic", 35.4, -25.2), nearness=Calibrator("logistic", 56.6, 0.26))
 STYLES = ("smart casual summer office look", "formal evening look", "casual winter weekend look", "look for sports")
 COLOURS = ("navy and white", "beige", "black and red", "olive and cream", "grey", "pink and white")
 
@@ -127,12 +133,9 @@ def speed(engine: OutfitEngine, options: argparse.Namespace) -> list[dict[str, A
 
 
 def shortlist(engine: OutfitEngine, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """Against every pair of candidates: how often the best is found, and what is lost of its value on average."""
-    from modiste.engine.objective import Objective
-    from modiste.engine.plans import make_plan, wanted
-    from modiste.engine.problem import Problem
-    from modiste.engine.solve import solve
-
+    """Against every pair of candidates, how often the best is found and what is lost of its value: by `complete`, which also
+    proposes candidates on the way; by every pair of the two shortlists; and by every pair of as many nearest to the wishes.
+    """
     world, snapshot = engine._latest()
     encoder = engine.encoder
     assert encoder is not None
@@ -153,7 +156,7 @@ def shortlist(engine: OutfitEngine, options: argparse.Namespace) -> list[dict[st
 
     rows = []
     for alpha in options.alphas:
-        found = {"with proposals": [], "shortlists alone": [], "text alone": []}  # type: dict[str, list[tuple[float, float]]]
+        found: dict[str, list[tuple[float, float]]] = {"complete": [], "shortlists": [], "text alone": []}
         outside, sizes = [], []
         for _ in range(options.instances):
             have = random.choice(np.flatnonzero(slots == "top"), 1).astype(np.int64)
@@ -170,11 +173,9 @@ def shortlist(engine: OutfitEngine, options: argparse.Namespace) -> list[dict[st
             outside.append(any(int(at) not in slot.shortlist for at, slot in zip(winner, problem.slots, strict=True)))
             effort = Effort(exact_below=0, deadline=float("inf"))
             answer = solve([problem], 1, effort)
-            inside = np.isin(np.arange(0), [])  # replaced below for each kind of list
-            del inside
-            found["with proposals"].append((best, answer.looks[0].value))
+            found["complete"].append((best, answer.looks[0].value))
             for name, lists in (
-                ("shortlists alone", [slot.shortlist for slot in problem.slots]),
+                ("shortlists", [slot.shortlist for slot in problem.slots]),
                 (
                     "text alone",
                     [np.argsort(-slot.text, kind="stable")[: engine.effort.shortlist] for slot in problem.slots],
@@ -213,7 +214,9 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=60)
     parser.add_argument("--instances", type=int, default=40, help="for each alpha")
     parser.add_argument("--alphas", type=float, nargs="+", default=[0.3, 0.5, 0.7])
-    parser.add_argument("--curve", type=float, nargs=2, default=[42.7, -25.5], help="slope and intercept of the match")
+    parser.add_argument(
+        "--deadline", type=float, default=float("inf"), help="seconds; none, so that all work is counted"
+    )
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     encoder = load()
@@ -222,10 +225,16 @@ def main() -> None:
     shop = drawn_shop(options.shops, encoder, options.items, options.seed, photos=not options.words)
     if options.part == "speed":
         shop = crowded(shop, encoder, options.rows, options.noise, options.seed, options.shops)
-    scale = Calibration(match=Calibrator("logistic", *options.curve))
-    engine = OutfitEngine(shop, scorer, encoder, calibration=scale)
+    engine = OutfitEngine(shop, scorer, encoder, calibration=CALIBRATION, effort=Effort(deadline=options.deadline))
     rows = speed(engine, options) if options.part == "speed" else shortlist(engine, options)
-    settings = {"items": len(shop), "scorer": scorer.name, "seed": options.seed, "photos": not options.words}
+    settings = {
+        "items": len(shop),
+        "scorer": scorer.name,
+        "threads": torch.get_num_threads(),
+        "deadline": str(options.deadline),
+        "seed": options.seed,
+        "photos": not options.words,
+    }
     title = "Outfits by a trained model"
     show(title, settings, rows, as_json=False)
     if options.json:
