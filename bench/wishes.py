@@ -58,6 +58,7 @@ NAMED = (
     ("category", "colour", "pattern"),
     ("category", "colour", "material"),
 )
+IN_FULL = (0.0, 0.3, 0.5)  # alphas at which every request is asked
 PLAIN = "solid"  # nobody asks for no pattern
 
 
@@ -211,17 +212,22 @@ def sweep(
     engine: OutfitEngine,
     scale: Calibration,
     requests: Sequence[Request],
+    swept: int,
     alphas: Sequence[float],
     shop: Shop,
     texts: Texts,
 ) -> list[dict[str, Any]]:
-    """One row for each alpha: shares in per cent with 95 % intervals over requests, S by `scale`, percentiles."""
+    """One row for each alpha: shares in per cent with 95 % intervals over requests, S by `scale`, percentiles.
+
+    S and percentiles are of the first `swept` requests, the same for every alpha; shares at the alphas of `IN_FULL` of all.
+    """
     rows, by_alpha = [], []
     for alpha in alphas:
         shares: dict[str, list[float]] = defaultdict(list)
         clusters: dict[str, list[int]] = defaultdict(list)
         of_s, of_text = [], []
-        for number, request in enumerate(requests):
+        asked = requests if alpha in IN_FULL else requests[:swept]
+        for number, request in enumerate(asked):
             look = answered(engine, request, alpha)
             came_true, percentiles = judged(request, look, shop, texts)
             for name, values in came_true.items():
@@ -233,7 +239,8 @@ def sweep(
                 s = float(scale.compatibility(s))
             of_s.append(s)
             of_text.append(float(np.mean(percentiles)))
-        row: dict[str, Any] = {"alpha": alpha, "requests": len(requests)}
+        of_s, of_text = of_s[:swept], of_text[:swept]
+        row: dict[str, Any] = {"alpha": alpha, "requests": len(asked), "swept": len(of_s)}
         for name, values in sorted(shares.items()):
             found = mean_with_interval(np.array(values), clusters=clusters[name]).scaled(100)
             row |= {key: round(value, 1) for key, value in found.spelled(name).items()} | {f"{name}_count": len(values)}
@@ -242,7 +249,7 @@ def sweep(
         rows.append(row)
         by_alpha.append((of_s, of_text))
         print(json.dumps(row), flush=True)
-    _, both = np.arange(len(alphas)), np.array(by_alpha)  # (A, 2, R)
+    both = np.array(by_alpha)  # (A, 2, R)
     for before, after, row in zip(both, both[1:], rows[1:], strict=False):
         # Paired by request: how S and the percentile change from the alpha before.
         for name, at, digits in (("S_step", 0, 4), ("text_step", 1, 2)):
@@ -274,9 +281,10 @@ def main() -> None:
     parser.add_argument("--words", action="store_true", help="a shop without photos")
     parser.add_argument("--scorer", default="rules", help="rules, or a trained outfit model")
     parser.add_argument("--requests", type=int, default=250, help="each of two wishes")
-    parser.add_argument("--sentences", type=int, default=100)
+    parser.add_argument("--sentences", type=int, default=80)
+    parser.add_argument("--swept", type=int, default=80, help="requests of each kind that are asked at every alpha")
     parser.add_argument(
-        "--raw", type=int, default=60, help="of each kind of request, so many are also asked uncalibrated"
+        "--raw", type=int, default=40, help="of each kind of request, so many are also asked uncalibrated"
     )
     parser.add_argument("--alphas", type=float, nargs="+", default=[0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1])
     parser.add_argument("--words-on-image", type=float, help="another fusion weight than the encoder's")
@@ -316,10 +324,10 @@ def main() -> None:
             engine = OutfitEngine(
                 shop, scorer, encoder, calibration=scale if text == "calibrated" else "none", effort=effort
             )
-            rows = sweep(engine, scale, some, options.alphas, asked, texts)
+            rows = sweep(engine, scale, some, options.swept, options.alphas, asked, texts)
             result[f"{kind}_{text}"] = {"rows": rows, **slopes(rows)}
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+            if options.json:  # after each part: a sweep takes its time
+                options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     if options.plot:
         options.plot.write_text(trade_plot(result), encoding="utf-8")
 
