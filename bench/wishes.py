@@ -58,6 +58,7 @@ NAMED = (
     ("category", "colour", "pattern"),
     ("category", "colour", "material"),
 )
+KINDS = ("wishes", "fitting", "sentences")
 IN_FULL = (0.0, 0.3, 0.5)  # alphas at which every request is asked
 PLAIN = "solid"  # nobody asks for no pattern
 
@@ -280,6 +281,7 @@ def main() -> None:
     )
     parser.add_argument("--words", action="store_true", help="a shop without photos")
     parser.add_argument("--scorer", default="rules", help="rules, or a trained outfit model")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="of requests")
     parser.add_argument("--requests", type=int, default=250, help="each of two wishes")
     parser.add_argument("--sentences", type=int, default=80)
     parser.add_argument("--swept", type=int, default=80, help="requests of each kind that are asked at every alpha")
@@ -309,11 +311,11 @@ def main() -> None:
         "seed": options.seed,
         "photos": not options.words,
     }
-    for kind, requests in (
-        ("wishes", asked.requests(options.requests, options.seed, fitting=False)),
-        ("fitting", asked.requests(options.requests, options.seed, fitting=True)),
-        ("sentences", asked.sentences(options.sentences, options.seed)),
-    ):
+    for kind in options.kinds:
+        if kind == "sentences":
+            requests = asked.sentences(options.sentences, options.seed)
+        else:
+            requests = asked.requests(options.requests, options.seed, fitting=kind == "fitting")
         for text, some in (("calibrated", requests), ("raw", requests[: options.raw])):
             if not some:
                 continue
