@@ -459,7 +459,7 @@ def test_calibrate_and_then_scores_are_probabilities(modiste, wardrobe, look_fol
     assert written["scorer"] == "rules"
     assert written["compatibility"] == found["compatibility"]["curve"]
     assert list(written["reference"]) == sorted(written["reference"])
-    for part in ("compatibility", "match"):
+    for part in ("compatibility", "match", "nearness"):
         one = found[part]
         assert sum(each["count"] for each in one["after"]["bins"]) == one["checked"]
         ece = (
@@ -467,7 +467,7 @@ def test_calibrate_and_then_scores_are_probabilities(modiste, wardrobe, look_fol
             / one["checked"]
         )
         assert one["ece_after"] == pytest.approx(ece, abs=1e-9)
-    assert page.read_text(encoding="utf-8").count("<svg") == 2
+    assert page.read_text(encoding="utf-8").count("<svg") == 3
     again = modiste(*arguments, "--out", tmp_path / "again.json", "--no-words")
     assert "expected calibration error" in again.out
     assert json.loads((tmp_path / "again.json").read_text())["match"] is None
