@@ -1,20 +1,28 @@
-"""What alpha trades, drawn as an SVG: S of the winners and their text percentile against alpha, calibrated and raw."""
+"""What alpha trades, drawn as an SVG: S of the winners and their text percentile against alpha, calibrated and raw.
+
+python bench/trade_plot.py docs/results/wishes_rules.json docs/images/alpha_rules.svg
+"""
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Mapping, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 
 WIDTH, HEIGHT, LEFT, TOP, PANEL, GAP = 860, 380, 56, 56, 340, 76
 TALL = 250
+TITLES = {"wishes": "two wishes at random", "sentences": "a sentence, four items", "fitting": "two fitting wishes"}
 COLOURS = {"S": "#1f2c50", "text": "#cb2730"}
 
 
 def trade_plot(result: Mapping[str, Any]) -> str:
-    """One panel for wishes, one for sentences; full lines are calibrated, dashed ones are raw."""
+    """A panel for each kind of request; full lines are calibrated, dashed ones are raw."""
     panels = []
-    for place, (kind, title) in enumerate((("wishes", "two wishes"), ("sentences", "a sentence, four items"))):
+    shown = [kind for kind in TITLES if f"{kind}_calibrated" in result][:2]
+    for place, (kind, title) in enumerate((kind, TITLES[kind]) for kind in shown):
         left, parts = LEFT + place * (PANEL + GAP), []
         for mark in (0, 0.25, 0.5, 0.75, 1.0):
             y = TOP + TALL * (1 - mark)
@@ -63,3 +71,9 @@ def _band(rows: Sequence[Mapping[str, Any]], name: str, scale: float, left: floa
     above = [f"{_x(row, left):.1f},{_y(row[f'{name}_high'] * scale):.1f}" for row in rows]
     below = [f"{_x(row, left):.1f},{_y(row[f'{name}_low'] * scale):.1f}" for row in reversed(rows)]
     return f'<polygon points="{" ".join(above + below)}" fill="{COLOURS[name]}" fill-opacity="0.15"/>'
+
+
+if __name__ == "__main__":
+    Path(sys.argv[2]).write_text(
+        trade_plot(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))), encoding="utf-8"
+    )
