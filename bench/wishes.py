@@ -311,6 +311,9 @@ def main() -> None:
         "seed": options.seed,
         "photos": not options.words,
     }
+    if options.json and options.json.exists():  # what is not asked now stays as it was
+        before = json.loads(options.json.read_text(encoding="utf-8"))
+        result |= {key: part for key, part in before.items() if isinstance(part, dict)}
     for kind in options.kinds:
         if kind == "sentences":
             requests = asked.sentences(options.sentences, options.seed)
