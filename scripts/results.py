@@ -117,19 +117,51 @@ OUTFITS = {
 }
 
 
-def outfits_table(rows: list[tuple[str, list[dict], str]]) -> str:
+ATELIER = {
+    "fitb_accuracy": "FITB, same article type",
+    "fitb_hard_accuracy": "FITB, one mistake",
+    "cp_auc": "CP AUC, same article types",
+    "cp_random_auc": "CP AUC, any items",
+    "cp_declined_auc": "CP AUC, declined sets",
+    "cir_R@10": "CIR R@10",
+}
+
+
+def outfits_table(rows: list[tuple[str, list[dict], str]], columns: dict[str, str] = OUTFITS) -> str:
     """Means over seeds with the least and the greatest; (label, results by seed, key prefix) rows."""
-    lines = [f"|  | {' | '.join(OUTFITS.values())} |", "|" + "---|" * (len(OUTFITS) + 1)]
+    lines = [f"|  | {' | '.join(columns.values())} |", "|" + "---|" * (len(columns) + 1)]
     for label, results, prefix in rows:
         cells = []
-        for key in OUTFITS:
+        for key in columns:
             name = f"{key}_chance" if prefix == "chance" else f"{prefix}{key}"
             values = [result[name] for result in results if name in result]
-            form = ".3f" if key.endswith("auc") else ".1f"
+            form = ".3f" if key.endswith("auc") or prefix == "ratio_" else ".1f"
             low, high = f"{min(values):{form}}", f"{max(values):{form}}"
             mean = f"{sum(values) / len(values):{form}}"
             cells.append(mean if low == high else f"{mean} ({low}–{high})")
         lines.append(f"| {label} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def mistakes_table(results: list[dict]) -> str:
+    """Looks with one mistake by the rule that it breaks: all seeds' questions together."""
+    lines = ["| rule | questions | `rules` | the stylists' own opinion |", "|---|---|---|---|"]
+    names = {
+        key for one in results for key in one if key.startswith("fitb_hard_") and key.endswith("_accuracy_questions")
+    }
+    for name in sorted(names - {"fitb_hard_accuracy_questions"}):
+        key = name.removesuffix("_questions")
+        asked = [one[name] for one in results if name in one]
+        cells = [
+            sum(
+                count * one[f"{prefix}{key}"]
+                for count, one in zip(asked, (r for r in results if name in r), strict=True)
+            )
+            / sum(asked)
+            for prefix in ("", "reference_")
+        ]
+        rule = key.removeprefix("fitb_hard_").removesuffix("_accuracy")
+        lines.append(f"| {rule} | {sum(asked)} | {cells[0]:.1f} | {cells[1]:.1f} |")
     return "\n".join(lines)
 
 
@@ -215,6 +247,19 @@ def blocks() -> dict[str, str]:
     found["wishes-trade"] = trade_table(wishes)
     for name in ("wish_words", "outfit_speed", "outfit_shortlist"):
         found[name.replace("_", "-")] = plain_table(load(name)["rows"])
+    rules = seeds("outfits_atelier_rules")
+    found["outfits-atelier"] = outfits_table(
+        [
+            ("Bayes: the best possible (of one mistake: the stylists' own opinion)", rules, "reference_"),
+            ("`rules`, nothing learned", rules, ""),
+            ("... divided by Bayes", rules, "ratio_"),
+            ("article types, counted", rules, "control_category_"),
+            ("colour × article type, counted", rules, "control_colour_family_"),
+            ("chance", rules, "chance"),
+        ],
+        ATELIER,
+    )
+    found["outfits-atelier-mistakes"] = mistakes_table(rules)
     found["encoder-parts"] = parts_table(load("encoder_parts"))
     baseline, vectors = load("baseline_full"), load("mvlt_full_vectors")
     found["products-full"] = table(

@@ -128,3 +128,11 @@ def test_demo_runs_twice_and_leaves_a_page(modiste, tmp_path: Path) -> None:  # 
     assert "by style rules" in first.out
     second = modiste("demo", "--items", 40, "--into", tmp_path / "demo")
     assert "40 unchanged" in second.out
+
+
+def test_training_says_how_to_measure_what_came_of_it(modiste, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """With the protocol that fits the recipe, and the data it was trained on."""
+    run = tmp_path / "looks"
+    done = modiste("train", "outfit_transformer_debug", "epochs=1", "--out", run, "--device", "cpu")
+    said = "".join((done.out + done.err).split())  # folded where the terminal is narrow
+    assert "".join(f"next: modiste evaluate outfits --model {run} --data atelier:200".split()) in said

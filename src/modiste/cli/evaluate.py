@@ -50,6 +50,7 @@ def evaluate(
     modiste evaluate retrieval-1of101 --by rerank --data data/fashion_products
     modiste evaluate recognition --model runs/mvlt_small --data data/fashion_products --inputs image
     modiste evaluate outfits --model co-occurrence --data mango_outfits
+    modiste evaluate outfits --model rules --data atelier:3000
     modiste evaluate generation --model runs/mvlt_small --data data/fashion_products --mask-ratio 0.5
     ```
     """
@@ -99,8 +100,8 @@ def report_table(rows, title):  # type: ignore[no-untyped-def]
     from rich.table import Table
 
     table = Table(title=title, box=None, header_style="bold")
-    for column in rows[0]:
-        table.add_column(str(column), justify="right")
+    for number, column in enumerate(rows[0]):
+        table.add_column(str(column), justify="right", no_wrap=number == 0)  # a name is whole however narrow the window
     for row in rows[1:]:
         table.add_row(*(str(cell) for cell in row))
     return table

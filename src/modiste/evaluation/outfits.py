@@ -33,6 +33,8 @@ Controls. Beside every number what counting gets on the very same questions, alw
     category, colour with family, and co-occurrence with colour and family (`models.outfit_statistics`).
 Order. Items go to a scorer in the order of their ids, candidates and looks in an order drawn by hash: none has anything to
     do with what is right.
+Reference. A scorer that knows what there is to know, where there is one (`outfit_bayes.py`: the generated world), asked the
+    same questions; and the ratio to it, its interval from resamples of the same questions.
 Intervals. 95 % bootstrap over groups of near-identical looks (`Look.group`).
 Do not compare with: other kinds of negatives, other data sets, numbers by another `by` or `wish`.
 
@@ -81,6 +83,16 @@ _SETS = 1 << 16  # sets scored at once
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """Whose numbers are put beside the measured ones. The best scorer may be another one for other negatives."""
+
+    name: str  # above its column
+    of: Callable[
+        [str], OutfitScorer | None
+    ]  # protocol ("cp", "fitb", "cp_popularity"...) -> its scorer, None where it has none
+
+
+@dataclass(frozen=True, slots=True)
 class OutfitReport:
     """The numbers of one run: AUCs from 0 to 1, all else in percent."""
 
@@ -99,14 +111,22 @@ class OutfitReport:
     seed: int
     resamples: int
     controls: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)  # name -> the same keys
-    reference: Mapping[str, Estimate] = field(
-        default_factory=dict
-    )  # of the best scorer there can be, where it is known
+    reference: Mapping[str, Estimate] = field(default_factory=dict)  # of the scorer it is measured by; not of every key
+    reference_name: str = ""
     protocol: str = "outfits"
+
+    @property
+    def ratios(self) -> dict[str, Estimate]:
+        """Measured / reference, where there is one above 0."""
+        return {
+            key: self.metrics[key].relative_to(estimate)
+            for key, estimate in self.reference.items()
+            if estimate.mean > 0
+        }
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values. Keys: each metric with `_low`, `_high`, `_chance`, `_questions`, `_left_out` and `_negatives` beside
-        it, `control_<name>_` before a control's and `reference_` before the reference's."""
+        it, `control_<name>_` before a control's, `reference_` before the reference's and `ratio_` before the ratio to it."""
         found: dict[str, Any] = {
             "protocol": self.protocol,
             "units": {"auc": "0 to 1", "accuracy": "percent", "R@k": "percent"},
@@ -123,8 +143,12 @@ class OutfitReport:
         for name, estimates in self.controls.items():
             for key, estimate in estimates.items():
                 found |= estimate.spelled(f"control_{name.replace('-', '_')}_{key}")
+        if self.reference:
+            found["reference"] = self.reference_name
         for key, estimate in self.reference.items():
             found |= estimate.spelled(f"reference_{key}")
+        for key, estimate in self.ratios.items():
+            found |= estimate.spelled(f"ratio_{key}")
         return found | {
             "universe": self.universe,
             "num_items": self.num_items,
@@ -136,8 +160,10 @@ class OutfitReport:
 
     def table(self) -> list[list[str]]:
         """Rows of words, the header first; AUCs with three decimals, percent with one. Of the controls the best is shown."""
-        header = ["metric", "value", "95 % interval", "chance"]
-        rows = [[*header, *(["best control"] if self.controls else []), *(["reference"] if self.reference else [])]]
+        rows = [["metric", "value", "95 % interval", "chance"]]
+        rows[0] += ["best control"] if self.controls else []
+        rows[0] += [self.reference_name, "ratio (95 % interval)"] if self.reference else []
+        ratios = self.ratios
         for key, estimate in self.metrics.items():
             places = 3 if key.endswith("auc") else 1
             row = [key, f"{estimate.mean:.{places}f}", f"{estimate.low:.{places}f} to {estimate.high:.{places}f}"]
@@ -147,6 +173,8 @@ class OutfitReport:
                 row.append(f"{best} {self.controls[best][key].mean:.{places}f}")
             if self.reference:
                 row.append(f"{self.reference[key].mean:.{places}f}" if key in self.reference else "–")
+                ratio = ratios.get(key)
+                row.append(f"{ratio.mean:.3f} ({ratio.low:.3f} to {ratio.high:.3f})" if ratio else "–")
             rows.append(row)
         return rows
 
@@ -164,7 +192,7 @@ def evaluate_outfits(
     questions: QuestionFile | None = None,
     vectors: VectorsOf | None = None,
     controls: bool = True,
-    reference: OutfitScorer | Mapping[str, OutfitScorer] | None = None,
+    reference: OutfitScorer | Reference | None = None,
     resamples: int = 1000,
 ) -> OutfitReport:
     """Run the protocols; the order of looks and items does not change the result.
@@ -186,9 +214,8 @@ def evaluate_outfits(
     controls
         Also ask `CONTROLS`, fitted on the training looks; there are none where there is no training look.
     reference
-        A scorer whose numbers are put beside the others: in a generated world the one that knows how looks came about. The
-        best scorer may be another one for other negatives: a mapping from protocols ("cp", "fitb", "cp_popularity"...) gives
-        each its own, and those that it does not name have none.
+        A scorer whose numbers are put beside the others, or one for each protocol: in a generated world those that know how
+        looks came about. It is given items without photos, and answers by S.
 
     Raises
     ------
@@ -226,6 +253,9 @@ def evaluate_outfits(
     beside: dict[str, Mapping[str, Estimate]] = {}
     if controls and any(look.label is None or look.label >= 0.5 for look in data.looks.get("train", ())):
         beside = {name: exam.take(fit_statistic(name, data).pool(bare)) for name in CONTROLS}
+    if isinstance(reference, OutfitScorer):
+        only = reference
+        reference = Reference("reference", lambda _: only)
     return OutfitReport(
         by=by,
         wish=wish,
@@ -242,7 +272,8 @@ def evaluate_outfits(
         seed=seed,
         resamples=resamples,
         controls=beside,
-        reference=_referred(exam, reference, items),
+        reference=_referred(exam, reference, bare) if reference else {},
+        reference_name=reference.name if reference else "",
     )
 
 
@@ -311,18 +342,14 @@ def _free(kind: str, task: str, taken: Mapping[str, object]) -> str:
     return task if kind == "same_family" and task not in taken else f"{task}_{kind}"
 
 
-def _referred(
-    exam: _Exam, reference: OutfitScorer | Mapping[str, OutfitScorer] | None, items: Sequence[Item]
-) -> dict[str, Estimate]:
-    if reference is None:
-        return {}
-    if not isinstance(reference, Mapping):
-        return exam.take(reference.pool(items))
-    if unknown := sorted(set(reference) - exam.names):
-        raise ValueError(f"a reference for {unknown[0]!r}, but what is asked is {', '.join(sorted(exam.names))}")
+def _referred(exam: _Exam, reference: Reference, items: Sequence[Item]) -> dict[str, Estimate]:
+    pools: dict[int, OutfitPool] = {}  # by identity: many protocols may share one scorer
     found: dict[str, Estimate] = {}
-    for name, scorer in reference.items():
-        found |= exam.take(scorer.pool(items), only=name)
+    for name in exam.names:
+        if (scorer := reference.of(name)) is not None:
+            if id(scorer) not in pools:
+                pools[id(scorer)] = scorer.pool(items)
+            found |= exam.take(pools[id(scorer)], only=name)
     return found
 
 
@@ -335,7 +362,7 @@ class _Exam:
         self._hashes = hashes_of([item.id for item in items])
         self._seed, self._resamples = seed, resamples
         self._sections = sections
-        self.names = {section.name for section in sections}
+        self.names = [section.name for section in sections]
         self._candidates = {
             section.name: _Candidates(section.asked.questions, self._place)
             for section in sections
