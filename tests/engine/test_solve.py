@@ -205,7 +205,8 @@ def test_a_deadline_leaves_an_answer_with_a_gap() -> None:
     for kind in ("network", "pairs"):
         problem = random_problem(5, kind, sizes=(60, 60, 60, 60), alpha=0.9)
         slow = Slow(problem.pool) if kind == "network" else problem.pool
-        found = solve([replace(problem, pool=slow)], 1, Effort(deadline=0.02))
+        # The pairs are quick, but a busy machine may take its time.
+        found = solve([replace(problem, pool=slow)], 1, Effort(deadline=0.02 if kind == "network" else 60.0))
         assert found.stopped == (kind == "network")
         if kind == "pairs":
             continue
