@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -141,6 +142,23 @@ def test_a_wish_counts_beside_the_nearest_item_of_its_slot(shop: Catalogue) -> N
     assert verdict.match == pytest.approx(float(np.mean([one.match for one in look.chosen])), abs=1e-6)
     explained = engine.explain(list(look.ids), "red", swaps=False)
     assert explained.score == pytest.approx(look.score, abs=1e-6)
+
+
+class Misled(ComplementTestPool):
+    """Retrieves the opposite of what it would."""
+
+    def queries(self, sets: np.ndarray, slots: Sequence[Slot]) -> np.ndarray:
+        return -super().queries(sets, slots)
+
+
+def test_what_goes_best_is_looked_at_even_where_retrieval_is_misled(shop: Catalogue) -> None:
+    engine = engine_of(shop, Misled)
+    slots = [Slot(frozenset({"shoes"}), "red sneakers")]
+    query = engine.query(["shirt-00", "jeans-05"], slots, alpha=0.95)
+    best = engine.complete(query).looks[0]
+    assert best.exact
+    short = engine.complete(query, effort=Effort(exact_below=0, certify=0, shortlist=2, deadline=float("inf"))).looks[0]
+    assert short.score == pytest.approx(best.score, abs=1e-6)
 
 
 def test_generation_chooses_size_and_template(shop: Catalogue) -> None:
