@@ -150,7 +150,7 @@ def told(sentence: str, look: Sequence[Item], chosen: Sequence[Item]) -> dict[st
 def calibrate(
     world: AtelierOutfits, shop: Any, encoder: ImageTextEncoder, scorer: OutfitScorer, *, trained: bool
 ) -> Any:
-    """As `modiste calibrate SHOP --data atelier:N:SEED` does: looks of `valid`, and the shop's own colours and kinds."""
+    """As `modiste calibrate SHOP --data atelier:N:SEED --method logistic`: looks of `valid`, and the shop's own attributes."""
     looks = judged_looks(world, "valid", scorer, vectors=_shop_vectors(shop) if trained else None)
     snapshot = shop.snapshot()
     items = [snapshot.item(row) for row in range(len(snapshot))]

@@ -218,16 +218,21 @@ class Workbench:
         """What every JSON answer says of how it came about."""
         return {
             "scorer": self.scorer.as_dict(),
-            "calibrated": self.calibration is not None,
+            "calibrated": self.is_calibrated,
             "encoder": {"name": self.store.encoder_id.name, "sha256": self.store.encoder_id.sha256},
             "rules": str(self.choices.rules) if self.choices.rules else None,
             "alpha": self.engine.objective.alpha,
         }
 
     @property
+    def is_calibrated(self) -> bool:
+        """Whether scores are probabilities; a calibration of words alone leaves S as it is."""
+        return self.calibration is not None and self.calibration.compatibility is not None
+
+    @property
     def label(self) -> str:
         """How scores came about, in words, for tables and pages."""
-        kind = "a calibrated probability" if self.calibration is not None else "not calibrated"
+        kind = "a calibrated probability" if self.is_calibrated else "not calibrated"
         return f"scored by {self.scorer}; {kind}"
 
 

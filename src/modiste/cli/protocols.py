@@ -13,7 +13,7 @@ from modiste.evaluation.protocols import Kind
 
 if TYPE_CHECKING:
     from modiste.data.outfits import OutfitData
-    from modiste.evaluation.outfits import By, Reference, VectorsOf, Wish
+    from modiste.evaluation.outfits import By, Reference, Task, VectorsOf, Wish
     from modiste.evaluation.recognition import Inputs
     from modiste.types import Item, OutfitScorer
 
@@ -44,6 +44,7 @@ class Request:
     wish: str = "none"
     per_look: int = 1
     questions: Path | None = None
+    tasks: tuple[str, ...] = ("cp", "fitb", "cir")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,7 @@ def run_outfits(request: Request) -> Measured:
             split=request.split or "test",
             by=cast("By", request.by),
             wish=cast("Wish", request.wish),
+            tasks=cast("Sequence[Task]", request.tasks),
             seed=request.seed,
             per_look=request.per_look,
             num_looks=request.num_queries,

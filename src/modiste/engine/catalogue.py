@@ -26,12 +26,20 @@ from numpy.typing import NDArray
 from modiste.engine.errors import CatalogueError, CatalogueLocked
 from modiste.engine.filters import filter_mask
 from modiste.engine.index import EXACT_LIMIT
-from modiste.engine.ingest import COMMIT_ROWS, COMMIT_SECONDS, IngestJob, IngestProgress, IngestReport, OnError
+from modiste.engine.ingest import (
+    COMMIT_ROWS,
+    COMMIT_SECONDS,
+    IngestJob,
+    IngestProgress,
+    IngestReport,
+    OnError,
+    known_items,
+)
 from modiste.engine.manifest import FILE_NAME, Manifest
-from modiste.engine.rows import PAYLOAD, STORE_IMAGES, StoreImages, row_sum, vector_sums
+from modiste.engine.rows import PAYLOAD, STORE_IMAGES, StoreImages, hashed, row_sum, vector_sums
 from modiste.engine.snapshot import Snapshot
 from modiste.engine.table import ItemTable
-from modiste.types import Embeddings, EncoderId, EncoderMismatch, Item, ItemEncoder
+from modiste.types import Embeddings, EncoderId, EncoderMismatch, FloatArray, Item, ItemEncoder
 
 LOCK_NAME = ".modiste.lock"
 WRITER_NAME = ".modiste.writer"  # the process id of whoever holds the lock, for the message
@@ -274,6 +282,26 @@ class Catalogue:
             raise self._table.damaged(f"item {snapshot.id(row)!r} fails its checksum")
         image: bytes | None = stored[0]["image"]
         return image
+
+    def vectors_of(self, items: Sequence[Item], encoder: ItemEncoder) -> FloatArray:
+        """(N, D) of any items: those stored with the same words and photo are not encoded again.
+
+        Raises `EncoderMismatch` for an encoder other than the catalogue's, and what that raises for the others.
+        """
+        self.require(encoder.id)
+        snapshot = self.snapshot()
+        known = known_items(snapshot.pinned)
+        found = np.empty((len(items), self.encoder_id.dim), dtype=np.float32)
+        others = []
+        for at, item in enumerate(items):
+            kept = known.get(item.id)
+            if kept is not None and kept.vector_hash == hashed(item).vector_hash:
+                found[at] = snapshot.vectors[snapshot.row(item.id)]
+            else:
+                others.append(at)
+        if others:
+            found[others] = encoder.encode([items[at] for at in others]).vectors
+        return found
 
     def verify(self) -> int:
         """Read everything and compare it with its checksums; returns the number of rows. Raises `CatalogueError`."""

@@ -138,7 +138,7 @@ class OutfitEngine:
         problems = self.rules.outfit.violations(items)
         distinct = tuple({item.id: item for item in items}.values())
         world, rows = self._place(distinct)
-        constraints = world.constraints(self._rules_of_sets(world))
+        constraints = world.constraints(self._rules_of_verdicts(world))
         if not problems and not constraints.valid(rows[None])[0]:
             problems = [str(rule) for rule in self._broken(world, rows)]
         several = len(rows) > 1
@@ -190,8 +190,12 @@ class OutfitEngine:
             if rule.kind != "filter" and (rule.kind != "budget" or rule.values[0] in world.columns)
         )
 
+    def _rules_of_verdicts(self, world: World) -> tuple[Rule, ...]:
+        """Of these, what an outfit that somebody has put together is held to: who wears what is no business of the shop's."""
+        return tuple(rule for rule in self._rules_of_sets(world) if rule.kind != "wearer")
+
     def _broken(self, world: World, rows: Rows) -> list[Rule]:
-        return [rule for rule in self._rules_of_sets(world) if not world.constraints((rule,)).valid(rows[None])[0]]
+        return [rule for rule in self._rules_of_verdicts(world) if not world.constraints((rule,)).valid(rows[None])[0]]
 
     def _percentile(self, raw: float | None) -> float | None:
         """Of S as the scorer gives it, which is what the reference looks' quantiles are of."""
@@ -309,7 +313,7 @@ class OutfitEngine:
         kinds: dict[tuple[Slot, str], Wanted] = {}
         for _, slots in shapes:
             for slot, wish in slots:
-                kinds.setdefault((slot, wish), wanted(world, slot, wish, allowed))
+                kinds.setdefault((slot, wish), wanted(world, slot, wish, allowed, have))
         vectors: dict[str, FloatArray] = {}
 
         def similarities(wish: str, rows: Rows) -> Values:
@@ -317,11 +321,11 @@ class OutfitEngine:
                 vectors[wish] = self._wish(wish)
             return world.similarities(vectors[wish], rows)
 
-        every = rules.split()
-        constraints = world.constraints(every)
         found = [snapshot.find(item.id) for item in have]
         own = all(row is not None for row in found)
         given = np.array([row for row in found if row is not None], dtype=np.int64)
+        every = _without_wearer(rules.split(), world, given)
+        constraints = world.constraints(every)
         wants = [[kinds[one] for one in slots] for _, slots in shapes]
         if own and not constraints.may_be_given(given):
             raise infeasible(world, given, wants, every)
@@ -424,6 +428,14 @@ class OutfitEngine:
         similarity = cosine(means - world.centre, mine[None]) if len(means) else np.zeros(0)
         order = sorted(range(len(looks)), key=lambda at: (-similarity[at], tuple(looks[at])))[:n]
         return tuple(SimilarLook(tuple(looks[at]), float(similarity[at])) for at in order)
+
+
+def _without_wearer(rules: tuple[Rule, ...], world: World, given: Rows) -> tuple[Rule, ...]:
+    """The rules; without the one about wearers when the items given are cut for several, so that nothing follows from them."""
+    wearer = tuple(rule for rule in rules if rule.kind == "wearer")
+    if world.constraints(wearer).may_be_given(np.unique(given)):
+        return rules
+    return tuple(rule for rule in rules if rule not in wearer)
 
 
 def _kind(item: Item) -> str:

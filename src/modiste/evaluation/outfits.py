@@ -72,6 +72,8 @@ By = Literal["s", "cir"]
 BYS: tuple[By, ...] = get_args(By)
 Wish = Literal["none", "description"]
 WISHES: tuple[Wish, ...] = get_args(Wish)
+Task = Literal["cp", "fitb", "cir"]
+TASKS: tuple[Task, ...] = get_args(Task)
 Indices = NDArray[np.int64]
 QuestionT = TypeVar("QuestionT")
 # Items -> (N, D) vectors in their order: what `OutfitScorer.pool` takes, from wherever they are kept.
@@ -186,6 +188,7 @@ def evaluate_outfits(
     split: str = "test",
     by: By = "s",
     wish: Wish = "none",
+    tasks: Sequence[Task] = TASKS,
     seed: int = 0,
     per_look: int = 1,
     num_looks: int = 0,
@@ -203,6 +206,8 @@ def evaluate_outfits(
         Whose looks are asked about. Not "train": statistics and popularity are counted there.
     by, wish
         See above. `wish` needs `by="cir"`: S has no place for one.
+    tasks
+        Which are asked: a gallery of thousands by S costs as much as all else together.
     per_look
         Blanks per look, drawn; 0: each of its items in turn.
     num_looks
@@ -227,6 +232,8 @@ def evaluate_outfits(
         raise ValueError(f"unknown by {by!r}; choose one of {', '.join(BYS)}")
     if wish not in WISHES:
         raise ValueError(f"unknown wish {wish!r}; choose one of {', '.join(WISHES)}")
+    if not tasks or (unknown := sorted(set(tasks) - set(TASKS))):
+        raise ValueError(f"tasks are {', '.join(TASKS)}, at least one; not {', '.join(unknown) if tasks else 'none'}")
     if wish != "none" and by == "s":
         raise ValueError("a wish is part of a query: give by='cir' with it")
     if split == "train":
@@ -236,9 +243,9 @@ def evaluate_outfits(
     universe = ""
     if questions is None:
         draw = QuestionDraw(data, split, seed=seed, num_looks=num_looks)
-        sections, universe = _drawn(draw, per_look), draw.universe
+        sections, universe = _drawn(draw, per_look, tasks), draw.universe
     else:
-        sections = _given(questions)
+        sections = [section for section in _given(questions) if section.task in tasks]
     sections = [section for section in sections if section.asked.questions]
     if not sections:
         raise ValueError(
@@ -285,6 +292,10 @@ class _Section:
     asked: Judgements | Choices
 
     @property
+    def task(self) -> str:
+        return self.name.split("_")[0]
+
+    @property
     def keys(self) -> tuple[str, ...]:
         if isinstance(self.asked, Judgements):
             return (f"{self.name}_auc",)
@@ -303,24 +314,29 @@ class _Section:
         return found.union(*galleries.values())
 
 
-def _drawn(draw: QuestionDraw, per_look: int) -> list[_Section]:
-    """All that can be asked of a split; popularity and what was seen mean nothing without training looks."""
+def _drawn(draw: QuestionDraw, per_look: int, tasks: Sequence[Task]) -> list[_Section]:
+    """All that can be asked of a split in these tasks; popularity and what was seen mean nothing without training looks."""
     data, split = draw.data, draw.split
-    cp = {name: own_judgements(data, some) for name, some in _own(data.cp, split, "cp").items()}
-    fitb = {name: own_blanks(data, some) for name, some in _own(data.fitb, split, "fitb").items()}
     kinds: list[tuple[str, Negatives]] = [("same_family", "same_family")]
     if draw.popularity:
         kinds.append(("popularity", "popularity"))
-    extra: list[tuple[str, Negatives]] = [("random", "random")]
-    for kind, negatives in kinds + extra:
-        cp.setdefault(_free(kind, "cp", cp), draw.compatibility(negatives))
-    if draw.popularity:
-        kinds.append(("unseen", "unseen"))
-    for kind, negatives in kinds:
-        fitb.setdefault(_free(kind, "fitb", fitb), draw.blanks(negatives, per_look))
-    cir = {"cir": draw.galleries(), "cir_csa": draw.csa_galleries()}
-    judged = [_Section(name, asked) for name, asked in cp.items()]
-    return judged + [_Section(name, asked) for name, asked in (fitb | cir).items()]
+    found: list[_Section] = []
+    if "cp" in tasks:
+        cp = {name: own_judgements(data, some) for name, some in _own(data.cp, split, "cp").items()}
+        extra: list[tuple[str, Negatives]] = [("random", "random")]
+        for kind, negatives in kinds + extra:
+            cp.setdefault(_free(kind, "cp", cp), draw.compatibility(negatives))
+        found += [_Section(name, asked) for name, asked in cp.items()]
+    if "fitb" in tasks:
+        fitb = {name: own_blanks(data, some) for name, some in _own(data.fitb, split, "fitb").items()}
+        if draw.popularity:
+            kinds.append(("unseen", "unseen"))
+        for kind, negatives in kinds:
+            fitb.setdefault(_free(kind, "fitb", fitb), draw.blanks(negatives, per_look))
+        found += [_Section(name, asked) for name, asked in fitb.items()]
+    if "cir" in tasks:
+        found += [_Section("cir", draw.galleries()), _Section("cir_csa", draw.csa_galleries())]
+    return found
 
 
 def _given(questions: QuestionFile) -> list[_Section]:
