@@ -117,9 +117,8 @@ def shortlist(
             if other != at and len(one.rows) and (one.wish or not len(have)):
                 sets += [np.append(have, row) for row in one.rows[top(one.similarity, _SEEDS)]]
         lists.append(goes_with(pool, sets, slot.slot, slot.rows, size))
-    if not isinstance(pool, PairwisePool) and len(
-        have
-    ):  # a query retrieves what is near to it, S may prefer other things
+    if len(have) and not isinstance(pool, PairwisePool):
+        # Also where the pool retrieves: that finds what is near to a query, and S may prefer other things.
         lists.append(best_with_given(pool, have, slot.rows, by_text, size))
     if constraints.always.size:  # whoever may answer a demand has to be there when it is raised
         lists.append(np.flatnonzero(constraints.answers[slot.rows].any(axis=1))[:size])
