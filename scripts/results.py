@@ -402,6 +402,18 @@ def blocks() -> dict[str, str]:
         ATELIER,
     )
     found["outfits-atelier-mistakes"] = mistakes_table(rules)
+    trained = seeds("outfits_atelier_trained")
+    found["outfits-atelier-trained"] = outfits_table(
+        [
+            ("Bayes: the best possible (of one mistake: the stylists' own opinion)", trained, "reference_"),
+            ("`outfit_transformer_atelier`", trained, ""),
+            ("... divided by Bayes", trained, "ratio_"),
+            ("article types, counted", trained, "control_category_"),
+            ("colour × article type, counted", trained, "control_colour_family_"),
+            ("chance", trained, "chance"),
+        ],
+        ATELIER,
+    )
     found["encoder-parts"] = parts_table(load("encoder_parts"))
     baseline, vectors = load("baseline_full"), load("mvlt_full_vectors")
     found["products-full"] = table(
