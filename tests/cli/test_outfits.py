@@ -315,7 +315,7 @@ def test_generate_twice_gives_the_same_bytes(modiste, wardrobe, tmp_path) -> Non
 
 def test_a_scorer_that_cannot_be_bounded_says_so(modiste, wardrobe, tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     """A gap is printed as one, and never as exact."""
-    from modiste.cli import outfit_scorers
+    from modiste.models import outfit_scorers
     from modiste.models.outfit_statistics import Constant
 
     class Whole(Constant):

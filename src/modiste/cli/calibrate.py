@@ -74,6 +74,7 @@ def calibrate(
     from modiste.engine.calibration import METHODS, Calibration, reference_quantiles
     from modiste.engine.catalogue import Catalogue
     from modiste.evaluation.calibration_data import judged_looks, judged_wishes
+    from modiste.service.workbench import CALIBRATION_FILE, load_encoder
 
     if negatives not in _NEGATIVES:
         raise ValueError(f"--negatives must be one of {', '.join(_NEGATIVES)}, not {negatives!r}")
@@ -85,7 +86,7 @@ def calibrate(
     store = Catalogue.open(catalogue)
     encoder, named = common.open_scorer(store, choices)
     if words or (data and named.name == "mean-cosine"):
-        encoder = encoder or common.load_encoder(store, choices)
+        encoder = encoder or load_encoder(store, choices)
     curve, right, measured = None, None, {}
     if data:
         with errors.status(f"reading {data}"):
@@ -142,7 +143,7 @@ def calibrate(
         curve, match, reference_quantiles(right) if right is not None else (), threshold, named.id if data else "",
         str(store.encoder_id), nearness,
     )  # fmt: skip
-    target = made.save(out or store.folder / common.CALIBRATION_FILE)
+    target = made.save(out or store.folder / CALIBRATION_FILE)
     if html is not None:
         values = [_chart(name, one) for name, one in measured.items()]
         write_page(

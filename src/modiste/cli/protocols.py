@@ -212,7 +212,7 @@ class _Named:
 
 def _outfit_scorer(request: Request, data: OutfitData) -> _Named:
     """A statistic by its name, the rules, or a trained model by name or folder."""
-    from modiste.cli.outfit_scorers import named_scorer
+    from modiste.models.outfit_scorers import named_scorer
 
     name, _, encoder_name = request.model.partition(":")
     if name == "mean-cosine":

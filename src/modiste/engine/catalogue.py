@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -96,7 +96,7 @@ class Catalogue:
     @classmethod
     def create(
         cls, folder: str | Path, encoder_id: EncoderId, *, store_images: StoreImages = "thumbnail", model: str = ""
-    ) -> Catalogue:
+    ) -> Self:
         """A new, empty catalogue for the vectors of one encoder; `model` says where that was loaded from.
 
         `store_images`: "thumbnail" keeps a picture for display, of at most 512 pixels where the file is larger than a web
@@ -120,9 +120,7 @@ class Catalogue:
         return cls(folder, manifest, table)
 
     @classmethod
-    def open(
-        cls, folder: str | Path, encoder_id: EncoderId | None = None, *, exact_limit: int = EXACT_LIMIT
-    ) -> Catalogue:
+    def open(cls, folder: str | Path, encoder_id: EncoderId | None = None, *, exact_limit: int = EXACT_LIMIT) -> Self:
         """An existing catalogue; with `encoder_id` only if that encoder made its vectors.
 
         Raises `CatalogueError` naming the file that is missing or damaged and how to rebuild, `EncoderMismatch`.
@@ -141,7 +139,7 @@ class Catalogue:
     @classmethod
     def open_or_create(
         cls, folder: str | Path, encoder_id: EncoderId, *, store_images: StoreImages = "thumbnail", model: str = ""
-    ) -> Catalogue:
+    ) -> Self:
         """The catalogue in `folder`, made if there is none (`store_images` and `model` then apply)."""
         if cls.is_at(folder):
             return cls.open(folder, encoder_id)
@@ -244,19 +242,23 @@ class Catalogue:
     def snapshot(self) -> Snapshot:
         """The latest version in memory, loaded once per version and shared."""
         with self._loading:
-            for attempt in (1, 2, 3):
-                version = self._table.version
-                if self._snapshot is None or self._snapshot.version != version:
-                    try:
-                        self._snapshot = Snapshot(
-                            self._table.pinned(version), version, self.encoder_id.dim, exact_limit=self._exact_limit
-                        )
-                    except CatalogueError:
-                        # A writer may have dropped the version between the two lines; damage stays when tried again.
-                        if attempt == 3:
-                            raise
-                        continue
-                return self._snapshot
+            self._snapshot = self._load(self._snapshot)
+            return self._snapshot
+
+    def _load(self, known: Snapshot | None) -> Snapshot:
+        """The latest version: `known` if it is that one."""
+        for attempt in (1, 2, 3):
+            version = self._table.version
+            if known is not None and known.version == version:
+                return known
+            try:
+                return Snapshot(
+                    self._table.pinned(version), version, self.encoder_id.dim, exact_limit=self._exact_limit
+                )
+            except CatalogueError:
+                # A writer may have dropped the version between the two lines; damage stays when tried again.
+                if attempt == 3:
+                    raise
         raise AssertionError("unreachable")
 
     def get(self, item_id: str, *, image: bool = False) -> Item:

@@ -252,8 +252,8 @@ def _prices(name: str, columns: Mapping[str, Column]) -> NDArray[np.float64]:
         return found.values
     if isinstance(found, TextColumn) and not found.vocabulary:
         return np.full(len(found.codes), np.nan)
-    if isinstance(found, TextColumn) and found._numbers is not None:
-        return np.append(found._numbers, np.nan)[found.codes]
+    if isinstance(found, TextColumn) and found.numbers is not None:
+        return np.append(found.numbers, np.nan)[found.codes]
     if found is None:
         raise RulesError(f"a budget needs prices, and no item has the attribute {name!r}; name another with `price`")
     raise RulesError(f"a budget needs prices, and {name!r} holds text such as {found.vocabulary[0]!r}")

@@ -11,8 +11,9 @@ taken as its snapshot holds it: nothing is encoded again, no picture is in memor
 
 from __future__ import annotations
 
+import copy
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -27,13 +28,14 @@ from modiste.engine.constraints import Rows, is_kind
 from modiste.engine.explain import BestSwap, Explanation, explain
 from modiste.engine.filters import filter_mask
 from modiste.engine.infeasible import infeasible, last_resort
+from modiste.engine.look_index import LookIndex
 from modiste.engine.objective import NEUTRAL, Objective, Values
 from modiste.engine.plans import Known, Wanted, make_plan, narrowed, wanted, with_similarity
 from modiste.engine.problem import Problem
 from modiste.engine.rules import Rule, Rules
 from modiste.engine.shapes import open_shapes
 from modiste.engine.snapshot import Snapshot
-from modiste.engine.solve import Apart, Effort, cosine, solve
+from modiste.engine.solve import Apart, Effort, solve
 from modiste.engine.strangers import moved, retrieve_for, small_world
 from modiste.engine.world import World
 from modiste.taxonomy import UNKNOWN
@@ -82,6 +84,13 @@ class OutfitEngine:
         self._version: int | None = None
         self._lock = threading.Lock()
 
+    def with_rules(self, rules: Rules) -> OutfitEngine:
+        """The same engine under other rules; what was made of the catalogue is shared."""
+        self._latest()
+        other = copy.copy(self)
+        other.rules = rules
+        return other
+
     # -- items --------------------------------------------------------------------------------------------------------
 
     def query(
@@ -106,6 +115,18 @@ class OutfitEngine:
             if self._world is None or self._version != snapshot.version:
                 self._world, self._version = World.of_snapshot(snapshot, self.scorer), snapshot.version
             return self._world, snapshot
+
+    def prepared(self, snapshot: Snapshot) -> World:
+        """What outfits of a version need, made ready while another version is still served; see `adopt`."""
+        world = World.of_snapshot(snapshot, self.scorer)
+        _ = world.pool, world.centre
+        return world
+
+    def adopt(self, world: World, snapshot: Snapshot, publish: Callable[[], None]) -> None:
+        """Use a prepared world from now on; `publish` makes the catalogue serve that version, in the same step."""
+        with self._lock:
+            publish()
+            self._world, self._version = world, snapshot.version
 
     def _encode(self, items: Sequence[Item]) -> FloatArray:
         if self.encoder is None:
@@ -411,23 +432,22 @@ class OutfitEngine:
                 )
         return best
 
+    def mean_vector(self, outfit: Sequence[str | Item]) -> FloatArray:
+        """(D,) the mean of an outfit's item vectors. Raises as `score`."""
+        items = self._items(outfit)
+        if not items:
+            raise ValueError("there is nothing to compare: give at least one item")
+        world, rows = self._place(items)
+        return np.asarray(world.vectors[rows].mean(axis=0, dtype=np.float64), dtype=np.float32)
+
     def similar_looks(
         self, outfit: Sequence[str | Item], looks: Sequence[Sequence[str]], n: int = 5
     ) -> tuple[SimilarLook, ...]:
         """The n of `looks` (ids) that are most like an outfit by S_O, the cosine of mean item vectors, centred; best first."""
-        world, snapshot = self._latest()
-        own, rows = self._place(self._items(outfit))
-        mine = own.vectors[rows].astype(np.float64).mean(axis=0) - world.centre
-        means = (
-            np.stack(
-                [world.vectors[[snapshot.row(one) for one in look]].astype(np.float64).mean(axis=0) for look in looks]
-            )
-            if looks
-            else np.zeros((0, world.vectors.shape[1]))
-        )
-        similarity = cosine(means - world.centre, mine[None]) if len(means) else np.zeros(0)
-        order = sorted(range(len(looks)), key=lambda at: (-similarity[at], tuple(looks[at])))[:n]
-        return tuple(SimilarLook(tuple(looks[at]), float(similarity[at])) for at in order)
+        ordered = sorted(tuple(look) for look in looks)  # of equal similarities the smaller look comes first
+        index = LookIndex(self._latest()[1], ordered)
+        rows, similarity = index.nearest(self.mean_vector(outfit)[None], n)
+        return tuple(SimilarLook(ordered[row], float(one)) for row, one in zip(rows.tolist(), similarity, strict=True))
 
 
 def _without_wearer(rules: tuple[Rule, ...], world: World, given: Rows) -> tuple[Rule, ...]:
