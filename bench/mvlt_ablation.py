@@ -1,0 +1,318 @@
+"""The paper's ablations (MVLT, Table 3) in small: a grid of short trainings, each measured alike; interrupted, it goes on.
+
+    python bench/mvlt_ablation.py --runs runs/ablation                       # the whole grid, main rows first
+    python bench/mvlt_ablation.py --runs runs/ablation --only 'ITM*' --seeds 0
+    python bench/mvlt_ablation.py --runs runs/ablation --collect docs/results/mvlt_table3.json
+
+A cell is one row of Table 3 and one seed: the paper's losses on one masked pass, `--budget` photos seen from the start that all
+cells share; then 1-of-101 on `test` by the matching head, masked image generation where MIR was learned, and recognition after
+a short equal fine-tuning of a copy (label heads fresh, all weights learn). Finished cells are files and are not run again.
+
+Everything is smaller than `mvlt_micro`: photos of 32x40 pixels, titles of 16 pieces, a block per stage. From scratch ITM stays
+at chance for longer than a grid on one core can wait (docs/mvlt.md), so cells start from a pyramid that was trained by the
+contrastive loss on photos and titles apart; what no start and a start by MIR alone give are rows of the grid. Attention is
+spelled out (PyTorch's "math" kernel): at this size its backward pass is several times faster than the fused one on a CPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import json
+import os
+import re
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import numpy as np
+import torch
+from scipy import stats
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from modiste.data.pairs import PairData, build_pairs
+from modiste.data.sources import load_items
+from modiste.data.text import train_wordpiece
+from modiste.evaluation.generation import evaluate_generation
+from modiste.evaluation.metrics import BestTie, best_tie, recall_from
+from modiste.evaluation.recognition import evaluate_recognition
+from modiste.evaluation.retrieval import ranking_task, with_image_and_text
+from modiste.models.inference import photo_tensor
+from modiste.models.mvlt import SIZES, Mvlt, MvltObjective
+from modiste.models.mvlt_inference import Inpainter, Recogniser
+from modiste.models.mvlt_pairs import mvlt_scorers
+from modiste.recipes.mvlt import LOSS_FIELDS, MvltRecipe, class_names
+from modiste.recipes.pairs import run_settings, training_examples
+from modiste.training.checkpoint import load_tensors, write_json
+from modiste.training.loop import train
+from modiste.training.run import Run
+from report import machine
+
+SIZE = replace(
+    SIZES["micro"], image_size=(32, 40), context_length=16, word_dim=128, dims=(32, 64, 128, 160), depths=(1, 1, 1, 1),
+    num_heads=(1, 2, 4, 5), mlp_ratios=(4, 4, 4, 4), sr_ratios=(4, 2, 1, 1), drop_path=0.0,
+)  # fmt: skip
+FINAL = "ITM + MIR + MLM"
+LABELS = ("article_type", "sub_category")
+KS = (1, 5, 10)
+START_EPOCHS = 4
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of Table 3: what differs from the final one, whose objective is the paper's."""
+
+    name: str
+    group: str
+    losses: tuple[str, ...] = ("mir", "itm", "mlm")
+    ratio: float = 0.5
+    unit: int = 8
+    style: Any = "random_grid"
+    start: str = "itc"
+
+    @property
+    def slug(self) -> str:
+        return re.sub(r"[^a-z0-9.]+", "_", self.name.lower()).strip("_")
+
+    @property
+    def objective(self) -> MvltObjective:
+        return MvltObjective(
+            losses=self.losses, mask_style=self.style, mask_ratio=self.ratio, mask_unit=self.unit, one_pass=True
+        )
+
+
+ROWS = (
+    Row(FINAL, "objectives"),
+    Row("ITM", "objectives", losses=("itm",)),
+    Row("ITM + MIR", "objectives", losses=("mir", "itm")),
+    Row("ITM + MLM", "objectives", losses=("itm", "mlm")),
+    Row("no start", "start", start=""),
+    Row("start by MIR", "start", start="mir"),
+    *(Row(f"r_v {ratio}", "mask ratio", ratio=ratio) for ratio in (0.1, 0.3, 0.7, 0.9)),
+    *(Row(f"unit {unit}", "unit size", unit=unit) for unit in (4, 16, 32)),
+    *(Row(style, "mask style", style=style) for style in ("grid", "stroke", "center")),
+)
+MAIN = ("objectives", "start")
+
+
+class Grid:
+    """The data, read once, and the folder where starts and cells lie."""
+
+    def __init__(self, runs: Path, budget: int, tag_budget: int, num_queries: int, batch_size: int) -> None:
+        self.runs, self.budget, self.tag_budget = runs, budget, tag_budget
+        self.num_queries, self.batch_size = num_queries, batch_size
+        self.recipe = MvltRecipe(
+            objectives=("itm",), batch_size=batch_size, learning_rate=1e-3, weight_decay=0.05, ema_decay=0.0,
+            drop_token_rate=0.0, attribute_captions=0.0, augmentation=0.5, label_lines=False, eval_every=0, bank_size=0,
+        )  # fmt: skip
+        items, examples, captions = training_examples(self.recipe, SIZE.image_size)
+        self.tokenizer = train_wordpiece(captions, vocab_size=SIZE.vocab_size)
+        self.config = replace(SIZE, vocab_size=self.tokenizer.get_vocab_size())
+        self.labels = class_names(items, LABELS)
+        self.data: PairData = build_pairs(
+            examples, self.tokenizer, lambda pixels: photo_tensor(pixels, SIZE.image_size), context_length=16,
+            drop_token_rate=0.0, augmentation=self.recipe.augmentation, labels=self.labels,
+        )  # fmt: skip
+        self.test = with_image_and_text(load_items(self.recipe.data, "test"))
+
+    def start(self, kind: str) -> Path | None:
+        """The weights that cells start from, trained when they are asked for first."""
+        if not kind:
+            return None
+        folder = self.runs / f"start_{kind}"
+        objective = MvltObjective(losses=(kind,), one_pass=kind == "mir", mask_unit=8)
+        sizes = replace(self.config, embed_dim=128) if kind == "itc" else self.config
+        self._train(folder, Mvlt(sizes, objective), objective, START_EPOCHS * len(self.data), seed=100)
+        return folder / "model.safetensors"
+
+    def cell(self, row: Row, seed: int) -> dict[str, Any]:
+        """Train and measure one cell, or go on with it; its result, also when it was there already."""
+        folder = self.runs / f"{row.slug}-{seed}"
+        if (file := folder / "result.json").exists():
+            found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            return found
+        began = time.process_time()
+        torch.manual_seed(seed)
+        model = _started(Mvlt(self.config, row.objective), self.start(row.start))
+        losses = self._train(folder / "train", model, row.objective, self.budget, seed)
+        model = _started(Mvlt(self.config), folder / "train" / "model.safetensors").eval()
+        result: dict[str, Any] = {
+            "row": row.name, "group": row.group, "seed": seed, "budget": self.budget, "tag_budget": self.tag_budget,
+            "losses": losses, "cpu_seconds": {"train": round(time.process_time() - began)},
+        }  # fmt: skip
+        if "mir" in row.losses:
+            result["generation"] = self._generation(model, row)
+        result["retrieval"] = self._retrieval(model)
+        result["cpu_seconds"]["measure"] = round(time.process_time() - began) - result["cpu_seconds"]["train"]
+        result["recognition"] = self._recognition(model, folder / "tag", seed)
+        result["cpu_seconds"]["all"] = round(time.process_time() - began)
+        write_json(file, result | {"machine": machine()})
+        return result
+
+    def _train(
+        self, folder: Path, model: Mvlt, objective: MvltObjective, budget: int, seed: int, learning_rate: float = 1e-3
+    ) -> dict[str, float]:
+        """Train `model` in place on `budget` photos by the repository's loop, which resumes; the last step's losses."""
+        recipe = replace(self.recipe, learning_rate=learning_rate, seed=seed)
+        settings = run_settings(recipe, self.data) | {"epochs": None, "warmup_steps": 0.1}
+        asked = {f"{name}_loss" for name in objective.losses}
+        run = Run(
+            name=folder.name, model=model, max_steps=max(1, budget // self.batch_size),
+            loss_weights={loss: getattr(recipe, weight) for loss, weight in LOSS_FIELDS.items() if loss in asked},
+            checkpoint_every_seconds=120.0, keep_checkpoints=1, **settings,
+        )  # fmt: skip
+        return {key: round(value, 4) for key, value in train(run, folder, device="cpu", progress=False).metrics.items()}
+
+    def _retrieval(self, model: Mvlt) -> dict[str, Any]:
+        """1-of-101 by the matching head: R@k, their sum, and the share of negatives below the positive (AUC)."""
+        chosen, found = np.arange(len(self.test)), {}
+        scorers = mvlt_scorers(model, self.tokenizer, self.test, batch_size=256)["itm"]
+        products = np.array([item.product for item in self.test])
+        for direction, scorer in scorers.items():
+            task = ranking_task("retrieval-1of101", self.test, direction, num_queries=self.num_queries)
+            relevant = products[task.candidates] == products[task.queries][:, None]
+            tie: BestTie = best_tie(scorer(chosen[task.queries], task.candidates), relevant)
+            for k in KS:
+                found[f"{direction}_R@{k}"] = round(100 * float(recall_from(tie, k).mean()), 2)
+            negatives = task.candidates.shape[1] - relevant.sum(axis=1)
+            below = 1 - (tie.above + (tie.tied - tie.relevant) / 2) / negatives
+            found[f"{direction}_auc"] = round(100 * float(below.mean()), 2)
+        found["sum"] = round(sum(value for key, value in found.items() if "R@" in key), 2)
+        found["auc"] = round((found["t2i_auc"] + found["i2t_auc"]) / 2, 2)
+        return found
+
+    def _generation(self, model: Mvlt, row: Row) -> dict[str, float]:
+        """The same masks for every row: half of the photo in units of 8 pixels; 500 photos."""
+        inpainter = Inpainter(model, self.tokenizer)
+        items = sorted(self.test, key=lambda item: item.id)[:500]
+        report = evaluate_generation(
+            items, lambda some: inpainter.reconstruct(some, 0.5, unit=8), batch_size=100, resamples=0
+        ).as_dict()
+        return {key: round(report[key], 4) for key in ("psnr", "ssim", "masked_psnr", "control_fill_masked_psnr")}
+
+    def _recognition(self, model: Mvlt, folder: Path, seed: int) -> dict[str, float]:
+        """Accuracy and macro-F1 on test after fine-tuning a copy: fresh label heads, all weights learn."""
+        objective = MvltObjective(losses=("tag",))
+        torch.manual_seed(seed)
+        tuned = Mvlt(self.config, objective, labels=self.labels)
+        tuned.load_state_dict(model.state_dict(), strict=False)
+        self._train(folder, tuned, objective, self.tag_budget, seed)
+        tuned = Mvlt(self.config, objective, labels=self.labels)
+        tuned.load_state_dict(load_tensors(folder / "model.safetensors"))
+        found = {}
+        for inputs in ("both", "image"):
+            report = evaluate_recognition(
+                self.test, Recogniser(tuned, self.tokenizer), inputs=inputs, resamples=0
+            ).as_dict()
+            for key in ("scr_accuracy", "scr_macro_f1", "mcr_accuracy", "mcr_macro_f1"):
+                found[f"{inputs}_{key}"] = round(report[key], 4)
+        return found
+
+
+def _started(model: Mvlt, weights: Path | None) -> Mvlt:
+    """`model` with all that the weights have and it has; heads that the start did not train stay fresh."""
+    if weights:
+        own = model.state_dict()
+        state = {name: tensor for name, tensor in load_tensors(weights).items() if name in own}
+        assert not (missing := own.keys() - state.keys()), f"{weights} lacks {sorted(missing)[:3]}"
+        model.load_state_dict(state)
+    return model
+
+
+MEASURES = {
+    "sum": ("retrieval", "sum"),
+    "auc": ("retrieval", "auc"),
+    "scr_both": ("recognition", "both_scr_accuracy"),
+    "scr_f1_both": ("recognition", "both_scr_macro_f1"),
+    "mcr_both": ("recognition", "both_mcr_accuracy"),
+    "scr_image": ("recognition", "image_scr_accuracy"),
+    "psnr": ("generation", "psnr"),
+    "masked_psnr": ("generation", "masked_psnr"),
+    "ssim": ("generation", "ssim"),
+}
+
+
+def collect(cells: list[dict[str, Any]]) -> dict[str, Any]:
+    """Rows with their seeds' values and the paired difference to the final row, seed by seed.
+
+    The spread of one paired difference is pooled over all rows with two seeds and more (degrees of freedom: their seeds less
+    one each); the interval of a row's mean difference is Student's with it, so rows with one seed have one too.
+    """
+    by_row = {row.name: {cell["seed"]: cell for cell in cells if cell["row"] == row.name} for row in ROWS}
+    found: dict[str, Any] = {"rows": []}
+    values = {
+        name: {
+            seed: {key: cell[part][field] for key, (part, field) in MEASURES.items() if part in cell}
+            for seed, cell in sorted(of_row.items())
+        }
+        for name, of_row in by_row.items()
+    }
+    differences = {
+        name: {
+            key: np.array([of[key] - values[FINAL][seed][key] for seed, of in seeds.items() if _both(of, values, seed, key)])
+            for key in MEASURES
+        }
+        for name, seeds in values.items()
+        if name != FINAL
+    }
+    spread, freedom = {}, {}
+    for key in MEASURES:
+        several = [of[key] for of in differences.values() if len(of[key]) > 1]
+        freedom[key] = sum(len(one) - 1 for one in several)
+        squares = sum(float(((one - one.mean()) ** 2).sum()) for one in several)
+        spread[key] = float(np.sqrt(squares / freedom[key])) if freedom[key] else float("nan")
+    for row in ROWS:
+        if not values[row.name]:
+            continue
+        of_row: dict[str, Any] = {"row": row.name, "group": row.group, "seeds": len(values[row.name])}
+        for key in MEASURES:
+            of_seeds = [one[key] for one in values[row.name].values() if key in one]
+            if not of_seeds:
+                continue
+            of_row[key] = round(float(np.mean(of_seeds)), 3)
+            if row.name != FINAL and len(apart := differences[row.name][key]) and freedom[key]:
+                half = stats.t.ppf(0.975, freedom[key]) * spread[key] / np.sqrt(len(apart))
+                of_row[f"{key}_difference"] = [round(float(apart.mean() + by), 3) for by in (0, -half, half)]
+        found["rows"].append(of_row)
+    found["spread_of_a_difference"] = {key: [round(spread[key], 3), freedom[key]] for key in MEASURES}
+    found["cells"] = sorted(cells, key=lambda cell: (cell["row"], cell["seed"]))
+    return found
+
+
+def _both(of: dict[str, float], values: dict[str, Any], seed: int, key: str) -> bool:
+    return key in of and key in values[FINAL].get(seed, {})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, default=Path("runs/ablation"))
+    parser.add_argument("--only", default="*", help="rows whose name fits this pattern")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--budget", type=int, default=31_580, help="photos seen by a cell")
+    parser.add_argument("--tag-budget", type=int, default=6_400, help="photos seen in the fine-tuning")
+    parser.add_argument("--queries", type=int, default=250, help="of 1-of-101, each direction")
+    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--collect", type=Path, help="write the finished cells' table here and run nothing")
+    options = parser.parse_args()
+    if options.collect:
+        cells = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(options.runs.glob("*/result.json"))]
+        write_json(options.collect, collect(cells))
+        return
+    torch.set_num_threads(1)
+    with sdpa_kernel(SDPBackend.MATH):
+        grid = Grid(options.runs, options.budget, options.tag_budget, options.queries, options.batch_size)
+        # Main rows with all their seeds, then the other rows a seed at a time: stopped early, the grid is even.
+        chosen = [row for row in ROWS if fnmatch.fnmatch(row.name, options.only)]
+        order = [(row, seed) for seed in options.seeds for row in chosen if row.group in MAIN]
+        order += [(row, seed) for seed in options.seeds for row in chosen if row.group not in MAIN]
+        for row, seed in order:
+            result = grid.cell(row, seed)
+            short = {key: result[part][field] for key, (part, field) in MEASURES.items() if part in result}
+            print(json.dumps({"row": row.name, "seed": seed, **short, "cpu": result["cpu_seconds"]}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
