@@ -4,14 +4,15 @@
     python bench/mvlt_ablation.py --runs runs/ablation --only 'ITM*' --seeds 0
     python bench/mvlt_ablation.py --runs runs/ablation --collect docs/results/mvlt_table3.json
 
-A cell is one row of Table 3 and one seed: the paper's losses on one masked pass, `--budget` photos seen from the start that all
-cells share; then 1-of-101 on `test` by the matching head, masked image generation where MIR was learned, and recognition after
-a short equal fine-tuning of a copy (label heads fresh, all weights learn). Finished cells are files and are not run again.
+A cell is one row of Table 3 and one seed: the paper's losses on one masked pass, `--budget` photos seen; then, on `test`,
+1-of-101 by the matching head as it is (the paper's zero-shot protocol) and masked image generation where MIR was learned; then
+a copy is fine-tuned shortly and equally on a contrastive head and label heads (fresh ones, all weights learn), and ranks
+1-of-101 by its vectors and tells labels. Finished cells are files and are not run again.
 
-Everything is smaller than `mvlt_micro`: photos of 32x40 pixels, titles of 16 pieces, a block per stage. From scratch ITM stays
-at chance for longer than a grid on one core can wait (docs/mvlt.md), so cells start from a pyramid that was trained by the
-contrastive loss on photos and titles apart; what no start and a start by MIR alone give are rows of the grid. Attention is
-spelled out (PyTorch's "math" kernel): at this size its backward pass is several times faster than the fused one on a CPU.
+Everything is smaller than `mvlt_micro`: photos of 32x40 pixels, titles of 16 pieces, a block per stage. In place of ImageNet's
+weights all cells start from MIR alone, trained once; what no start and a start by the contrastive loss give are rows, too.
+Attention is spelled out (PyTorch's "math" kernel): at this size its backward pass on a CPU is several times faster than the
+fused one's.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ import re
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from scipy import stats
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -57,8 +59,10 @@ SIZE = replace(
 )  # fmt: skip
 FINAL = "ITM + MIR + MLM"
 LABELS = ("article_type", "sub_category")
+INPUTS: tuple[Literal["both", "image"], ...] = ("both", "image")
 KS = (1, 5, 10)
-START_EPOCHS = 4
+START_EPOCHS = {"mir": 1, "itc": 4}
+START_BATCH = 128  # contrastive losses need many
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class Row:
     ratio: float = 0.5
     unit: int = 8
     style: Any = "random_grid"
-    start: str = "itc"
+    start: str = "mir"
 
     @property
     def slug(self) -> str:
@@ -90,7 +94,7 @@ ROWS = (
     Row("ITM + MIR", "objectives", losses=("mir", "itm")),
     Row("ITM + MLM", "objectives", losses=("itm", "mlm")),
     Row("no start", "start", start=""),
-    Row("start by MIR", "start", start="mir"),
+    Row("start by ITC", "start", start="itc"),
     *(Row(f"r_v {ratio}", "mask ratio", ratio=ratio) for ratio in (0.1, 0.3, 0.7, 0.9)),
     *(Row(f"unit {unit}", "unit size", unit=unit) for unit in (4, 16, 32)),
     *(Row(style, "mask style", style=style) for style in ("grid", "stroke", "center")),
@@ -101,8 +105,8 @@ MAIN = ("objectives", "start")
 class Grid:
     """The data, read once, and the folder where starts and cells lie."""
 
-    def __init__(self, runs: Path, budget: int, tag_budget: int, num_queries: int, batch_size: int) -> None:
-        self.runs, self.budget, self.tag_budget = runs, budget, tag_budget
+    def __init__(self, runs: Path, budget: int, tuning: int, num_queries: int, batch_size: int) -> None:
+        self.runs, self.budget, self.tuning = runs, budget, tuning
         self.num_queries, self.batch_size = num_queries, batch_size
         self.recipe = MvltRecipe(
             objectives=("itm",), batch_size=batch_size, learning_rate=1e-3, weight_decay=0.05, ema_decay=0.0,
@@ -111,6 +115,7 @@ class Grid:
         items, examples, captions = training_examples(self.recipe, SIZE.image_size)
         self.tokenizer = train_wordpiece(captions, vocab_size=SIZE.vocab_size)
         self.config = replace(SIZE, vocab_size=self.tokenizer.get_vocab_size())
+        self.tuned = replace(self.config, embed_dim=128)
         self.labels = class_names(items, LABELS)
         self.data: PairData = build_pairs(
             examples, self.tokenizer, lambda pixels: photo_tensor(pixels, SIZE.image_size), context_length=16,
@@ -124,8 +129,11 @@ class Grid:
             return None
         folder = self.runs / f"start_{kind}"
         objective = MvltObjective(losses=(kind,), one_pass=kind == "mir", mask_unit=8)
-        sizes = replace(self.config, embed_dim=128) if kind == "itc" else self.config
-        self._train(folder, Mvlt(sizes, objective), objective, START_EPOCHS * len(self.data), seed=100)
+        torch.manual_seed(100)
+        model = Mvlt(self.tuned if kind == "itc" else self.config, objective)
+        budget = START_EPOCHS[kind] * len(self.data)
+        with FileLock(self.runs / f"start_{kind}.lock"):
+            self._train(folder, model, objective, budget, seed=100, batch_size=START_BATCH)
         return folder / "model.safetensors"
 
     def cell(self, row: Row, seed: int) -> dict[str, Any]:
@@ -134,47 +142,50 @@ class Grid:
         if (file := folder / "result.json").exists():
             found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
             return found
+        start = self.start(row.start)
         began = time.process_time()
         torch.manual_seed(seed)
-        model = _started(Mvlt(self.config, row.objective), self.start(row.start))
+        model = _started(Mvlt(self.config, row.objective), start)
         losses = self._train(folder / "train", model, row.objective, self.budget, seed)
         model = _started(Mvlt(self.config), folder / "train" / "model.safetensors").eval()
         result: dict[str, Any] = {
-            "row": row.name, "group": row.group, "seed": seed, "budget": self.budget, "tag_budget": self.tag_budget,
+            "row": row.name, "group": row.group, "seed": seed, "budget": self.budget, "tuning": self.tuning,
             "losses": losses, "cpu_seconds": {"train": round(time.process_time() - began)},
         }  # fmt: skip
         if "mir" in row.losses:
             result["generation"] = self._generation(model, row)
-        result["retrieval"] = self._retrieval(model)
+        result["matching"] = self._ranked(model, "itm", self.num_queries)
         result["cpu_seconds"]["measure"] = round(time.process_time() - began) - result["cpu_seconds"]["train"]
-        result["recognition"] = self._recognition(model, folder / "tag", seed)
+        tuned = self._tuned(model, folder / "tuned", seed)
+        result["vectors"] = self._ranked(tuned, "itc", None)
+        result["recognition"] = self._recognition(tuned)
         result["cpu_seconds"]["all"] = round(time.process_time() - began)
         write_json(file, result | {"machine": machine()})
         return result
 
     def _train(
-        self, folder: Path, model: Mvlt, objective: MvltObjective, budget: int, seed: int, learning_rate: float = 1e-3
+        self, folder: Path, model: Mvlt, objective: MvltObjective, budget: int, seed: int, batch_size: int | None = None
     ) -> dict[str, float]:
-        """Train `model` in place on `budget` photos by the repository's loop, which resumes; the last step's losses."""
-        recipe = replace(self.recipe, learning_rate=learning_rate, seed=seed)
+        """Train on `budget` photos by the repository's loop, which resumes; the last step's losses."""
+        recipe = replace(self.recipe, batch_size=batch_size or self.batch_size, seed=seed)
         settings = run_settings(recipe, self.data) | {"epochs": None, "warmup_steps": 0.1}
         asked = {f"{name}_loss" for name in objective.losses}
         run = Run(
-            name=folder.name, model=model, max_steps=max(1, budget // self.batch_size),
+            name=folder.name, model=model, max_steps=max(1, budget // recipe.batch_size),
             loss_weights={loss: getattr(recipe, weight) for loss, weight in LOSS_FIELDS.items() if loss in asked},
             checkpoint_every_seconds=120.0, keep_checkpoints=1, **settings,
         )  # fmt: skip
         return {key: round(value, 4) for key, value in train(run, folder, device="cpu", progress=False).metrics.items()}
 
-    def _retrieval(self, model: Mvlt) -> dict[str, Any]:
-        """1-of-101 by the matching head: R@k, their sum, and the share of negatives below the positive (AUC)."""
-        chosen, found = np.arange(len(self.test)), {}
-        scorers = mvlt_scorers(model, self.tokenizer, self.test, batch_size=256)["itm"]
+    def _ranked(self, model: Mvlt, way: str, num_queries: int | None) -> dict[str, float]:
+        """1-of-101 by one of a model's ways: R@k, their sum, and the share of negatives below the positive (AUC)."""
+        found: dict[str, float] = {}
+        scorers = mvlt_scorers(model, self.tokenizer, self.test, batch_size=256)[way]
         products = np.array([item.product for item in self.test])
         for direction, scorer in scorers.items():
-            task = ranking_task("retrieval-1of101", self.test, direction, num_queries=self.num_queries)
+            task = ranking_task("retrieval-1of101", self.test, direction, num_queries=num_queries)
             relevant = products[task.candidates] == products[task.queries][:, None]
-            tie: BestTie = best_tie(scorer(chosen[task.queries], task.candidates), relevant)
+            tie: BestTie = best_tie(scorer(task.queries, task.candidates), relevant)
             for k in KS:
                 found[f"{direction}_R@{k}"] = round(100 * float(recall_from(tie, k).mean()), 2)
             negatives = task.candidates.shape[1] - relevant.sum(axis=1)
@@ -193,17 +204,20 @@ class Grid:
         ).as_dict()
         return {key: round(report[key], 4) for key in ("psnr", "ssim", "masked_psnr", "control_fill_masked_psnr")}
 
-    def _recognition(self, model: Mvlt, folder: Path, seed: int) -> dict[str, float]:
-        """Accuracy and macro-F1 on test after fine-tuning a copy: fresh label heads, all weights learn."""
-        objective = MvltObjective(losses=("tag",))
+    def _tuned(self, model: Mvlt, folder: Path, seed: int) -> Mvlt:
+        """A copy with a contrastive head and label heads, fine-tuned on both losses; all weights learn."""
+        objective = MvltObjective(losses=("itc", "tag"))
         torch.manual_seed(seed)
-        tuned = Mvlt(self.config, objective, labels=self.labels)
-        tuned.load_state_dict(model.state_dict(), strict=False)
-        self._train(folder, tuned, objective, self.tag_budget, seed)
-        tuned = Mvlt(self.config, objective, labels=self.labels)
+        tuned = Mvlt(self.tuned, objective, labels=self.labels)
+        tuned.load_state_dict(tuned.state_dict() | model.state_dict())
+        self._train(folder, tuned, objective, self.tuning, seed)
         tuned.load_state_dict(load_tensors(folder / "model.safetensors"))
+        return tuned.eval()
+
+    def _recognition(self, tuned: Mvlt) -> dict[str, float]:
+        """Accuracy and macro-F1 on test, from photo and title and from the photo alone."""
         found = {}
-        for inputs in ("both", "image"):
+        for inputs in INPUTS:
             report = evaluate_recognition(
                 self.test, Recogniser(tuned, self.tokenizer), inputs=inputs, resamples=0
             ).as_dict()
@@ -223,8 +237,9 @@ def _started(model: Mvlt, weights: Path | None) -> Mvlt:
 
 
 MEASURES = {
-    "sum": ("retrieval", "sum"),
-    "auc": ("retrieval", "auc"),
+    "itm_sum": ("matching", "sum"),
+    "itm_auc": ("matching", "auc"),
+    "vectors_sum": ("vectors", "sum"),
     "scr_both": ("recognition", "both_scr_accuracy"),
     "scr_f1_both": ("recognition", "both_scr_macro_f1"),
     "mcr_both": ("recognition", "both_mcr_accuracy"),
@@ -252,7 +267,9 @@ def collect(cells: list[dict[str, Any]]) -> dict[str, Any]:
     }
     differences = {
         name: {
-            key: np.array([of[key] - values[FINAL][seed][key] for seed, of in seeds.items() if _both(of, values, seed, key)])
+            key: np.array(
+                [of[key] - values[FINAL][seed][key] for seed, of in seeds.items() if _both(of, values, seed, key)]
+            )
             for key in MEASURES
         }
         for name, seeds in values.items()
@@ -291,10 +308,10 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/ablation"))
     parser.add_argument("--only", default="*", help="rows whose name fits this pattern")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--budget", type=int, default=31_580, help="photos seen by a cell")
-    parser.add_argument("--tag-budget", type=int, default=6_400, help="photos seen in the fine-tuning")
-    parser.add_argument("--queries", type=int, default=250, help="of 1-of-101, each direction")
-    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--budget", type=int, default=16_000, help="photos seen by a cell")
+    parser.add_argument("--tuning", type=int, default=5_120, help="photos seen in the fine-tuning")
+    parser.add_argument("--queries", type=int, default=60, help="judged by the matching head, each direction")
+    parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--collect", type=Path, help="write the finished cells' table here and run nothing")
     options = parser.parse_args()
     if options.collect:
@@ -303,13 +320,17 @@ def main() -> None:
         return
     torch.set_num_threads(1)
     with sdpa_kernel(SDPBackend.MATH):
-        grid = Grid(options.runs, options.budget, options.tag_budget, options.queries, options.batch_size)
+        grid = Grid(options.runs, options.budget, options.tuning, options.queries, options.batch_size)
         # Main rows with all their seeds, then the other rows a seed at a time: stopped early, the grid is even.
         chosen = [row for row in ROWS if fnmatch.fnmatch(row.name, options.only)]
         order = [(row, seed) for seed in options.seeds for row in chosen if row.group in MAIN]
         order += [(row, seed) for seed in options.seeds for row in chosen if row.group not in MAIN]
         for row, seed in order:
-            result = grid.cell(row, seed)
+            try:  # several processes may work on one grid
+                with FileLock(options.runs / f"{row.slug}-{seed}.lock", timeout=0):
+                    result = grid.cell(row, seed)
+            except Timeout:
+                continue
             short = {key: result[part][field] for key, (part, field) in MEASURES.items() if part in result}
             print(json.dumps({"row": row.name, "seed": seed, **short, "cpu": result["cpu_seconds"]}), flush=True)
 
