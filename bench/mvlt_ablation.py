@@ -23,7 +23,7 @@ import json
 import os
 import re
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -102,14 +102,25 @@ ROWS = (
 MAIN = ("objectives", "start")
 
 
+@dataclass(frozen=True)
+class Settings:
+    """What all cells of a grid have in common."""
+
+    data: str = "fashion_products"
+    budget: int = 16_000  # photos seen by a cell
+    tuning: int = 5_120  # photos seen in its fine-tuning
+    queries: int = 60  # judged by the matching head, each direction
+    batch_size: int = 64
+
+
 class Grid:
     """The data, read once, and the folder where starts and cells lie."""
 
-    def __init__(self, runs: Path, budget: int, tuning: int, num_queries: int, batch_size: int) -> None:
-        self.runs, self.budget, self.tuning = runs, budget, tuning
-        self.num_queries, self.batch_size = num_queries, batch_size
+    def __init__(self, runs: Path, settings: Settings) -> None:
+        self.runs, self.settings = runs, settings
+        batch_size = settings.batch_size
         self.recipe = MvltRecipe(
-            objectives=("itm",), batch_size=batch_size, learning_rate=1e-3, weight_decay=0.05, ema_decay=0.0,
+            data=settings.data, objectives=("itm",), batch_size=batch_size, learning_rate=1e-3, weight_decay=0.05, ema_decay=0.0,
             drop_token_rate=0.0, attribute_captions=0.0, augmentation=0.5, label_lines=False, eval_every=0, bank_size=0,
         )  # fmt: skip
         items, examples, captions = training_examples(self.recipe, SIZE.image_size)
@@ -141,20 +152,22 @@ class Grid:
         folder = self.runs / f"{row.slug}-{seed}"
         if (file := folder / "result.json").exists():
             found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            if found["settings"] != asdict(self.settings):
+                raise ValueError(f"{file} is of {found['settings']}; give another folder by --runs")
             return found
         start = self.start(row.start)
         began = time.process_time()
         torch.manual_seed(seed)
         model = _started(Mvlt(self.config, row.objective), start)
-        losses = self._train(folder / "train", model, row.objective, self.budget, seed)
+        losses = self._train(folder / "train", model, row.objective, self.settings.budget, seed)
         model = _started(Mvlt(self.config), folder / "train" / "model.safetensors").eval()
         result: dict[str, Any] = {
-            "row": row.name, "group": row.group, "seed": seed, "budget": self.budget, "tuning": self.tuning,
-            "losses": losses, "cpu_seconds": {"train": round(time.process_time() - began)},
+            "row": row.name, "group": row.group, "seed": seed, "settings": asdict(self.settings), "losses": losses,
+            "cpu_seconds": {"train": round(time.process_time() - began)},
         }  # fmt: skip
         if "mir" in row.losses:
             result["generation"] = self._generation(model, row)
-        result["matching"] = self._ranked(model, "itm", self.num_queries)
+        result["matching"] = self._ranked(model, "itm", self.settings.queries)
         result["cpu_seconds"]["measure"] = round(time.process_time() - began) - result["cpu_seconds"]["train"]
         tuned = self._tuned(model, folder / "tuned", seed)
         result["vectors"] = self._ranked(tuned, "itc", None)
@@ -167,7 +180,7 @@ class Grid:
         self, folder: Path, model: Mvlt, objective: MvltObjective, budget: int, seed: int, batch_size: int | None = None
     ) -> dict[str, float]:
         """Train on `budget` photos by the repository's loop, which resumes; the last step's losses."""
-        recipe = replace(self.recipe, batch_size=batch_size or self.batch_size, seed=seed)
+        recipe = replace(self.recipe, batch_size=batch_size or self.settings.batch_size, seed=seed)
         settings = run_settings(recipe, self.data) | {"epochs": None, "warmup_steps": 0.1}
         asked = {f"{name}_loss" for name in objective.losses}
         run = Run(
@@ -210,7 +223,7 @@ class Grid:
         torch.manual_seed(seed)
         tuned = Mvlt(self.tuned, objective, labels=self.labels)
         tuned.load_state_dict(tuned.state_dict() | model.state_dict())
-        self._train(folder, tuned, objective, self.tuning, seed)
+        self._train(folder, tuned, objective, self.settings.tuning, seed)
         tuned.load_state_dict(load_tensors(folder / "model.safetensors"))
         return tuned.eval()
 
@@ -257,7 +270,9 @@ def collect(cells: list[dict[str, Any]]) -> dict[str, Any]:
     one each); the interval of a row's mean difference is Student's with it, so rows with one seed have one too.
     """
     by_row = {row.name: {cell["seed"]: cell for cell in cells if cell["row"] == row.name} for row in ROWS}
-    found: dict[str, Any] = {"rows": []}
+    if any(cell["settings"] != cells[0]["settings"] for cell in cells):
+        raise ValueError("these cells were not run with the same settings, so they do not make one table")
+    found: dict[str, Any] = {"settings": cells[0]["settings"], "rows": []}
     values = {
         name: {
             seed: {key: cell[part][field] for key, (part, field) in MEASURES.items() if part in cell}
@@ -295,7 +310,11 @@ def collect(cells: list[dict[str, Any]]) -> dict[str, Any]:
                 of_row[f"{key}_difference"] = [round(float(apart.mean() + by), 3) for by in (0, -half, half)]
         found["rows"].append(of_row)
     found["spread_of_a_difference"] = {key: [round(spread[key], 3), freedom[key]] for key in MEASURES}
-    found["cells"] = sorted(cells, key=lambda cell: (cell["row"], cell["seed"]))
+    left_out = ("settings", "machine", "group")
+    found["cells"] = [
+        {key: value for key, value in cell.items() if key not in left_out}
+        for cell in sorted(cells, key=lambda cell: (cell["row"], cell["seed"]))
+    ]
     return found
 
 
@@ -308,19 +327,23 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/ablation"))
     parser.add_argument("--only", default="*", help="rows whose name fits this pattern")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--budget", type=int, default=16_000, help="photos seen by a cell")
-    parser.add_argument("--tuning", type=int, default=5_120, help="photos seen in the fine-tuning")
-    parser.add_argument("--queries", type=int, default=60, help="judged by the matching head, each direction")
-    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--data", default=Settings.data)
+    parser.add_argument("--budget", type=int, default=Settings.budget, help="photos seen by a cell")
+    parser.add_argument("--tuning", type=int, default=Settings.tuning, help="photos seen in the fine-tuning")
+    parser.add_argument("--queries", type=int, default=Settings.queries, help="judged by the matching head, each way")
+    parser.add_argument("--batch-size", type=int, default=Settings.batch_size)
     parser.add_argument("--collect", type=Path, help="write the finished cells' table here and run nothing")
     options = parser.parse_args()
     if options.collect:
         cells = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(options.runs.glob("*/result.json"))]
-        write_json(options.collect, collect(cells))
+        if not cells:
+            parser.error(f"{options.runs} has no finished cell")
+        write_json(options.collect, {**machine(), **collect(cells)})
         return
     torch.set_num_threads(1)
     with sdpa_kernel(SDPBackend.MATH):
-        grid = Grid(options.runs, options.budget, options.tuning, options.queries, options.batch_size)
+        settings = Settings(options.data, options.budget, options.tuning, options.queries, options.batch_size)
+        grid = Grid(options.runs, settings)
         # Main rows with all their seeds, then the other rows a seed at a time: stopped early, the grid is even.
         chosen = [row for row in ROWS if fnmatch.fnmatch(row.name, options.only)]
         order = [(row, seed) for seed in options.seeds for row in chosen if row.group in MAIN]

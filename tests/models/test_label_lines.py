@@ -45,7 +45,7 @@ def test_features_are_those_of_scikit_learn() -> None:
 
 def test_margins_are_those_of_the_machine_and_tell_the_classes() -> None:
     ids, classes = world(300, 0)
-    lines = fit_lines(ids, classes, LABELS, vocab_size=20)
+    lines = fit_lines(ids, classes, LABELS, vocab_size=20, regularisation=1.0, rarity=0)
     assert set(lines.labels) == {"kind", "colour"}, "no planes where fewer than two classes occur"
     machine = LinearSVC(C=1.0, random_state=0).fit(word_features(ids, lines.idf), classes[:, 0])
     asked, true = world(200, 1)
@@ -57,6 +57,23 @@ def test_margins_are_those_of_the_machine_and_tell_the_classes() -> None:
     known = true[:, 1] >= 0
     assert (margins["colour"].argmax(axis=1) == true[:, 1])[known].all(), "two classes: one plane, both its sides"
     np.testing.assert_allclose(margins["colour"][:, 0], -margins["colour"][:, 1], atol=5e-3)
+
+
+def test_rare_classes_weigh_more_as_asked() -> None:
+    """Against scikit-learn's own balance, which is `rarity` 1 up to the scale of all weights, which C takes up."""
+    ids, classes = world(300, 0)
+    rare = (classes[:, 0] != 3) | (np.arange(300) % 10 == 0)
+    ids, classes = ids[rare], classes[rare][:, :1]
+    times = np.bincount(classes[:, 0])
+    lines = fit_lines(ids, classes, {"kind": KINDS}, vocab_size=20, regularisation=1.0, rarity=1.0)
+    scale = times.max() / (len(ids) / len(times))  # (N / n) over scikit-learn's (items / (classes * n))
+    machine = LinearSVC(C=scale, class_weight="balanced", random_state=0)
+    machine.fit(word_features(ids, lines.idf), classes[:, 0])
+    asked = world(200, 1)[0]
+    expected = machine.decision_function(word_features(asked, lines.idf))
+    np.testing.assert_allclose(lines.margins(asked)["kind"], expected, atol=1e-2)
+    alike = fit_lines(ids, classes, {"kind": KINDS}, vocab_size=20, regularisation=1.0, rarity=0.0)
+    assert lines.labels["kind"].bias[3] > alike.labels["kind"].bias[3]
 
 
 def test_a_class_without_training_items_is_never_the_likeliest() -> None:

@@ -89,7 +89,8 @@ def fit_lines(
     labels: Mapping[str, Sequence[str]],
     *,
     vocab_size: int,
-    regularisation: float = 1.0,
+    regularisation: float = 3.0,
+    rarity: float = 0.25,
 ) -> LabelLines:
     """Fit the hyperplanes of every label that at least two classes of occur.
 
@@ -101,6 +102,9 @@ def fit_lines(
         (N, H): the class number of each item for each of `labels`, in their order; negative where it has none.
     regularisation
         LinearSVC's C: the greater, the closer the planes follow the training items.
+    rarity
+        An item of a class with n items weighs (N / n) ** rarity, N those of the most frequent class: with 0 all weigh
+        alike and rare classes give way, with 1 every class has the same say. Both numbers are of bench/label_lines.py.
 
     Raises
     ------
@@ -121,7 +125,10 @@ def fit_lines(
         present = np.unique(classes[known, at])
         if len(present) < 2:
             continue
-        machine = LinearSVC(C=regularisation, random_state=0).fit(words[known], classes[known, at])
+        times = np.bincount(classes[known, at])
+        weights_of = {number: float((times.max() / times[number]) ** rarity) for number in present}
+        machine = LinearSVC(C=regularisation, class_weight=weights_of, random_state=0)
+        machine.fit(words[known], classes[known, at])
         weights, bias = np.zeros((vocab_size, len(names)), np.float16), np.full(len(names), _NEVER, np.float32)
         # Of two classes LinearSVC gives one plane, the second class's side of it.
         planes, offsets = machine.coef_, machine.intercept_
