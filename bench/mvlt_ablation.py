@@ -118,10 +118,10 @@ class Grid:
 
     def __init__(self, runs: Path, settings: Settings) -> None:
         self.runs, self.settings = runs, settings
-        batch_size = settings.batch_size
         self.recipe = MvltRecipe(
-            data=settings.data, objectives=("itm",), batch_size=batch_size, learning_rate=1e-3, weight_decay=0.05, ema_decay=0.0,
-            drop_token_rate=0.0, attribute_captions=0.0, augmentation=0.5, label_lines=False, eval_every=0, bank_size=0,
+            data=settings.data, objectives=("itm",), batch_size=settings.batch_size, learning_rate=1e-3, weight_decay=0.05,
+            ema_decay=0.0, drop_token_rate=0.0, attribute_captions=0.0, augmentation=0.5, label_lines=False, eval_every=0,
+            bank_size=0,
         )  # fmt: skip
         items, examples, captions = training_examples(self.recipe, SIZE.image_size)
         self.tokenizer = train_wordpiece(captions, vocab_size=SIZE.vocab_size)
