@@ -96,6 +96,37 @@ def ablation_table(runs: list[dict]) -> str:
     return "\n".join(lines)
 
 
+TABLE3 = {
+    "itm_auc": ("ITM AUC, pairs judged", ".1f"),
+    "vectors_sum": ("sum by vectors, tuned", ".1f"),
+    "scr_both": ("S-CR, tuned", ".1f"),
+    "scr_f1_both": ("S-CR macro-F1", ".3f"),
+    "mcr_both": ("M-CR, tuned", ".1f"),
+    "scr_image": ("S-CR, photo alone", ".1f"),
+    "masked_psnr": ("PSNR of hidden pixels (dB)", ".2f"),
+    "ssim": ("SSIM", ".3f"),
+}
+
+
+def table3(result: dict) -> str:
+    """Means over seeds, and behind each the difference to the first row with its interval; bold where that is not 0."""
+    lines = [
+        f"|  | seeds | {' | '.join(label for label, _ in TABLE3.values())} |",
+        "|" + "---|" * (len(TABLE3) + 2),
+    ]
+    for row in result["rows"]:
+        cells = []
+        for key, (_, form) in TABLE3.items():
+            text = f"{row[key]:{form}}" if key in row else ""
+            if f"{key}_difference" in row:
+                apart, low, high = row[f"{key}_difference"]
+                by = f"{apart:+{form}} ({low:+{form}} to {high:+{form}})".replace("-", "−")
+                text += f"; **{by}**" if low > 0 or high < 0 else f"; {by}"
+            cells.append(text)
+        lines.append(f"| {row['row']} | {row['seeds']} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def parts_table(result: dict) -> str:
     """What each part of the encoder's inference is worth."""
     keys = [f"{way}_{metric}" for way in ("t2i", "i2t") for metric in METRICS if metric != "MRR"]
@@ -188,6 +219,7 @@ def blocks() -> dict[str, str]:
     )
     found["generation"] = generation_table(load("mvlt_generation"))
     found["ablation"] = ablation_table(load("mvlt_ablation")["runs"])
+    found["table3"] = table3(load("mvlt_table3"))
     return found
 
 
