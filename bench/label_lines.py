@@ -1,6 +1,6 @@
 """How closely label lines should follow their training titles, and how much rare classes should weigh: cross-validation.
 
-    python bench/label_lines.py --data fashion_products --label article_type
+    python bench/label_lines.py --out docs/results/label_lines_cv.json
 
 Macro-F1 of a validation split hangs on a few items of rare classes. Here every training title is told once by planes fitted on
 the other folds, so that all classes of the whole split count. Neither the validation nor the test split is looked at.
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +33,7 @@ def main() -> None:
     parser.add_argument("--label", default="article_type")
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="also write everything here, as JSON")
     options = parser.parse_args()
     items = [item for item in load_items(options.data, "train") if item.text and item.attributes.get(options.label)]
     labels = class_names(items, [options.label])
@@ -46,12 +49,10 @@ def main() -> None:
         rows = random.permutation(np.flatnonzero(classes[first, 0] == number))
         fold_of[rows] = (np.arange(len(rows)) + random.integers(options.folds)) % options.folds
     fold = fold_of[products]
-    print(
-        json.dumps(
-            {**machine(), "data": options.data, "items": len(items), "products": len(first), "folds": options.folds}
-        ),
-        flush=True,
-    )
+    result: dict[str, Any] = {
+        **machine(), "data": options.data, "items": len(items), "products": len(first), "folds": options.folds,
+        "label": options.label, "rows": [],
+    }  # fmt: skip
     for regularisation, rarity in SETTINGS:
         told = np.empty(len(items), np.int64)
         for held in range(options.folds):
@@ -67,6 +68,9 @@ def main() -> None:
             **{key: round(value, 4) for key, value in macro_f1.spelled("macro_f1").items()},
         }  # fmt: skip
         print(json.dumps(row), flush=True)
+        result["rows"].append(row)
+    if options.out:
+        options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -60,19 +60,21 @@ def test_margins_are_those_of_the_machine_and_tell_the_classes() -> None:
 
 
 def test_rare_classes_weigh_more_as_asked() -> None:
-    """Against scikit-learn's own balance, which is `rarity` 1 up to the scale of all weights, which C takes up."""
+    """Against a machine per class whose positives weigh (N / n) ** rarity, its negatives 1."""
     ids, classes = world(300, 0)
-    rare = (classes[:, 0] != 3) | (np.arange(300) % 10 == 0)
-    ids, classes = ids[rare], classes[rare][:, :1]
+    kept = (classes[:, 0] != 3) | (np.arange(300) % 10 == 0)
+    ids, classes = ids[kept], classes[kept][:, :1]
     times = np.bincount(classes[:, 0])
-    lines = fit_lines(ids, classes, {"kind": KINDS}, vocab_size=20, regularisation=1.0, rarity=1.0)
-    scale = times.max() / (len(ids) / len(times))  # (N / n) over scikit-learn's (items / (classes * n))
-    machine = LinearSVC(C=scale, class_weight="balanced", random_state=0)
-    machine.fit(word_features(ids, lines.idf), classes[:, 0])
+    lines = fit_lines(ids, classes, {"kind": KINDS}, vocab_size=20, regularisation=2.0, rarity=0.5)
     asked = world(200, 1)[0]
-    expected = machine.decision_function(word_features(asked, lines.idf))
-    np.testing.assert_allclose(lines.margins(asked)["kind"], expected, atol=1e-2)
-    alike = fit_lines(ids, classes, {"kind": KINDS}, vocab_size=20, regularisation=1.0, rarity=0.0)
+    margins = lines.margins(asked)["kind"]
+    for number in range(len(KINDS)):
+        positive = classes[:, 0] == number
+        weights = np.where(positive, (times.max() / times[number]) ** 0.5, 1.0)
+        machine = LinearSVC(C=2.0, random_state=0).fit(word_features(ids, lines.idf), positive, sample_weight=weights)
+        expected = machine.decision_function(word_features(asked, lines.idf))
+        np.testing.assert_allclose(margins[:, number], expected, atol=1e-2)
+    alike = fit_lines(ids, classes, {"kind": KINDS}, vocab_size=20, regularisation=2.0, rarity=0.0)
     assert lines.labels["kind"].bias[3] > alike.labels["kind"].bias[3]
 
 

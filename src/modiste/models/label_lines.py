@@ -103,8 +103,8 @@ def fit_lines(
     regularisation
         LinearSVC's C: the greater, the closer the planes follow the training items.
     rarity
-        An item of a class with n items weighs (N / n) ** rarity, N those of the most frequent class: with 0 all weigh
-        alike and rare classes give way, with 1 every class has the same say. Both numbers are of bench/label_lines.py.
+        For the plane of a class with n items these weigh (N / n) ** rarity each, N the most frequent class's number, and
+        all other items 1: the greater, the less a rare class gives way. Both numbers are of bench/label_lines.py.
 
     Raises
     ------
