@@ -45,7 +45,7 @@ def test_features_are_those_of_scikit_learn() -> None:
 
 def test_margins_are_those_of_the_machine_and_tell_the_classes() -> None:
     ids, classes = world(300, 0)
-    lines = fit_lines(ids, classes, LABELS, vocab_size=20, regularisation=1.0, rarity=0)
+    lines = fit_lines(ids, classes, LABELS, vocab_size=20)
     assert set(lines.labels) == {"kind", "colour"}, "no planes where fewer than two classes occur"
     machine = LinearSVC(C=1.0, random_state=0).fit(word_features(ids, lines.idf), classes[:, 0])
     asked, true = world(200, 1)
@@ -74,7 +74,7 @@ def test_rare_classes_weigh_more_as_asked() -> None:
         machine = LinearSVC(C=2.0, random_state=0).fit(word_features(ids, lines.idf), positive, sample_weight=weights)
         expected = machine.decision_function(word_features(asked, lines.idf))
         np.testing.assert_allclose(margins[:, number], expected, atol=1e-2)
-    alike = fit_lines(ids, classes, {"kind": KINDS}, vocab_size=20, regularisation=2.0, rarity=0.0)
+    alike = fit_lines(ids, classes, {"kind": KINDS}, vocab_size=20, regularisation=2.0)
     assert lines.labels["kind"].bias[3] > alike.labels["kind"].bias[3]
 
 

@@ -89,8 +89,8 @@ def fit_lines(
     labels: Mapping[str, Sequence[str]],
     *,
     vocab_size: int,
-    regularisation: float = 3.0,
-    rarity: float = 0.25,
+    regularisation: float = 1.0,
+    rarity: float = 0.0,
 ) -> LabelLines:
     """Fit the hyperplanes of every label that at least two classes of occur.
 
@@ -104,7 +104,7 @@ def fit_lines(
         LinearSVC's C: the greater, the closer the planes follow the training items.
     rarity
         For the plane of a class with n items these weigh (N / n) ** rarity each, N the most frequent class's number, and
-        all other items 1: the greater, the less a rare class gives way. Both numbers are of bench/label_lines.py.
+        all other items 1: the greater, the less a rare class gives way. bench/label_lines.py compares both numbers.
 
     Raises
     ------
