@@ -98,11 +98,11 @@ def ablation_table(runs: list[dict]) -> str:
 
 TABLE3 = {
     "itm_auc": ("ITM AUC, pairs judged", ".1f"),
-    "vectors_sum": ("sum by vectors, tuned", ".1f"),
-    "scr_both": ("S-CR, tuned", ".1f"),
+    "vectors_sum": ("sum by vectors, read", ".1f"),
+    "scr_both": ("S-CR, read", ".1f"),
     "scr_f1_both": ("S-CR macro-F1", ".3f"),
-    "mcr_both": ("M-CR, tuned", ".1f"),
-    "scr_image": ("S-CR, photo alone", ".1f"),
+    "mcr_both": ("M-CR, read", ".1f"),
+    "scr_photo": ("S-CR, photo alone", ".1f"),
     "masked_psnr": ("PSNR of hidden pixels (dB)", ".2f"),
     "ssim": ("SSIM", ".3f"),
 }

@@ -52,7 +52,7 @@ def test_a_grid_is_run_once_and_collected(
     runs, table = tmp_path / "runs", tmp_path / "table.json"
 
     def grid(*more: str) -> list[dict[str, Any]]:
-        words = ["--runs", str(runs), "--data", str(catalogue), "--budget", "32", "--tuning", "16", "--queries", "2"]
+        words = ["--runs", str(runs), "--data", str(catalogue), "--budget", "32", "--reading", "64", "--queries", "2"]
         monkeypatch.setattr(sys, "argv", ["mvlt_ablation.py", *words, "--batch-size", "16", *more])
         ablation.main()
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -65,7 +65,7 @@ def test_a_grid_is_run_once_and_collected(
     assert grid("--only", "ITM", "--seeds", "0") == first[:1]
     assert (runs / "itm-0" / "result.json").stat().st_mtime_ns == before
     with pytest.raises(ValueError, match="--runs"):
-        grid("--only", "ITM", "--seeds", "0", "--tuning", "32")
+        grid("--only", "ITM", "--seeds", "0", "--reading", "32")
     assert not grid("--collect", str(table))
     found = json.loads(table.read_text(encoding="utf-8"))
     assert {row["row"]: row["seeds"] for row in found["rows"]} == {"ITM": 1, "no start": 1}
