@@ -127,6 +127,16 @@ def table3(result: dict) -> str:
     return "\n".join(lines)
 
 
+def share_table(result: dict) -> str:
+    """The re-ranking's sweep, a column for each share."""
+    rows = result["rows"]
+    lines = ["| " + " | ".join(["share of the matching head", *(f"{row['itm_share']:g}" for row in rows)]) + " |"]
+    lines.append("|" + "---|" * (len(rows) + 1))
+    for label, key in (("sum", "sum"), ("text→image R@1", "t2i_R@1"), ("image→text R@1", "i2t_R@1")):
+        lines.append(f"| {label} | {' | '.join(f'{row[key]:.1f}' for row in rows)} |")
+    return "\n".join(lines)
+
+
 def lines_table(result: dict) -> str:
     """Label lines in cross-validation over training titles."""
     lines = ["| C | rarity | accuracy | macro-F1 |", "|---|---|---|---|"]
@@ -228,7 +238,9 @@ def blocks() -> dict[str, str]:
     )
     found["generation"] = generation_table(load("mvlt_generation"))
     found["ablation"] = ablation_table(load("mvlt_ablation")["runs"])
-    found["table3"] = table3(load("mvlt_table3"))
+    if (RESULTS / "mvlt_table3.json").exists():  # bench/mvlt_ablation.py --collect
+        found["table3"] = table3(load("mvlt_table3"))
+    found["rerank-share"] = share_table(load("rerank_share"))
     found["label-lines"] = lines_table(load("label_lines_cv"))
     return found
 
