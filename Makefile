@@ -10,12 +10,12 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export TOKENIZERS_PARALLELISM ?= false
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test install install-dev lint format bench clean help
+.PHONY: demo test browser install install-dev lint format bench clean help
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
-demo: install  ## Draw a catalogue, index it, search it: make demo ARGS="--items 5000"
+demo: install  ## Draw a catalogue, index it, search it, serve it: make demo ARGS="--items 5000 --no-serve"
 	@$(BIN)/modiste demo $(ARGS)
 
 install: $(VENV)/.installed  ## Make the environment and install what the demo needs
@@ -36,7 +36,11 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-test: install-dev  ## Lint, type-check, run every test with coverage
+browser:  ## The browser that the page's tests drive; MODISTE_NO_BROWSER=1 does without
+	@[ "$$MODISTE_NO_BROWSER" = 1 ] || [ -n "$$MODISTE_CHROMIUM" ] || command -v chromium || command -v chromium-browser || \
+	  command -v google-chrome || sh scripts/debian-packages.sh chromium
+
+test: install-dev browser  ## Lint, type-check, run every test with coverage
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -57,4 +61,4 @@ bench: install-dev  ## Speed of ingest, search and MVLT, as quoted in docs/resul
 	$(BIN)/python bench/mvlt_pairs.py
 
 clean:  ## Remove what was made here, the environment too
-	rm -rf $(VENV) demo runs dist build .pytest_cache .mypy_cache .ruff_cache .coverage*
+	rm -rf $(VENV) demo runs dist build artefacts .pytest_cache .mypy_cache .ruff_cache .coverage*

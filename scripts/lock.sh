@@ -7,7 +7,7 @@ torch="torch==2.13.0"
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 "${PYTHON:-python3.11}" -m venv "$folder/env"
-"$folder/env/bin/python" -m pip install --quiet --disable-pip-version-check "$torch" -e '.[dev,serve]'
+"$folder/env/bin/python" -m pip install --quiet --disable-pip-version-check "$torch" -e '.[dev]'
 {
   echo "# Exact versions, written by scripts/lock.sh; pip uses them through -c. Do not edit by hand."
   "$folder/env/bin/python" -m pip freeze --disable-pip-version-check --exclude-editable | sed -E 's/^(torch==[0-9.]+)\+.*/\1/'

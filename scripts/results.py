@@ -167,19 +167,155 @@ OUTFITS = {
 }
 
 
-def outfits_table(rows: list[tuple[str, list[dict], str]]) -> str:
+ATELIER = {
+    "fitb_accuracy": "FITB, same article type",
+    "fitb_hard_accuracy": "FITB, one mistake",
+    "cp_auc": "CP AUC, same article types",
+    "cp_random_auc": "CP AUC, any items",
+    "cp_declined_auc": "CP AUC, declined sets",
+    "cir_R@10": "CIR R@10",
+}
+
+
+def outfits_table(rows: list[tuple[str, list[dict], str]], columns: dict[str, str] = OUTFITS) -> str:
     """Means over seeds with the least and the greatest; (label, results by seed, key prefix) rows."""
-    lines = [f"|  | {' | '.join(OUTFITS.values())} |", "|" + "---|" * (len(OUTFITS) + 1)]
+    lines = [f"|  | {' | '.join(columns.values())} |", "|" + "---|" * (len(columns) + 1)]
     for label, results, prefix in rows:
         cells = []
-        for key in OUTFITS:
+        for key in columns:
             name = f"{key}_chance" if prefix == "chance" else f"{prefix}{key}"
             values = [result[name] for result in results if name in result]
-            form = ".3f" if key.endswith("auc") else ".1f"
+            form = ".3f" if key.endswith("auc") or prefix == "ratio_" else ".1f"
             low, high = f"{min(values):{form}}", f"{max(values):{form}}"
             mean = f"{sum(values) / len(values):{form}}"
             cells.append(mean if low == high else f"{mean} ({low}–{high})")
         lines.append(f"| {label} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def names_table(rows: list[tuple[str, list[dict], str]]) -> str:
+    """Polyvore-T: (label, results by seed, key prefix) rows, the interval of one run or the least and greatest of several."""
+    columns = {
+        "cp_auc": "CP AUC, same slot",
+        "cp_random_auc": "CP AUC, any slot",
+        "fitb_accuracy": "FITB, same slot",
+    }
+    lines = [f"|  | {' | '.join(columns.values())} |", "|" + "---|" * (len(columns) + 1)]
+    for label, results, prefix in rows:
+        cells = []
+        for key in columns:
+            form = ".3f" if key.endswith("auc") else ".1f"
+            if prefix == "chance":
+                cells.append(f"{results[0][f'{key}_chance']:{form}}")
+                continue
+            values = [result[key] for result in results]
+            low, high = min(values), max(values)
+            if len(results) == 1:
+                low, high = results[0][f"{key}_low"], results[0][f"{key}_high"]
+            mean = f"{sum(values) / len(values):{form}}"
+            cells.append(mean if low == high else f"{mean} ({low:{form}}–{high:{form}})")
+        lines.append(f"| {label} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def ids_table(result: dict) -> str:
+    """Polyvore Outfits by ids: what each scorer gets on the official questions, and what of it is overlap."""
+    scorers = {"": "`rules`", "control_category_": "category", "control_popularity_": "popularity"}
+    scorers["control_co_occurrence_"] = "co-occurrence"
+    lines = [
+        f"| questions, training looks | metric | {' | '.join(scorers.values())} |",
+        "|---|---|" + "---|" * len(scorers),
+    ]
+    for row in result["rows"]:
+        version = row["data"].split(":")[1].split(" ")[0]
+        lender = row["data"].endswith("looks of polyvore_ids:disjoint")
+        whose = f"{row['training_looks']:,}" + (" of the disjoint version" if lender else "")
+        whose += ", none with an item of the test looks" if lender and row["training_looks"] < 16_000 else ""
+        for key, name, form in (("cp_auc", "CP AUC", ".3f"), ("fitb_accuracy", "FITB", ".1f")):
+            if key not in row:
+                continue
+            cells = []
+            for prefix in scorers:
+                value, low, high = (row[f"{prefix}{key}{end}"] for end in ("", "_low", "_high"))
+                around = "" if f"{low:{form}}" == f"{high:{form}}" else f" ({low:{form}}–{high:{form}})"
+                cells.append(f"{value:{form}}{around}")
+            lines.append(f"| {version} `{row['split']}`; {whose} | {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def calibration_table(rows: list[tuple[str, str, str]]) -> str:
+    """(label, result, part) rows: the expected calibration error on held data before and after, and the curve after."""
+    lines = [
+        "|  | fitted on | checked on | ECE before | ECE after | says → happens, after |",
+        "|---|---|---|---|---|---|",
+    ]
+    for label, name, part in rows:
+        one = load(name)[part]
+        curve = ", ".join(f"{100 * bar['predicted']:.0f}→{100 * bar['observed']:.0f}" for bar in one["after"]["bins"])
+        errors = [
+            f"{one[f'ece_{when}']:.3f} ({one[f'ece_{when}_low']:.3f}–{one[f'ece_{when}_high']:.3f})"
+            for when in ("before", "after")
+        ]
+        lines.append(f"| {label} | {one['fitted']:,} | {one['checked']:,} | {' | '.join(errors)} | {curve} |")
+    return "\n".join(lines)
+
+
+LOOKS = {
+    "children's with adults'": ("children's with adults'",),
+    "women's with men's": ("women's with men's",),
+    "a place dressed twice": ("two of bottom", "two of shoes", "two of one_piece", "two of hat", "dressed twice"),
+    "underwear, nightwear, swimwear": ("underwear, nightwear or swimwear",),
+    "no item of a colour that was named": ("a colour that was named is nowhere",),
+    "not for whom the words say": ("not for whom the words say",),
+}
+
+
+def looks_table(rows: list[tuple[str, str]]) -> str:
+    """(label, result) rows: what labels alone say against generated looks, counted."""
+    lines = [f"|  | looks | none of these | {' | '.join(LOOKS)} |", "|" + "---|" * (len(LOOKS) + 3)]
+    for label, name in rows:
+        parts = [load(name)[part] for part in ("sentence", "partial")]
+        cells = [str(sum(part["looks"] for part in parts)), str(sum(part["without_defect"] for part in parts))]
+        for names in LOOKS.values():
+            cells.append(str(sum(part["defects"].get(one, 0) for part in parts for one in names)))
+        lines.append(f"| {label} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def eyes_table(result: dict) -> str:
+    """What eyes found in the same looks: counts by rubric."""
+    complaints = list(dict.fromkeys(name for row in result["rows"] for name in row["complaints"]))
+    lines = [
+        f"|  | looks | wearable | answers its words | {' | '.join(complaints)} |",
+        "|" + "---|" * (len(complaints) + 4),
+    ]
+    for row in result["rows"]:
+        cells = [str(row[name]) for name in ("looks", "wearable")]
+        cells.append(f"{row['answers']} of {row['asked']}")
+        cells += [str(row["complaints"].get(name, 0)) for name in complaints]
+        lines.append(f"| {row['run']} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def mistakes_table(results: list[dict]) -> str:
+    """Looks with one mistake by the rule that it breaks: all seeds' questions together."""
+    lines = ["| rule | questions | `rules` | the stylists' own opinion |", "|---|---|---|---|"]
+    names = {
+        key for one in results for key in one if key.startswith("fitb_hard_") and key.endswith("_accuracy_questions")
+    }
+    for name in sorted(names - {"fitb_hard_accuracy_questions"}):
+        key = name.removesuffix("_questions")
+        asked = [one[name] for one in results if name in one]
+        cells = [
+            sum(
+                count * one[f"{prefix}{key}"]
+                for count, one in zip(asked, (r for r in results if name in r), strict=True)
+            )
+            / sum(asked)
+            for prefix in ("", "reference_")
+        ]
+        rule = key.removeprefix("fitb_hard_").removesuffix("_accuracy")
+        lines.append(f"| {rule} | {sum(asked)} | {cells[0]:.1f} | {cells[1]:.1f} |")
     return "\n".join(lines)
 
 
@@ -213,6 +349,69 @@ def blocks() -> dict[str, str]:
             ("`rules`, nothing learned", seeds("outfits_mango_rules"), ""),
             ("chance", seeds("outfits_mango_seen"), "chance"),
         ]
+    )
+    names = "outfits_polyvore_t"
+    found["outfits-polyvore-t"] = names_table(
+        [
+            ("`outfit_transformer_small_seen`, three seeds", seeds(f"{names}_seen"), ""),
+            ("`outfit_transformer_small`: photo and words", seeds(f"{names}_content"), ""),
+            ("... words alone", seeds(f"{names}_words"), ""),
+            ("... the photo alone: there is none", seeds(f"{names}_image"), ""),
+            ("mean cosine of the names' vectors", seeds(f"{names}_mean_cosine"), ""),
+            ("`rules`, nothing learned", seeds(f"{names}_rules"), ""),
+            ("chance", seeds(f"{names}_rules"), "chance"),
+        ]
+    )
+    found["outfits-polyvore-ids"] = ids_table(load("outfits_polyvore_ids"))
+    found["calibration"] = calibration_table(
+        [
+            ("S of `outfit_transformer_small_seen`, MANGO", "calibration_mango_seen_0", "compatibility"),
+            ("... the curve over S itself", "calibration_mango_seen_0_logistic", "compatibility"),
+            ("S of `outfit_transformer_small`, MANGO", "calibration_mango_content_0", "compatibility"),
+            ("... the curve over S itself", "calibration_mango_content_0_logistic", "compatibility"),
+            ("S of `rules`, MANGO", "calibration_mango_rules", "compatibility"),
+            ("S of `rules`, atelier", "calibration_atelier_rules", "compatibility"),
+            ("match, MANGO's items", "calibration_words_mango", "match"),
+            ("match, `fashion_products` test", "calibration_words_products", "match"),
+            ("match, atelier (2,000 items)", "calibration_words_atelier", "match"),
+        ]
+    )
+    found["generated-looks"] = looks_table(
+        [
+            ("`fashion_products`, `rules`, words calibrated: before", "generated_looks_products_rules_before"),
+            ("... after", "generated_looks_products_rules"),
+            ("MANGO, `rules`, not calibrated: before", "generated_looks_mango_rules_before"),
+            ("MANGO, `rules`, calibrated: after", "generated_looks_mango_rules"),
+            ("MANGO, `outfit_transformer_small_seen`, not calibrated: before", "generated_looks_mango_seen_before"),
+            ("... calibrated: after", "generated_looks_mango_seen"),
+            ("atelier (words alone), `rules`, not calibrated: before", "generated_looks_atelier_rules_before"),
+        ]
+    )
+    found["generated-looks-eyes"] = eyes_table(load("generated_looks_eyes"))
+    rules = seeds("outfits_atelier_rules")
+    found["outfits-atelier"] = outfits_table(
+        [
+            ("Bayes: the best possible (of one mistake: the stylists' own opinion)", rules, "reference_"),
+            ("`rules`, nothing learned", rules, ""),
+            ("... divided by Bayes", rules, "ratio_"),
+            ("article types, counted", rules, "control_category_"),
+            ("colour × article type, counted", rules, "control_colour_family_"),
+            ("chance", rules, "chance"),
+        ],
+        ATELIER,
+    )
+    found["outfits-atelier-mistakes"] = mistakes_table(rules)
+    trained = seeds("outfits_atelier_trained")
+    found["outfits-atelier-trained"] = outfits_table(
+        [
+            ("Bayes: the best possible (of one mistake: the stylists' own opinion)", trained, "reference_"),
+            ("`outfit_transformer_atelier`", trained, ""),
+            ("... divided by Bayes", trained, "ratio_"),
+            ("article types, counted", trained, "control_category_"),
+            ("colour × article type, counted", trained, "control_colour_family_"),
+            ("chance", trained, "chance"),
+        ],
+        ATELIER,
     )
     found["encoder-parts"] = parts_table(load("encoder_parts"))
     baseline, vectors = load("baseline_full"), load("mvlt_full_vectors")
@@ -254,7 +453,13 @@ def render(text: str, found: dict[str, str]) -> str:
 
 def main() -> int:
     found, stale = blocks(), []
-    for page in (ROOT / "README.md", RESULTS / "retrieval.md", RESULTS / "mvlt.md", RESULTS / "outfits.md"):
+    for page in (
+        ROOT / "README.md",
+        RESULTS / "retrieval.md",
+        RESULTS / "mvlt.md",
+        RESULTS / "outfits.md",
+        RESULTS / "generated_looks.md",
+    ):
         text = page.read_text(encoding="utf-8")
         if (fresh := render(text, found)) != text:
             stale.append(page.name)

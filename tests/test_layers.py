@@ -57,6 +57,8 @@ def test_no_import_points_upwards(path: Path) -> None:
         ("modiste.evaluation.outfits", {"torch", "transformers", "sklearn", "PIL"}),
         ("modiste.data.feed", {"torch", "transformers", "lancedb"}),
         ("modiste.recipes.registry", {"torch", "transformers"}),
+        ("modiste.service.workbench", {"torch", "transformers", "lancedb", "fastapi"}),
+        ("modiste.service.server", {"torch", "transformers", "lancedb", "faiss"}),  # holds workers, no model
     ],
 )
 def test_heavy_libraries_are_not_loaded_by(module: str, forbidden: set[str]) -> None:

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modiste.taxonomy import SLOT_OF_SUPER_CATEGORY, at_granularity, normalise, slot, super_category, unknown_labels
+from modiste.taxonomy import (
+    SLOT_OF_SUPER_CATEGORY,
+    at_granularity,
+    normalise,
+    set_apart,
+    slot,
+    super_category,
+    unknown_labels,
+    wearer,
+)
 
 
 @pytest.mark.parametrize(
@@ -74,6 +83,50 @@ def test_an_unknown_granularity_lists_the_known_ones() -> None:
 
 def test_unknown_labels_are_reported_once() -> None:
     assert unknown_labels(["Dress", "Gizmo", "Gizmo", "Widget"]) == ["Gizmo", "Widget"]
+
+
+def test_a_title_that_names_children_wins() -> None:
+    assert wearer("Men", "", "Palm Tree Kids Boys white jacket") == ("men", "child")
+    assert wearer("Women", "adult", "Girl's tee") == ("women", "child")
+    assert wearer("Women", "", "Boyfriend jeans") == ("women", "adult")
+    assert wearer("", "", "Babydoll dress") == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("gender", "age", "whom"),
+    [
+        ("Women", "", ("women", "adult")),
+        (" male ", "", ("men", "adult")),
+        ("Boys", "", ("men", "child")),
+        ("girls", "kids", ("women", "child")),
+        ("female", "toddler", ("women", "child")),
+        ("unisex", "adult", ("unisex", "adult")),
+        ("Unisex", "", ("unisex", None)),
+        ("", "kids", (None, "child")),
+        ("everybody", "ageless", (None, None)),
+    ],
+)
+def test_wearers(gender: str, age: str, whom: tuple[str | None, str | None]) -> None:
+    assert wearer(gender, age) == whom
+
+
+@pytest.mark.parametrize(
+    ("label", "words"),
+    [
+        ("Pyjama Trousers", {"pyjama"}),
+        ("Bikini top", {"bikini"}),
+        ("Boxers", {"boxer"}),
+        ("Night suits", {"night"}),
+        ("Swimwear", {"swimwear"}),
+        ("Wallets", {"wallet"}),
+        ("Card holder", {"holder"}),
+        ("Crop top", set()),
+        ("Trousers", set()),
+        ("", set()),
+    ],
+)
+def test_what_is_set_apart(label: str, words: set[str]) -> None:
+    assert set_apart(label) == words
 
 
 @given(st.text(max_size=40))

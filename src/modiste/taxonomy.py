@@ -21,6 +21,8 @@ from types import MappingProxyType
 from typing import Literal
 
 Granularity = Literal["category", "super_category", "slot"]
+Sex = Literal["women", "men", "unisex"]
+Age = Literal["adult", "child"]
 GRANULARITIES: tuple[Granularity, ...] = ("category", "super_category", "slot")
 
 UNKNOWN = "other"
@@ -180,3 +182,64 @@ def at_granularity(label: str, granularity: Granularity) -> str:
 def unknown_labels(labels: Iterable[str]) -> list[str]:
     """The labels that no super-category is known for, sorted: what a new data set's reader should report."""
     return sorted({label for label in labels if super_category(label) == UNKNOWN})
+
+
+_APART_WORDS = (
+    "bikini swimsuit swimwear pyjama pajama night nightwear nightgown nightdress dressing robe lounge underwear innerwear "
+    "lingerie bra bralette brief boxer trunk knicker pantie panty thong shapewear "
+    "wallet holder cosmetic case keyring keychain pouch umbrella towel bottle suitcase trolley"
+)
+_APART = frozenset(_APART_WORDS.split())
+
+
+@lru_cache(maxsize=4096)
+def set_apart(label: str) -> frozenset[str]:
+    """The words that make a category one that no look is made of unless it is meant.
+
+    Swimwear, nightwear and underwear are tops and trousers by name, but not by day; a wallet or a card holder is a bag or an
+    accessory by name, but is carried in one.
+
+    >>> set_apart("Pyjama Trousers"), set_apart("Lace top")
+    (frozenset({'pyjama'}), frozenset())
+    """
+    return _APART.intersection(_singular(word) for word in normalise(label).split(" "))
+
+
+_WEARERS: Mapping[str, tuple[Sex | None, Age | None]] = MappingProxyType(
+    {
+        **dict.fromkeys(("women", "woman", "female", "ladies"), ("women", "adult")),
+        **dict.fromkeys(("men", "man", "male", "gentlemen"), ("men", "adult")),
+        **dict.fromkeys(("girls", "girl"), ("women", "child")),
+        **dict.fromkeys(("boys", "boy"), ("men", "child")),
+        "unisex": ("unisex", None),  # of either age: shops write it on schoolbags and on men's watches
+    }
+)
+_AGES: Mapping[str, Age] = MappingProxyType(
+    {
+        **dict.fromkeys(("adult", "adults"), "adult"),
+        **dict.fromkeys(
+            ("kids", "kid", "child", "children", "newborn", "infant", "toddler", "baby", "junior"), "child"
+        ),
+    }
+)
+
+
+_CHILDREN = re.compile(r"\b(kids?|boys?|girls?|toddlers?|baby|infants?)\b", re.IGNORECASE)
+
+
+def for_children(title: str) -> bool:
+    """Whether a title says so: "Boy's white T-shirt". In one shop's catalogue every fifth of these is labelled for adults."""
+    return _CHILDREN.search(title) is not None
+
+
+def wearer(gender: str, age: str = "", title: str = "") -> tuple[Sex | None, Age | None]:
+    """For whom an item is cut, by what a shop writes of it: "Men", "girls", "female" with the age group "kids".
+
+    None where the labels do not say. `age` wins over what `gender` implies, for "female" is written on girls' clothes too, and
+    a title that names children over both.
+
+    >>> wearer("Boys"), wearer("female", "toddler"), wearer("Unisex"), wearer("")
+    (('men', 'child'), ('women', 'child'), ('unisex', None), (None, None))
+    """
+    sex, implied = _WEARERS.get(gender.strip().lower(), (None, None))
+    return sex, "child" if for_children(title) else _AGES.get(age.strip().lower(), implied)

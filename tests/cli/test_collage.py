@@ -68,6 +68,45 @@ def test_a_photo_without_a_plain_ground_stays_whole() -> None:
     assert cut_out(blank, (10, 10)).size == (10, 10)
 
 
+def on_ground(height: int = 120, width: int = 90) -> np.ndarray:
+    return np.full((height, width, 3), 235, np.uint8)
+
+
+def test_a_shadow_apart_from_the_garment_goes_with_the_ground() -> None:
+    photo = on_ground()
+    photo[60:110, 40:70] = (90, 40, 20)  # a boot
+    photo[20:40, 0:6] = 210  # where the ground is darker, at the photo's edge
+    picture = cut_out(photo, (400, 400))
+    assert abs(picture.width - 30) <= 4
+    assert abs(picture.height - 50) <= 4
+    photo[20:40, 0:6] = (40, 90, 20)  # the second of a pair is no shadow
+    assert cut_out(photo, (400, 400)).width >= 68
+
+
+def test_a_white_garment_on_white_keeps_what_its_outline_holds() -> None:
+    photo = on_ground()
+    photo[20:100, 20:70] = 224  # cloth, a little darker than the ground: not told from it by itself
+    photo[20:100, 20:23] = photo[20:100, 67:70] = photo[20:23, 20:70] = 150
+    photo[97:100, 20:43] = photo[97:100, 47:70] = 150  # the seam is open for four pixels, and the ground runs in
+    alpha = np.asarray(cut_out(photo, (400, 400)))[..., 3]
+    assert alpha.shape[0] < 90  # it was cut out
+    assert (alpha[8:-8, 8:-8] == 255).mean() > 0.95
+    ring = on_ground()
+    ring[20:100, 20:70] = 120
+    ring[24:96, 24:66] = ring[90:100, 43:47] = 235  # a chain that is open below: ground, as it is around
+    alpha = np.asarray(cut_out(ring, (400, 400)))[..., 3]
+    assert (alpha[12:-12, 12:-12] == 0).mean() > 0.95
+
+
+def test_what_is_left_as_a_mere_outline_stays_in_its_photo() -> None:
+    photo = on_ground()
+    photo[20:100, 20:70] = 224
+    photo[20:100, 20:23] = photo[20:100, 67:70] = 150  # no seam above and below
+    picture = cut_out(photo, (400, 400))
+    assert picture.size == (90, 120)
+    assert (np.asarray(picture)[..., 3] == 255).all()
+
+
 def test_what_is_drawn_is_what_was_given() -> None:
     board = np.asarray(
         draw_board([Piece(Item("a", category="shirt"), PHOTO), Piece(Item("b", "Shoes", category="boots"), None)])

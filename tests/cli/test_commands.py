@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 COMMANDS = [
-    *("demo", "index", "search", "tag", "imagine", "evaluate", "train", "models"),
+    *("demo", "index", "search", "tag", "imagine", "serve", "evaluate", "train", "models"),
     *("score", "complete", "generate", "swap", "explain", "similar-looks", "calibrate"),
 ]
 
@@ -119,12 +119,20 @@ def test_train_lists_recipes_and_describes_their_fields(modiste) -> None:  # typ
 
 
 def test_demo_runs_twice_and_leaves_a_page(modiste, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    first = modiste("demo", "--items", 40, "--into", tmp_path / "demo")
+    first = modiste("demo", "--items", 40, "--into", tmp_path / "demo", "--no-serve")
     assert first.code == 0
     assert "Try next" in first.out
     page = (tmp_path / "demo" / "results.html").read_text(encoding="utf-8")
     assert page.count("<section>") == 5
     assert page.count('<section class="look">') >= 1
     assert "by style rules" in first.out
-    second = modiste("demo", "--items", 40, "--into", tmp_path / "demo")
+    second = modiste("demo", "--items", 40, "--into", tmp_path / "demo", "--no-serve")
     assert "40 unchanged" in second.out
+
+
+def test_training_says_how_to_measure_what_came_of_it(modiste, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """With the protocol that fits the recipe, and the data it was trained on."""
+    run = tmp_path / "looks"
+    done = modiste("train", "outfit_transformer_debug", "epochs=1", "--out", run, "--device", "cpu")
+    said = "".join((done.out + done.err).split())  # folded where the terminal is narrow
+    assert "".join(f"next: modiste evaluate outfits --model {run} --data atelier:200".split()) in said

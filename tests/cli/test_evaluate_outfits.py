@@ -95,6 +95,13 @@ def test_a_statistic_beside_its_controls(modiste, tmp_path: Path) -> None:  # ty
     assert bare.json["cp_auc"] == 0.5
 
 
+def test_only_the_tasks_that_are_asked_for(modiste) -> None:  # type: ignore[no-untyped-def]
+    command = ["evaluate", "outfits", "--data", "world", "--model", "colour-family", "--json"]
+    every, some = modiste(*command).json, modiste(*command, "--tasks", "cp, fitb").json
+    assert {key for key in every if key not in some} == {key for key in every if "cir_" in key}
+    assert {key: every[key] for key in some} == some
+
+
 def test_people_get_a_table(modiste) -> None:  # type: ignore[no-untyped-def]
     done = modiste("evaluate", "outfits", "--data", "world", "--model", "popularity", "--num-queries", 12)
     assert done.code == 0, done.err
@@ -151,8 +158,10 @@ def test_mean_cosine_takes_an_encoder(modiste, dual: Path) -> None:  # type: ign
         (["outfits", "--data", "world", "--model", "popularity", "--inputs", "image"], "--inputs is an option of"),
         (
             ["recognition", "--data", "world", "--test", "no.jsonl"],
-            "--wish, --per-look and --test are options of outfits",
+            "--wish, --per-look, --tasks and --test are options of outfits",
         ),
+        (["outfits", "--data", "world", "--model", "popularity", "--tasks", "cp,xyz"], "at least one; not xyz"),
+        (["outfits", "--data", "world", "--model", "popularity", "--tasks", ","], "at least one; not none"),
         (["generation", "--data", "world", "--by", "s"], "--by is an option of retrieval and outfits"),
     ],
 )

@@ -315,7 +315,7 @@ def test_generate_twice_gives_the_same_bytes(modiste, wardrobe, tmp_path) -> Non
 
 def test_a_scorer_that_cannot_be_bounded_says_so(modiste, wardrobe, tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     """A gap is printed as one, and never as exact."""
-    from modiste.cli import outfit_scorers
+    from modiste.models import outfit_scorers
     from modiste.models.outfit_statistics import Constant
 
     class Whole(Constant):
@@ -467,15 +467,20 @@ def test_calibrate_and_then_scores_are_probabilities(modiste, wardrobe, look_fol
             / one["checked"]
         )
         assert one["ece_after"] == pytest.approx(ece, abs=1e-9)
+        assert 0 <= one["ece_after_low"] <= one["ece_after"] <= one["ece_after_high"] + 0.05
     assert page.read_text(encoding="utf-8").count("<svg") == 2
     again = modiste(*arguments, "--out", tmp_path / "again.json", "--no-words")
     assert "expected calibration error" in again.out
+    plain = modiste(*arguments, "--out", tmp_path / "plain.json", "--no-words", "--method", "logistic", "--json").json
+    assert plain["compatibility"]["curve"]["method"] == "logistic"
     assert json.loads((tmp_path / "again.json").read_text())["match"] is None
 
     judged = modiste("score", folder, *separates, "--json").json
     raw = modiste("score", folder, *separates, "--calibration", "none", "--json").json
     curve = written["compatibility"]
-    expected = 1 / (1 + math.exp(-(curve["slope"] * raw["compatibility"] + curve["intercept"])))
+    assert curve["method"] == "log-odds"
+    odds = math.log(raw["compatibility"] / (1 - raw["compatibility"]))
+    expected = 1 / (1 + math.exp(-(curve["slope"] * odds + curve["intercept"])))
     assert judged["compatibility"] == pytest.approx(expected, abs=1e-6)
     assert (judged["calibrated"], judged["notes"], raw["calibrated"], raw["notes"]) == (True, [], False, [])
     below = sum(one < raw["compatibility"] for one in written["reference"])
@@ -486,6 +491,23 @@ def test_calibrate_and_then_scores_are_probabilities(modiste, wardrobe, look_fol
     named = modiste("score", folder, *separates, "--scorer", "constant", "--calibration", folder / "calibration.json")
     assert named.code == 1
     assert "is the calibration of rules, not of constant" in named.err
+
+
+def test_a_shop_without_looks_calibrates_words(modiste, wardrobe, separates, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    folder = tmp_path / "shop"
+    shutil.copytree(wardrobe, folder)
+    found = modiste("calibrate", folder, "--json").json
+    assert (found["scorer"], found["data"], "compatibility" in found) == (None, "", False)
+    assert found["match"]["ece_before_low"] <= found["match"]["ece_before"]
+    written = json.loads((folder / "calibration.json").read_text(encoding="utf-8"))
+    assert (written["compatibility"], written["scorer"], written["reference"]) == (None, "", [])
+    judged = modiste("score", folder, *separates, "--text", "blue", "--json").json
+    raw = modiste("score", folder, *separates, "--text", "blue", "--calibration", "none", "--json").json
+    assert (judged["calibrated"], judged["percentile"]) == (False, None)
+    assert judged["compatibility"] == raw["compatibility"]
+    assert judged["match"] != raw["match"]
+    assert "words, for any scorer" in modiste("calibrate", folder, "--html", tmp_path / "c.html").out
+    assert "give looks with --data" in modiste("calibrate", folder, "--no-words").err
 
 
 def test_a_scorer_that_tells_nothing_cannot_be_calibrated(modiste, wardrobe, look_folder, tmp_path) -> None:  # type: ignore[no-untyped-def]

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from modiste.data import fashion_products
-from modiste.data.fashion_products import SPLITS, FashionProducts, default_root, is_fashion_products
+from modiste.data.fashion_products import FashionProducts, is_fashion_products
 from modiste.data.feed import read_feed
 from modiste.data.images import decode, encode_jpeg
+from modiste.data.roots import SPLITS
 from modiste.taxonomy import super_category
 from modiste.types import Item
 
@@ -101,22 +101,6 @@ def test_errors_say_what_to_do(tmp_path: Path) -> None:
     assert not is_fashion_products(tmp_path / "train.parquet")
     (tmp_path / "x.parquet").write_bytes(b"no")
     assert not is_fashion_products(tmp_path / "x.parquet")
-
-
-def test_default_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MODISTE_DATA", str(tmp_path))
-    assert default_root() == tmp_path
-    monkeypatch.setenv("MODISTE_DATA", str(tmp_path / "absent"))
-    with pytest.raises(FileNotFoundError, match="which is no folder"):
-        default_root()
-    monkeypatch.delenv("MODISTE_DATA")
-    monkeypatch.setattr(fashion_products, "__file__", str(tmp_path / "a" / "b" / "src" / "modiste" / "data" / "f.py"))
-    (tmp_path / "checkout").mkdir()
-    monkeypatch.chdir(tmp_path / "checkout")
-    with pytest.raises(FileNotFoundError, match="no real data found"):
-        FashionProducts()
-    (tmp_path / "shared" / "data").mkdir(parents=True)
-    assert default_root() == tmp_path / "shared" / "data"
 
 
 @pytest.mark.data

@@ -221,3 +221,27 @@ def test_a_batch_moves_and_splits() -> None:
     assert [len(one) for one in parts] == [2, 3, 3]
     assert torch.equal(torch.cat([one.images for one in parts]), of.images)
     assert len(FAMILIES) == 4
+
+
+def test_coarsely_broken_looks_are_clothes_taken_blindly() -> None:
+    kinds = ("sneakers", "sandals", "jeans", "skirt")
+    every = [Item(f"{name}{n}", name, category=name) for name in kinds for n in range(4)]
+    looks = [Look(str(n), (f"sneakers{n}", f"jeans{n}")) for n in range(4)]
+    looks += [Look(str(4 + n), (f"sandals{n}", f"skirt{n}")) for n in range(4)]
+    world = OutfitData("coarse", {one.id: one for one in every}, {"train": tuple(looks)})
+    ids = sorted(world.items)
+    found: dict[float, Counter[tuple[str, ...]]] = {}
+    for share in (0.0, 1.0):
+        texts = np.zeros((len(every), DIM), np.float32)
+        made = OutfitExamples(world, features(world, ("id",)), texts, num_broken=8, coarse_broken=share)
+        of, found[share] = made.collate(np.arange(8), 0), Counter()
+        for row, names in enumerate(rows_of(made, of)):
+            for one in of.sets[row]:
+                broken = [ids[names[at] - 1] for at in one.tolist() if at >= 0]
+                if share:
+                    assert not set(broken) & set(looks[row].item_ids)
+                found[share][tuple(sorted(world.items[x].category for x in broken))] += 1
+    assert set(found[0.0]) == {("jeans", "sneakers"), ("sandals", "skirt")}
+    assert set(found[1.0]) == {
+        ("jeans", "sneakers"), ("sandals", "skirt"), ("jeans", "sandals"), ("skirt", "sneakers")
+    }  # fmt: skip

@@ -121,9 +121,10 @@ def test_sources_that_are_none(shop: Path, tmp_path: Path, monkeypatch: pytest.M
         ("polyvore_ids", "MODISTE_DATA"),
         ("mango_outfits", "MODISTE_DATA"),
         ("polyvore_t", "MODISTE_DATA"),
-        ("atelier", "write atelier:N or atelier:N:SEED"),
+        ("atelier", "write atelier:N, atelier:N:SEED or atelier:N:SEED:LOOKS"),
         ("atelier:0", "write atelier:N"),
         ("atelier:10:x", "write atelier:N"),
+        ("atelier:10:0:", "write atelier:N"),
     ]:
         with pytest.raises(ValueError, match=message):
             load_outfits(source)
@@ -156,3 +157,10 @@ def test_the_real_sets(real_data: Path, monkeypatch: pytest.MonkeyPatch, source:
     assert data.looks["test"]
     for look in data.looks["test"]:
         assert set(look.item_ids) <= data.items.keys()
+
+
+def test_more_looks_of_the_same_generated_items() -> None:
+    few, many = load_outfits("atelier:300:1"), load_outfits("atelier:300:1:1000")
+    assert list(many.items) == list(few.items)
+    assert (sum(map(len, few.looks.values())), sum(map(len, many.looks.values()))) == (600, 1000)
+    assert many.pools == few.pools  # type: ignore[attr-defined]

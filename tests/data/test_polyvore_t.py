@@ -72,7 +72,9 @@ def test_a_bad_line_is_named(tmp_path: Path, line: object, message: str) -> None
 
 
 def test_damaged_and_absent_files(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"no polyvore_t_\{train,valid,test\}\.jsonl\.gz there; .*MODISTE_DATA"):
+    with pytest.raises(
+        FileNotFoundError, match=r"no polyvore_t/polyvore_t_\{train,valid,test\}\.jsonl\.gz there; .*MODISTE_DATA"
+    ):
         read_polyvore_t(tmp_path)
     file = (
         written(tmp_path, *(look(str(number), upper=f"name {number}") for number in range(200)))

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from modiste.engine.calibration import (
     Calibration,
     Calibrator,
+    ece_interval,
     percentile,
     reference_quantiles,
     reliability,
@@ -94,6 +95,61 @@ def test_labels_that_say_nothing_are_refused() -> None:
         Calibrator.fit([0.1, np.nan], [0, 1])
     with pytest.raises(ValueError, match="one length"):
         Calibrator.fit([0.1], [0, 1])
+
+
+def test_scores_of_a_sigmoid_are_calibrated_by_their_log_odds() -> None:
+    """A scorer that is too unsure by half and biased: over its log-odds the curve is found again, over the scores it is not."""
+    rng = np.random.default_rng(2)
+    hidden = rng.normal(0, 4, 20_000)
+    truth = (rng.random(20_000) < sigmoid(hidden)).astype(float)
+    scores = sigmoid(1.5 * hidden - 4)
+    curve = Calibrator.fit(scores, truth, "log-odds")
+    assert curve.slope == pytest.approx(1 / 1.5, abs=0.03)
+    assert curve.intercept == pytest.approx(4 / 1.5, abs=0.1)
+    assert reliability(curve(scores), truth).ece < 0.015
+    assert reliability(Calibrator.fit(scores, truth)(scores), truth).ece > 0.05
+    assert Calibrator.from_dict(curve.as_dict()) == curve
+    ends = curve(np.array([-1.0, 0.0, 1e-20, 0.5, 1.0, 2.0]))
+    assert np.isfinite(ends).all()
+    assert (np.diff(ends) >= 0).all()
+    with pytest.raises(ValueError, match="slope must be positive"):
+        Calibrator("log-odds", -1.0)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.2])
+def test_the_interval_of_the_error_covers_it(shift: float) -> None:
+    """Twenty samples of a source whose error is known: at least seventeen of their intervals hold it."""
+    covered = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        chances = rng.uniform(0.25, 0.75, 800)
+        truth = (rng.random(800) < chances).astype(int)
+        said = chances + shift
+        low, high = ece_interval(said, truth, [str(at) for at in range(800)], seed=seed)
+        covered += low <= shift + 0.01 and high >= shift
+    assert covered >= 17
+
+
+def test_the_interval_is_that_of_a_loop_and_resamples_groups_whole() -> None:
+    rng = np.random.default_rng(3)
+    said, truth = rng.random(60), rng.integers(0, 2, 60)
+    groups = [f"g{at % 7}" for at in range(60)]
+    names = sorted(set(groups))
+    counts = np.random.default_rng(5).multinomial(7, np.full(7, 1 / 7), size=40)
+    errors = []
+    for row in counts:
+        chosen = [
+            at
+            for name, times in zip(names, row, strict=True)
+            for _ in range(times)
+            for at in range(60)
+            if groups[at] == name
+        ]
+        errors.append(reliability(said[chosen], truth[chosen]).ece)
+    own = reliability(said, truth).ece
+    low, high = np.quantile(errors, (0.025, 0.975))
+    expected = (max(0.0, 2 * own - high), max(0.0, 2 * own - low))
+    assert ece_interval(said, truth, groups, seed=5, resamples=40) == pytest.approx(expected)
 
 
 def test_reliability_against_a_loop() -> None:

@@ -147,6 +147,23 @@ def test_a_second_run_encodes_nothing_and_a_new_price_neither(empty: Catalogue) 
     assert empty.verify() == 60
 
 
+def test_vectors_of_items_that_are_stored_just_so_are_not_made_again(empty: Catalogue) -> None:
+    empty.ingest(items(20), ENCODER)
+    asked = [
+        item(3),
+        item(50),
+        item(7, version=1),
+        item(9, price=3.0),
+    ]  # as stored, a stranger, another photo, another price
+    fresh = FakeEncoder()
+    found = empty.vectors_of(asked, fresh)
+    assert fresh.num_items == 2
+    assert np.allclose(found, ENCODER.encode(asked).vectors)
+    assert empty.vectors_of([], fresh).shape == (0, DIM)
+    with pytest.raises(EncoderMismatch):
+        empty.vectors_of(asked, FakeEncoder("other"))
+
+
 def test_prune_deletes_what_the_feed_lost_but_not_what_it_spoilt(empty: Catalogue) -> None:
     empty.ingest(items(20), ENCODER)
     feed = [*items(10, start=10), Item("sku-00000", title="\ud800"), Item("new", title="red shirt")]

@@ -187,6 +187,91 @@ def test_who_is_to_blame(shop: Catalogue) -> None:
         engine_of(shop, rules=Rules(templates=(Template("two", ("top", "shoes")),))).generate("red", size=5)
 
 
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
+    """A shop for everybody, with jeans and skirts."""
+    kinds = {"Shirts": "shirt", "Jeans": "jeans", "Skirts": "skirt", "Boots": "boots"}
+    store = Catalogue.create(tmp_path_factory.mktemp("house") / "shop", ENCODER.id)
+    store.upsert(
+        [
+            Item(
+                f"{gender}-{noun}-{number}", f"{noun} {number}", np.full((6, 6, 3), 40 * at + 9 * number, np.uint8),
+                category, attributes={"gender": gender},
+            )
+            for at, (category, noun) in enumerate(kinds.items())
+            for gender in ("Women", "Men", "Girls", "Boys", "Unisex")
+            for number in range(3)
+        ],
+        ENCODER,
+    )  # fmt: skip
+    return store
+
+
+@pytest.mark.parametrize("kind", [PairTestPool, NetworkTestPool])
+def test_what_is_chosen_is_cut_for_one_wearer(house: Catalogue, kind: type) -> None:
+    def wearers(engine: OutfitEngine, **asked: object) -> list[set[object]]:
+        looks = engine.generate("red", size=3, **asked).looks  # type: ignore[arg-type]
+        return [{item.attributes["gender"] for item in look.items} - {"Unisex"} for look in looks]
+
+    found = wearers(engine_of(house, kind), n=6)
+    assert len(found) == 6
+    assert all(len(one) <= 1 for one in found)
+    (around,) = wearers(engine_of(house, kind), have=["Girls-jeans-0"])
+    assert around == {"Girls"}
+    # Who has both wears both, and is not told otherwise: the rule is about what the shop chooses.
+    mixed = ["Men-shirt-0", "Women-jeans-0"]
+    engine = engine_of(house, kind)
+    assert engine.complete(engine.query(mixed, [SHOES])).looks
+    assert engine.score(mixed).valid
+    everybody = engine_of(house, kind, rules=Rules(one_wearer=False))
+    assert any(len(one) > 1 for one in wearers(everybody, n=30))
+
+
+def test_the_rule_about_wearers_is_named_when_it_is_in_the_way(house: Catalogue) -> None:
+    engine = engine_of(house)
+    with pytest.raises(NoFeasibleOutfit, match="cut for somebody else"):
+        engine.complete(engine.query(["Men-shirt-0"], [SHOES]), filters=["gender=Women"])
+    mine = Item("mine", "my jeans", np.full((6, 6, 3), 9, np.uint8), "Jeans")  # a photo says nothing of the wearer
+    look = engine.complete(engine.query([mine], [TOP, SHOES])).looks[0]
+    assert len({one.item.attributes["gender"] for one in look.chosen} - {"Unisex"}) <= 1
+
+
+def test_two_bottoms_are_no_outfit_whatever_they_are_called(house: Catalogue) -> None:
+    engine = engine_of(house)
+    pair = ["Women-jeans-0", "Women-skirt-0"]
+    verdict = engine.score(pair)
+    assert (verdict.score, verdict.problems) == (0.0, ("an outfit has at most one item of the kind 'bottom'",))
+    with pytest.raises(NoFeasibleOutfit, match="at most one item of the kind 'bottom'"):
+        engine.complete(engine.query(["Women-jeans-0"], [Slot(frozenset({"bottom"}))]))
+    (look,) = engine.complete(engine.query(["Women-jeans-0"], [Slot(frozenset(), "blue skirt")])).looks
+    assert look.chosen[0].item.category in ("Shirts", "Boots")
+    assert engine_of(house, rules=Rules(excludes=())).score(pair).valid
+
+
+def test_a_bikini_top_is_no_top_unless_it_is_meant(tmp_path: Path) -> None:
+    store = Catalogue.create(tmp_path / "shop", ENCODER.id)
+    kinds = {"Bikini top": "red", "Tops": "blue", "Jeans": "red", "Pyjama Trousers": "red", "Sandals": "red"}
+    store.upsert(
+        [
+            Item(kind, f"{colour} {kind.lower()}", np.full((6, 6, 3), 90, np.uint8), kind)
+            for kind, colour in kinds.items()
+        ],
+        ENCODER,
+    )
+    engine = engine_of(store, objective=Objective(alpha=0.0))
+
+    def filled(wish: str, kind: str = "top", have: tuple[str, ...] = (), filters: tuple[str, ...] = ()) -> str:
+        query = engine.query(have, [Slot(frozenset({kind}), wish)])
+        return engine.complete(query, filters=filters).looks[0].chosen[0].item.id
+
+    assert filled("red") == "Tops"
+    assert filled("red top, wide trousers") == "Tops"
+    assert filled("red bikini") == filled("red", "bikini top") == "Bikini top"
+    assert filled("red", have=("Pyjama Trousers",)) == "Bikini top"
+    assert filled("red", filters=("category=Bikini top",)) == "Bikini top"  # nothing else is left
+    assert set(engine.generate("red", size=3).looks[0].ids) == {"Tops", "Jeans", "Sandals"}
+
+
 def test_bad_requests(shop: Catalogue) -> None:
     engine = engine_of(shop)
     with pytest.raises(UnknownItem, match="did you mean 'shirt-10'"):

@@ -14,6 +14,7 @@ from modiste.engine.conflicts import TooHard, find_outfit, minimal_conflict
 from modiste.engine.constraints import columns_of, compile_rules, kind_mask
 from modiste.engine.filters import FilterError
 from modiste.engine.rules import Rule, Rules, RulesError, Template
+from modiste.taxonomy import wearer
 from modiste.types import Item
 
 TOML = """
@@ -56,6 +57,7 @@ def test_a_file_becomes_rules(tmp_path: Path) -> None:
     assert "every chosen item has brand=Acme|Other" in said
     assert "the whole outfit costs at most 100" in said
     assert "a one-piece excludes a top" in said
+    assert "nothing is chosen that is cut for somebody else" in said
     assert Rules.from_dict({}) == Rules()
 
 
@@ -114,6 +116,8 @@ def some_items(seed: int, count: int) -> list[Item]:
                     "colour": COLOURS[rng.integers(4)],
                     "price": float(rng.integers(1, 30)),
                     "brand": ("Acme", "Other")[rng.integers(2)],
+                    "gender": ("Women", "men", "Girls", "boys", "Unisex")[rng.integers(5)],
+                    "age_group": ("", "", "", "kids", "adult")[rng.integers(5)],
                 }.items()
                 if rng.random() > 0.15
             },
@@ -130,13 +134,14 @@ def some_rules(seed: int) -> Rules:
         granularity=("category", "super_category", "slot")[rng.integers(3)],
         strict=flip(),
         one_per_product=flip(),
+        one_wearer=flip(),
         budget=float(rng.integers(10, 70)) if flip() else None,
         brand=("Acme",) if flip() else (),
         forbidden=("i00", "i05") if flip() else (),
         required=("i01",) if flip() else (),
         together=(("i02", "i03"), ("colour=Red", "colour=Blue")) if flip() else (),
         never=(("colour=Red", "colour=Pink"), ("i01", "i04")) if flip() else (),
-        excludes=(("one_piece", "top"), ("Boot", "bag")) if flip() else (),
+        excludes=(("one_piece", "top"), ("Boot", "bag"), ("shoes", "shoes")) if flip() else (),
     )
 
 
@@ -168,6 +173,13 @@ def is_outfit(items: list[Item], rules: Rules) -> bool:
     for first, second in combinations(items, 2):
         if rules.one_per_product and first.product == second.product:
             return False
+        if rules.one_wearer:
+            known = [
+                wearer(str(i.attributes.get("gender", "")), str(i.attributes.get("age_group", "")))
+                for i in (first, second)
+            ]
+            if {known[0][0], known[1][0]} == {"women", "men"} or {known[0][1], known[1][1]} == {"adult", "child"}:
+                return False
         for a, b in ((first, second), (second, first)):
             if any(is_selected(a, one) and is_selected(b, other) for one, other in rules.never):
                 return False
@@ -214,6 +226,34 @@ def test_an_outfit_is_found_if_and_only_if_there_is_one(seed: int, num_slots: in
         assert constraints.valid(np.array([[*have, *found]]))[0]
         assert all(row in slot for row, slot in zip(found, slots, strict=True))
         assert constraints.open_to[list(found)].all()
+
+
+def test_by_default_what_is_worn_one_at_a_time_is_there_once_and_layers_are_looks() -> None:
+    labels = [
+        "Jeans",
+        "Skirt",
+        "Sandals",
+        "Boots",
+        "Dress",
+        "Jumpsuit",
+        "Cap",
+        "Beanie",
+        "Shirt",
+        "Cardigan",
+        "Blazer",
+        "Coat",
+        "Handbag",
+        "Wallet",
+        "Belt",
+        "Scarf",
+    ]
+    items = [Item(f"{at:02}", category=label) for at, label in enumerate(labels)]
+    constraints = compile_rules(Rules(), columns_of(items), len(items))
+    pairs = np.arange(len(items)).reshape(-1, 2)
+    assert constraints.valid(pairs).tolist() == [False] * 4 + [True] * 4
+    two = compile_rules(Rules.from_dict({"excludes": {}}), columns_of(items), len(items))
+    assert two.valid(pairs).all()  # a house may think otherwise
+    assert str(Rule("excludes", ("one_piece", "one_piece"))) == "an outfit has at most one item of the kind 'one-piece'"
 
 
 def test_giving_up_is_not_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from outfit_fakes import ComplementTestPool, brute_force, random_problem
 
-from modiste.engine.bound import BranchAndBound
+from modiste.engine.bound import BranchAndBound, PairTables
 from modiste.engine.exact import choices_above, text_threshold
 from modiste.engine.problem import Problem
 from modiste.engine.solve import Apart, Effort, Solved, solve
@@ -199,6 +201,30 @@ def test_branch_and_bound_that_is_stopped_has_a_bound_that_holds() -> None:
     assert value <= best <= upper + 1e-6
     problem.tally.deadline = FOREVER
     assert search.run(-np.inf)[1] == pytest.approx(best, abs=1e-6)
+
+
+def test_plans_that_share_slots_share_their_tables() -> None:
+    """As generation's shapes do: each pair of slots is asked about once, and the answer is that of brute force."""
+    problem = random_problem(4, "pairs", sizes=(6, 5, 7, 4), alpha=0.7)
+    plans = [replace(problem, slots=tuple(problem.slots[at] for at in some)) for some in combinations(range(4), 3)]
+    best = max(brute_force(plan)[0] for plan in plans)
+    asked: list[tuple[bytes, bytes]] = []
+
+    class Counted(type(problem.pool)):  # type: ignore[misc]
+        def pairs(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+            asked.append((rows.tobytes(), columns.tobytes()))
+            return super().pairs(rows, columns)
+
+    pool = copy.copy(problem.pool)
+    pool.__class__ = Counted
+    tables = PairTables()
+    found = []
+    for plan in plans:
+        counted = replace(plan, pool=pool)
+        found.append(BranchAndBound(counted, [np.arange(len(slot)) for slot in plan.slots], tables).run(-np.inf)[1])
+    assert max(found) == pytest.approx(best, abs=1e-6)
+    big = [one for one in asked if len(one[0]) > 8 * len(problem.have)]  # without those about what is given
+    assert len(big) == len(set(big)) == 6
 
 
 def test_a_deadline_leaves_an_answer_with_a_gap() -> None:

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from modiste.evaluation.metrics import auc_with_interval, roc_auc
+from modiste.evaluation import metrics
+from modiste.evaluation.metrics import auc_with_interval, mean_with_interval, roc_auc
 
 
 def naive_auc(scores: np.ndarray, positive: np.ndarray) -> float:
@@ -71,3 +72,37 @@ def test_resamples_that_say_nothing_are_passed_over() -> None:
 def test_what_is_no_question(scores: list[float], positive: list[object], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         roc_auc(np.array(scores), np.array(positive))
+
+
+def test_the_interval_of_a_ratio_is_of_resamples_of_the_same_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against a loop that draws once for both; one scorer has few levels, so that the two are cut into other chunks."""
+    random = np.random.default_rng(3)
+    positive, clusters = np.arange(60) % 2 == 0, np.arange(60) // 4
+    fine = random.normal(size=60) + positive
+    coarse = np.sign(fine + random.normal(size=60))
+    monkeypatch.setattr(metrics, "_CHUNK", 700)
+    one, other = (auc_with_interval(x, positive, seed=5, resamples=150, clusters=clusters) for x in (coarse, fine))
+    drawn = np.random.default_rng(5).integers(15, size=(150, 15))
+    ratios = []
+    for places in drawn:
+        rows = np.concatenate([np.flatnonzero(clusters == place) for place in places])
+        ratios.append(roc_auc(coarse[rows], positive[rows]) / roc_auc(fine[rows], positive[rows]))
+    found = one.relative_to(other)
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(ratios, [0.025, 0.975])))
+    assert found.mean == pytest.approx(one.mean / other.mean)
+    assert found.high - found.low < (one.high - one.low) / other.mean  # what is hard for both cancels out
+    itself = one.relative_to(one)
+    assert (itself.mean, itself.low, itself.high) == (1, 1, 1)
+
+
+def test_a_ratio_needs_something_to_be_set_beside() -> None:
+    one, none = (mean_with_interval(np.full(9, value), resamples=20) for value in (0.5, 0.0))
+    percent = one.scaled(100).relative_to(one.scaled(50))
+    assert (percent.mean, percent.low, percent.high) == pytest.approx((2, 2, 2))
+    with pytest.raises(ValueError, match=r"no ratio to 0\.0"):
+        one.relative_to(none)
+    for other in (mean_with_interval(np.ones(8), resamples=20), mean_with_interval(np.ones(9), resamples=0)):
+        with pytest.raises(ValueError, match="cannot be set beside"):
+            one.relative_to(other)
+    bare = mean_with_interval(np.ones(9), resamples=0)
+    assert (bare.relative_to(bare).low, bare.relative_to(bare).high) == (1, 1)

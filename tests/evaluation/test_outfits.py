@@ -17,7 +17,7 @@ from modiste.data.outfits import CpQuestion, FitbQuestion, Look, OutfitData
 from modiste.evaluation.metrics import mean_with_interval
 from modiste.evaluation.outfit_files import QuestionFile
 from modiste.evaluation.outfit_questions import Choice, Choices, Judgement, Judgements, QuestionDraw
-from modiste.evaluation.outfits import CONTROLS, KS, OutfitReport, evaluate_outfits
+from modiste.evaluation.outfits import CONTROLS, KS, OutfitReport, Reference, evaluate_outfits
 from modiste.models.outfit_statistics import Constant, MeanCosine, fit_statistic
 from modiste.types import FloatArray, Item, OutfitScorer
 
@@ -264,17 +264,23 @@ def test_controls_and_reference_answer_the_same_questions(data: OutfitData) -> N
     assert found["control_co_occurrence_cp_auc"] == report.controls["co-occurrence"]["cp_auc"].mean
     assert (found["reference_cp_auc"], found["fitb_accuracy_chance"], found["fitb_accuracy_questions"]) == (1, 25, 60)
     table = report.table()
-    assert table[0] == ["metric", "value", "95 % interval", "chance", "best control", "reference"]
+    assert table[0] == [
+        *("metric", "value", "95 % interval", "chance", "best control", "reference", "ratio (95 % interval)")
+    ]
     assert all(len(row) == len(table[0]) for row in table)
     for row in table[1:]:
         name, value = row[4].split()
         assert float(value) == pytest.approx(max(one[row[0]].mean for one in report.controls.values()), abs=0.05)
         assert f"{report.controls[name][row[0]].mean:.{3 if 'auc' in row[0] else 1}f}" == value
-    some = run(data, Constant(), reference={"cp_random": knows(data)})
+    some = run(data, Constant(), reference=Reference("best", {"cp_random": knows(data)}.get))
     assert list(some.reference) == ["cp_random_auc"]
-    assert some.table()[1][-1] == "–"
-    with pytest.raises(ValueError, match="a reference for 'cp_hard', but what is asked is cir"):
-        run(data, Constant(), reference={"cp_hard": Constant()})
+    assert some.table()[0][-2:] == ["best", "ratio (95 % interval)"]
+    assert some.table()[1][-2:] == ["–", "–"]
+    assert some.as_dict()["ratio_cp_random_auc"] == 0.5
+    looks = {frozenset(look.item_ids) for some in data.looks.values() for look in some}
+    never = run(data, Constant(), reference=ByIds(lambda ids: 0.1 if ids in looks else 1.0))
+    assert never.reference["cp_auc"].mean == 0
+    assert "cp_auc" not in never.ratios  # nothing is a multiple of 0
 
 
 def test_vectors_reach_the_scorer_in_the_order_of_its_items(data: OutfitData) -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
-from outfit_toys import data, examples, features, items
+from outfit_toys import data, examples, items
 
 from modiste.data.batches import OutfitBatch
 from modiste.data.outfits import OutfitData
@@ -20,14 +20,11 @@ from modiste.data.text import train_wordpiece
 from modiste.models import pretrained
 from modiste.models.clip import SIZES, DualEncoder
 from modiste.models.inference import ImageTextEncoder
-from modiste.models.outfit_inference import TransformerPool
 from modiste.models.outfit_pretrained import load_outfit_scorer, save_outfit_model
-from modiste.models.outfit_transformer import OutfitTransformer
-from modiste.recipes.outfit_training import OutfitLoader, Questions, item_vectors, kind_texts
+from modiste.recipes.outfit_training import OutfitLoader, item_vectors, kind_texts
 from modiste.recipes.outfit_transformer import OutfitRecipe
 from modiste.recipes.registry import RECIPES, build_run, recipe_help
 from modiste.training.loop import train
-from modiste.types import FloatArray, Slot
 
 
 @pytest.fixture
@@ -161,55 +158,3 @@ def test_vectors_are_made_once_and_kept(encoder: str, tmp_path: Path, monkeypatc
     np.testing.assert_array_equal(item_vectors(every, model, tmp_path / "cache"), first)
     names = kind_texts(every, model)
     np.testing.assert_allclose(names[0], model.encode_texts(["shirt"]).vectors[0], atol=1e-6)
-
-
-class Fixed:
-    """A pool that knows the looks by heart: perfect; without any: constant."""
-
-    def __init__(self, looks: np.ndarray) -> None:
-        self.looks = {frozenset(row.tolist()) - {-1} for row in looks}
-
-    def score(self, sets: np.ndarray) -> FloatArray:
-        return np.array([0.9 if frozenset(row.tolist()) - {-1} in self.looks else 0.5 for row in sets], np.float32)
-
-
-def test_a_constant_scorer_is_at_chance_and_a_perfect_one_at_the_top() -> None:
-    world = data()
-    questions = Questions.of(world, "valid")
-    assert len(questions.candidates) == 10
-    every = list(world.items.values())
-    for row, candidates in enumerate(questions.candidates):
-        assert len({every[one].category for one in candidates}) == 1
-        assert not set(candidates.tolist()) & set(questions.partial[row].tolist())
-    perfect = questions.scores(Fixed(questions.looks), every)  # type: ignore[arg-type]
-    assert perfect == {"fitb": 100.0, "cp_auc": 100.0}
-    chance = questions.scores(Fixed(questions.looks[:0]), every)  # type: ignore[arg-type]
-    assert chance == {"fitb": 25.0, "cp_auc": 50.0}
-    random = np.random.default_rng(0).permutation(10)
-    assert (Questions.of(world, "valid").candidates[random] == questions.candidates[random]).all()
-    assert not len(Questions.of(world, "test").candidates)
-
-
-def test_questions_for_the_query_say_the_category_alone(encoder: str) -> None:
-    """No leak: two items of one category get the same query, whatever their own words are."""
-    world = data()
-    model = OutfitTransformer(_debug()).eval()
-    pool = TransformerPool(model, features(world), None)
-    asked: list[Slot] = []
-
-    class Listening(TransformerPool):
-        def queries(self, sets: np.ndarray, slots: list[Slot]) -> FloatArray:  # type: ignore[override]
-            asked.extend(slots)
-            return np.zeros((len(sets), pool.candidates.shape[1]), np.float32)
-
-    found = Questions.of(world, "valid").scores(Listening(model, features(world), None), list(world.items.values()))
-    assert found["fitb_cir"] == 25.0
-    assert all(not slot.wish and len(slot.categories) == 1 for slot in asked)
-
-
-def _debug():  # type: ignore[no-untyped-def]
-    from outfit_toys import DIM
-
-    from modiste.models.outfit_transformer import SIZES as OUTFIT_SIZES
-
-    return replace(OUTFIT_SIZES["debug"], image_dim=DIM, text_dim=DIM)

@@ -17,9 +17,11 @@ from modiste.cli.explain import explain
 from modiste.cli.generate import generate
 from modiste.cli.imagine import imagine
 from modiste.cli.index import index
+from modiste.cli.keys import keys
 from modiste.cli.models import models
 from modiste.cli.score import score
 from modiste.cli.search import search
+from modiste.cli.serve import serve
 from modiste.cli.similar_looks import similar_looks
 from modiste.cli.swap import swap
 from modiste.cli.tag import tag
@@ -46,10 +48,11 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 COMMANDS = (
     *(demo, index, search, tag, imagine),
     *(score, complete, generate, swap, explain, similar_looks, calibrate),
-    *(evaluate, train, models),
+    *(serve, evaluate, train, models),
 )
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(keys, name="keys")
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -11,6 +11,7 @@ from modiste.cli import outfit_options as common
 
 if TYPE_CHECKING:
     from modiste.engine.calibration import Calibrator, Method, Reliability
+    from modiste.engine.catalogue import Catalogue
     from modiste.evaluation.calibration_data import Scored, VectorsOf
     from modiste.evaluation.outfit_questions import Negatives
     from modiste.models.inference import ImageTextEncoder
@@ -21,7 +22,10 @@ _NEGATIVES = ("same_family", "popularity", "random")
 def calibrate(
     catalogue: Path = common.CATALOGUE,
     data: str = typer.Option(
-        ..., "--data", "-d", help="Looks: a source as of `modiste evaluate outfits`: atelier:2000."
+        "",
+        "--data",
+        "-d",
+        help="Looks: a source as of `modiste evaluate outfits`: atelier:2000. Without looks only words are calibrated.",
     ),
     scorer: str = common.SCORER,
     out: Path = typer.Option(
@@ -32,7 +36,11 @@ def calibrate(
     negatives: str = typer.Option(
         "same_family", help="What looks are told from: same_family, popularity, or random (easy)."
     ),
-    method: str = typer.Option("logistic", help="logistic (Platt) or isotonic."),
+    method: str = typer.Option(
+        "",
+        help="log-odds (Platt, over the log-odds of S), logistic (over S itself), or isotonic.  [default: log-odds for a "
+        "scorer whose S lies in [0, 1], else logistic]",
+    ),
     num_looks: int = typer.Option(2000, min=0, help="At most so many looks of each; 0 for all."),
     words: bool = typer.Option(
         True, help="Also calibrate how well items match words, on the catalogue's own attributes."
@@ -48,10 +56,12 @@ def calibrate(
 
     The probability is that of being a stylist's look rather than the same look with every item exchanged (by --negatives), one
     of each. Scores of `score`, `complete` and `generate` are then probabilities, and say how many stylists' looks they beat.
+    Without --data only the match of words is calibrated, on the catalogue's own colours and categories, for any scorer.
 
     ```console
     modiste calibrate shop --data mango_outfits
     modiste calibrate shop --scorer runs/outfits --data mango_outfits --method isotonic --html reliability.html
+    modiste calibrate shop
     modiste calibrate shop --data atelier:2000 --out rules.json --json
     ```
     """
@@ -63,38 +73,49 @@ def calibrate(
     from modiste.engine.calibration import METHODS, Calibration, reference_quantiles
     from modiste.engine.catalogue import Catalogue
     from modiste.evaluation.calibration_data import judged_looks, judged_wishes
+    from modiste.service.workbench import CALIBRATION_FILE, load_encoder
 
     if negatives not in _NEGATIVES:
         raise ValueError(f"--negatives must be one of {', '.join(_NEGATIVES)}, not {negatives!r}")
-    if method not in METHODS:
+    if not data and not words:
+        raise ValueError("nothing to calibrate: give looks with --data, or leave out --no-words")
+    if method and method not in METHODS:
         raise ValueError(f"--method must be one of {', '.join(METHODS)}, not {method!r}")
     choices = common.Choices(catalogue, scorer, data, model=model, device=device)
     store = Catalogue.open(catalogue)
     encoder, named = common.open_scorer(store, choices)
-    with errors.status(f"reading {data}"):
-        looks = load_outfits(data)
-    if words or named.name == "mean-cosine":
-        encoder = encoder or common.load_encoder(store, choices)
+    if words or (data and named.name == "mean-cosine"):
+        encoder = encoder or load_encoder(store, choices)
+    curve, right, measured = None, None, {}
+    if data:
+        with errors.status(f"reading {data}"):
+            looks = load_outfits(data)
 
-    def judged(part: str) -> Scored:
-        asked = sum(
-            look.label is None or look.label >= 0.5 for look in looks.looks.get(part, ()) if len(set(look.item_ids)) > 1
+        def judged(part: str) -> Scored:
+            asked = sum(
+                look.label is None or look.label >= 0.5
+                for look in looks.looks.get(part, ())
+                if len(set(look.item_ids)) > 1
+            )
+            return judged_looks(
+                looks, part, named.scorer, negatives=cast("Negatives", negatives), seed=seed,
+                num_looks=num_looks if num_looks < asked else 0,
+                vectors=_vectors(store, encoder) if named.name == "mean-cosine" or named.kind == "trained" else None,
+            )  # fmt: skip
+
+        with errors.status(f"asking {named.name}"):
+            fitted_on = judged(split)
+            check = check or ("test" if looks.looks.get("test") and split != "test" else "")
+            if check:
+                checked_on = judged(check)
+            else:
+                fitted_on, checked_on = fitted_on.halves()
+        inside = fitted_on.scores.min() >= 0 and fitted_on.scores.max() <= 1
+        chosen = method or ("log-odds" if inside else "logistic")
+        curve, of_looks = _fit(
+            "compatibility", fitted_on, checked_on, fitted_on.scores, checked_on.scores, chosen, seed
         )
-        return judged_looks(
-            looks, part, named.scorer, negatives=cast("Negatives", negatives), seed=seed,
-            num_looks=num_looks if num_looks < asked else 0,
-            vectors=_vectors(encoder) if named.name == "mean-cosine" or named.kind == "trained" else None,
-        )  # fmt: skip
-
-    with errors.status(f"asking {named.name}"):
-        fitted_on = judged(split)
-        check = check or ("test" if looks.looks.get("test") and split != "test" else "")
-        if check:
-            checked_on = judged(check)
-        else:
-            fitted_on, checked_on = fitted_on.halves()
-    curve, of_looks = _fit("compatibility", fitted_on, checked_on, fitted_on.scores, checked_on.scores, method)
-    measured = {"compatibility": of_looks}
+        right, measured["compatibility"] = fitted_on.scores[fitted_on.labels == 1], of_looks
     match = None
     if words:
         assert encoder is not None
@@ -107,20 +128,27 @@ def calibrate(
         if len(wishes):
             one, other = wishes.halves()
             match, measured["match"] = _fit(
-                "match", one, other, (1 + one.scores) / 2, (1 + other.scores) / 2, "logistic"
+                "match", one, other, (1 + one.scores) / 2, (1 + other.scores) / 2, "logistic", seed
             )
         else:
             errors.print(f"{catalogue} names no two colours: how well words match stays uncalibrated")
-    right = fitted_on.scores[fitted_on.labels == 1]
-    made = Calibration(curve, match, reference_quantiles(right), threshold, named.id, str(store.encoder_id))
-    target = made.save(out or store.folder / common.CALIBRATION_FILE)
+    if not measured:
+        raise ValueError(f"nothing to calibrate: {catalogue} names no two colours, and no looks are given with --data")
+    made = Calibration(
+        curve, match, reference_quantiles(right) if right is not None else (), threshold, named.id if data else "",
+        str(store.encoder_id),
+    )  # fmt: skip
+    target = made.save(out or store.folder / CALIBRATION_FILE)
     if html is not None:
         values = [_chart(name, one) for name, one in measured.items()]
-        write_page(html, "calibration.html", title="Calibration", note=f"{named}, {data}", curves=values)
+        write_page(
+            html, "calibration.html", title="Calibration", note=f"{named}, {data}" if data else "words", curves=values
+        )
     if json:
         print_json(
             {
-                "catalogue": str(catalogue), "scorer": named.as_dict(), "data": data, "split": split, "check": check or split,
+                "catalogue": str(catalogue), "scorer": named.as_dict() if data else None, "data": data, "split": split,
+                "check": check or split,
                 "negatives": negatives, "seed": seed, "out": str(target),
                 **{name: one.as_dict() for name, one in measured.items()},
             }
@@ -128,9 +156,13 @@ def calibrate(
         return
     for name, one in measured.items():
         say(f"[bold]{_TITLES[name]}[/]: {one.fitted:,} questions fitted, {one.checked:,} others checked", markup=True)
-        say(f"expected calibration error {one.before.ece:.3f} before, {one.after.ece:.3f} after")
+        low, high = one.intervals["after"]
+        say(
+            f"expected calibration error {one.before.ece:.3f} before, {one.after.ece:.3f} after "
+            f"(95 % interval {low:.3f} to {high:.3f})"
+        )
         results.print(_table(one.after))
-    say(f"{named}; written: {target}")
+    say(f"{named if data else 'words, for any scorer'}; written: {target}")
     if html is not None:
         say(f"pictures: {html}")
 
@@ -141,21 +173,30 @@ _TITLES = {"compatibility": "Go together", "match": "Match words"}
 class _Measured:
     """How far probabilities were from what happened, before and after."""
 
-    def __init__(self, curve: Calibrator, fitted: int, checked: int, before: Reliability, after: Reliability) -> None:
+    def __init__(
+        self, curve: Calibrator, fitted: int, checked: int, before: Reliability, after: Reliability,
+        intervals: dict[str, tuple[float, float]],
+    ) -> None:  # fmt: skip
         self.curve, self.fitted, self.checked, self.before, self.after = curve, fitted, checked, before, after
+        self.intervals = intervals  # of the two errors
 
     def as_dict(self) -> dict[str, Any]:
+        ends = {
+            f"ece_{name}_{side}": value
+            for name, interval in self.intervals.items()
+            for side, value in zip(("low", "high"), interval, strict=True)
+        }
         return {
-            "fitted": self.fitted, "checked": self.checked, "ece_before": self.before.ece, "ece_after": self.after.ece,
+            "fitted": self.fitted, "checked": self.checked, "ece_before": self.before.ece, "ece_after": self.after.ece, **ends,
             "before": self.before.as_dict(), "after": self.after.as_dict(), "curve": self.curve.as_dict(),
         }  # fmt: skip
 
 
-def _fit(name: str, fitted: Scored, checked: Scored, raw_fitted, raw_checked, method: Method):  # type: ignore[no-untyped-def]
+def _fit(name: str, fitted: Scored, checked: Scored, raw_fitted, raw_checked, method: Method, seed: int):  # type: ignore[no-untyped-def]
     """A curve and its check; `raw_...` are the scores read as probabilities. Raises `ValueError` saying what to do."""
     import numpy as np
 
-    from modiste.engine.calibration import Calibrator, reliability
+    from modiste.engine.calibration import Calibrator, ece_interval, reliability
 
     for part, one in (("fit", fitted), ("check", checked)):
         if not 0 < one.labels.sum() < len(one):
@@ -164,14 +205,15 @@ def _fit(name: str, fitted: Scored, checked: Scored, raw_fitted, raw_checked, me
         curve = Calibrator.fit(fitted.scores, fitted.labels, method)
     except ValueError as error:
         raise ValueError(f"{_TITLES[name].lower()}: {error}; is this the right scorer for these looks?") from error
-    before = reliability(np.clip(raw_checked, 0, 1), checked.labels)
-    after = reliability(np.clip(curve(checked.scores), 0, 1), checked.labels)
-    return curve, _Measured(curve, len(fitted), len(checked), before, after)
+    said = {"before": np.clip(raw_checked, 0, 1), "after": np.clip(curve(checked.scores), 0, 1)}
+    found = {name: reliability(one, checked.labels) for name, one in said.items()}
+    ends = {name: ece_interval(one, checked.labels, checked.groups, seed=seed) for name, one in said.items()}
+    return curve, _Measured(curve, len(fitted), len(checked), found["before"], found["after"], ends)
 
 
-def _vectors(encoder: ImageTextEncoder | None) -> VectorsOf:
+def _vectors(store: Catalogue, encoder: ImageTextEncoder | None) -> VectorsOf:
     assert encoder is not None
-    return lambda items: encoder.encode(items).vectors
+    return lambda items: store.vectors_of(items, encoder)
 
 
 def _table(found: Reliability):  # type: ignore[no-untyped-def]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ QUERIES = (
 
 
 OUTFIT_TEXT = "navy and white office look"
+NUM_LOOKS = (300, 60, 12)  # stored ones, as many of these as there are items for
 
 
 def demo(
@@ -29,14 +31,19 @@ def demo(
     model: str = typer.Option("", help="Encoder: a name of `modiste models`, a folder, or a hub name."),
     seed: int = typer.Option(0, help="Another seed draws another catalogue."),
     k: int = typer.Option(8, "-k", "--top", min=1, max=100, help="Results per query."),
+    serve: bool = typer.Option(
+        True, "--serve/--no-serve", help="At the end serve the catalogue, with its page, until Ctrl-C."
+    ),
+    port: int = typer.Option(8000, min=0, max=65535, help="Where it is served; another one if this is taken."),
 ) -> None:
-    """Draw a catalogue, index it, search it by words and by a customer's photo, put outfits together, and write a page.
+    """Draw a catalogue, index it, search it by words and by a customer's photo, put outfits together, and serve it all.
 
     Needs no download and no data. A second run finds everything done and only searches.
 
     ```console
     modiste demo
     modiste demo --items 10000 --into big --seed 3
+    modiste demo --no-serve
     ```
     """
     import time
@@ -92,6 +99,7 @@ def demo(
     rows.insert(0, Row("A customer's photo", photo, hits, note))
 
     looks = _looks(store, encoder, wanted.id)
+    _store_looks(into / "index", table, items, seed)
     page = write_contact_sheet(into / "results.html", "Modiste: a drawn catalogue, searched", rows, looks=looks)
     say(
         f"\n[bold]Done in {time.perf_counter() - started:.0f} s.[/] Look at the pictures: {page}\n"
@@ -101,9 +109,51 @@ def demo(
         f"  modiste tag {photo_file}\n"
         f'  modiste generate {into / "index"} "summer wedding" --size 4 -n 5 --html looks.html\n'
         "  modiste index YOUR_TABLE.csv --into shop\n"
+        f"  modiste serve {into / 'index'}\n"
         "(`. .venv/bin/activate` puts modiste on your path)",
         markup=True,
     )
+    if serve:
+        _serve(into / "index", port)
+
+
+def _store_looks(index: Path, table: Path, items: int, seed: int) -> None:
+    """Looks of the drawn stylists beside the catalogue, for the service to recommend; fewer where the world is small."""
+    from modiste.data.atelier.looks import atelier_outfits
+    from modiste.data.outfit_table import write_looks
+
+    target = index / "looks.jsonl"
+    if target.exists() and target.stat().st_mtime >= table.stat().st_mtime:
+        return
+    for num_looks in NUM_LOOKS:
+        try:
+            world = atelier_outfits(items, seed, num_looks=num_looks)
+        except ValueError:  # too few items for so many looks
+            continue
+        write_looks(target, world.looks)
+        return
+
+
+def _serve(index: Path, port: int) -> None:
+    import os
+    import sys
+    import webbrowser
+
+    from modiste.cli.console import say
+    from modiste.service.server import serve
+    from modiste.service.settings import Settings
+
+    def told(address: str) -> None:
+        say(f"\n[bold]Open {address}[/]  (Ctrl-C stops it)", markup=True)
+        desktop = sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+        if sys.stdout.isatty() and desktop:
+            webbrowser.open(address)
+
+    settings = Settings(index.resolve(), port=port, log_level="warning")
+    try:
+        serve(settings, told)
+    except OSError:  # the port is taken
+        serve(replace(settings, port=0), told)
 
 
 def _looks(store: Catalogue, encoder: ImageTextEncoder, item_id: str) -> list[LookCard]:

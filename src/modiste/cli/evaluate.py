@@ -33,6 +33,7 @@ def evaluate(
         help="Of outfits by cir: none, or description (the query is told the right item's text: a leak, named so).",
     ),
     per_look: int = typer.Option(1, help="Of outfits: blanks per look; 0 for each of its items in turn."),
+    tasks: str = typer.Option("cp,fitb,cir", help="Of outfits: which are asked; galleries (cir) take longest."),
     test: Path = typer.Option(None, help="Of outfits: ask the questions of this JSONL file instead of drawing any."),
     inputs: str = typer.Option("both", help="Of recognition: both, image (text blanked), or text (image removed)."),
     mask_ratio: float = typer.Option(0.5, help="Of generation: the share of each photo that is hidden."),
@@ -50,6 +51,7 @@ def evaluate(
     modiste evaluate retrieval-1of101 --by rerank --data data/fashion_products
     modiste evaluate recognition --model runs/mvlt_small --data data/fashion_products --inputs image
     modiste evaluate outfits --model co-occurrence --data mango_outfits
+    modiste evaluate outfits --model rules --data atelier:3000
     modiste evaluate generation --model runs/mvlt_small --data data/fashion_products --mask-ratio 0.5
     ```
     """
@@ -66,8 +68,8 @@ def evaluate(
     kind = require_protocol(protocol).kind
     if by and kind not in ("retrieval", "outfits"):
         raise ValueError(f"--by is an option of retrieval and outfits; {protocol} has none")
-    if (wish != "none" or per_look != 1 or test is not None) and kind != "outfits":
-        raise ValueError(f"--wish, --per-look and --test are options of outfits; {protocol} has none")
+    if (wish != "none" or per_look != 1 or test is not None or tasks != "cp,fitb,cir") and kind != "outfits":
+        raise ValueError(f"--wish, --per-look, --tasks and --test are options of outfits; {protocol} has none")
     if inputs != "both" and kind != "recognition":
         raise ValueError(f"--inputs is an option of recognition; {protocol} has none")
     if mask_ratio != 0.5 and kind != "generation":
@@ -77,7 +79,8 @@ def evaluate(
     by = by or {"retrieval": "vectors", "outfits": "s"}.get(kind, "")
     part = split or ("test" if kind == "outfits" else default_split(data))
     request = Request(
-        protocol, model, data, part, num_queries, seed, control, device, inputs, mask_ratio, by, wish, per_look, test
+        protocol, model, data, part, num_queries, seed, control, device, inputs, mask_ratio, by, wish, per_look, test,
+        tuple(filter(None, (one.strip() for one in tasks.split(",")))),
     )  # fmt: skip
     measured = RUNNERS[kind](request)
     made = {"date": time.strftime("%Y-%m-%d", time.gmtime()), "modiste": __version__}
@@ -99,8 +102,8 @@ def report_table(rows, title):  # type: ignore[no-untyped-def]
     from rich.table import Table
 
     table = Table(title=title, box=None, header_style="bold")
-    for column in rows[0]:
-        table.add_column(str(column), justify="right")
+    for number, column in enumerate(rows[0]):
+        table.add_column(str(column), justify="right", no_wrap=number == 0)  # a name is whole however narrow the window
     for row in rows[1:]:
         table.add_row(*(str(cell) for cell in row))
     return table

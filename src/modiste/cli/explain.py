@@ -24,7 +24,7 @@ def explain(
     ```
     """
     from modiste.cli.console import print_json, results, say
-    from modiste.cli.outfit_answers import outfit_card, pairs_of, reasons, say_notes, say_pictures, write_pictures
+    from modiste.cli.outfit_answers import outfit_card, pairs_of, say_notes, say_pictures, write_pictures
 
     bench = common.open_workbench(choices)
     outfit = bench.items(items)
@@ -41,7 +41,7 @@ def explain(
     if choices.html is not None or choices.png is not None:
         card = outfit_card(bench, distinct, f"Score {found.score:.3f}", best, found, verdict.problems)
         write_pictures(bench, "Why", [card], bench.notes)
-    why = reasons(bench, distinct)
+    why = bench.reasons(distinct)
     if choices.json:
         told = found.as_dict()
         for pair in told["pairs"]:

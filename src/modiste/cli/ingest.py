@@ -1,95 +1,28 @@
-"""A table into a catalogue, with a progress bar and a report of bad rows: what `index` and `demo` share."""
+"""A table into a catalogue with a progress bar: what `index` and `demo` share."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modiste.cli.console import progress_bar
+from modiste.service.table_ingest import IngestCounts
+from modiste.service.table_ingest import ingest_table as ingest
 
 if TYPE_CHECKING:
-    from modiste.engine.ingest import IngestReport
-    from modiste.types import Item, ItemEncoder
-
-
-@dataclass(frozen=True)
-class IngestCounts:
-    """What happened to the table's rows."""
-
-    into: Path
-    report_file: Path
-    rows: int
-    warnings: int
-    rejected: int
-    ingest: IngestReport
-
-    def as_dict(self) -> dict[str, Any]:
-        counts = dataclasses.asdict(self.ingest) | {"rejected": self.rejected}
-        return {
-            "into": str(self.into),
-            "rows": self.rows,
-            "warnings": self.warnings,
-            "report": str(self.report_file),
-        } | counts
-
-    def sentence(self) -> str:
-        done = self.ingest
-        kinds = [
-            ("new", done.added),
-            ("changed", done.updated),
-            ("unchanged", done.unchanged),
-            ("deleted", done.deleted),
-        ]
-        told = ", ".join(f"{count:,} {name}" for name, count in kinds if count) or "nothing"
-        rate = f", {done.images_per_second:,.0f} items/s encoded" if done.added and done.images_per_second else ""
-        return f"indexed into {self.into}: {told} in {done.seconds:.1f} s{rate}"
-
-
-def ingest_table(
-    table: Path,
-    into: Path,
-    encoder: ItemEncoder,
-    *,
-    model: str = "",
-    dialect: Any = "auto",
-    mapping: Mapping[str, str] | None = None,
-    image_folder: Path | None = None,
-    strict: bool = False,
-    prune: bool = False,
-    report_file: Path,
-) -> IngestCounts:
-    """Read, check, encode and store every item of the table; raises `FeedError` at a bad row when `strict`."""
-    from modiste.data.feed import FeedError, FeedReport, count_rows, read_rows
-    from modiste.engine.catalogue import Catalogue
     from modiste.engine.ingest import IngestProgress
+    from modiste.types import ItemEncoder
 
-    store = Catalogue.open_or_create(into, encoder.id, model=model)
-    rows: dict[str, int] = {}  # of the items that are on their way, for the report
 
-    with FeedReport(report_file) as report, progress_bar("items/s") as bar:
-        numbered = read_rows(
-            table, dialect=dialect, mapping=mapping, image_folder=image_folder, report=report, strict=strict,
-            check_images=False,  # the encoder decodes every photo anyway; what it refuses is reported below
-        )  # fmt: skip
+def ingest_table(table: Path, into: Path, encoder: ItemEncoder, **options: Any) -> IngestCounts:
+    """`service.table_ingest.ingest_table`, shown while it goes on."""
+    from modiste.data.feed import count_rows
+
+    with progress_bar("items/s") as bar:
         task = bar.add_task("indexing", total=count_rows(table), rate="")
-
-        def items() -> Iterator[Item]:
-            for row, item in numbered:
-                rows[item.id] = row
-                yield item
-
-        def refuse(item: Item, reason: str) -> None:
-            row = rows.get(item.id, 0)
-            if strict:
-                raise FeedError(f"{table}: row {row}: image: {reason}")
-            report.reject(row, item.id, "image", reason)
 
         def show(state: IngestProgress) -> None:
             done = state.added + state.updated + state.unchanged + state.rejected
             bar.update(task, completed=done, rate=f"{done / max(state.seconds, 1e-9):,.0f}")
 
-        done = store.ingest(items(), encoder, on_error=refuse, progress=show, prune=prune)
-    return IngestCounts(into, report_file, report.rows_read, report.warnings, report.rejected, done)
+        return ingest(table, into, encoder, show=show, **options)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from modiste.cli.collage import LookCard, Pair, Piece, write_collages, write_looks_page
@@ -12,15 +11,13 @@ from modiste.cli.console import errors, print_json, results, say
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from modiste.cli.outfit_options import Workbench
+    from modiste.cli.outfit_options import Bench
     from modiste.engine.answers import Answer, FoundLook
     from modiste.engine.explain import Explanation
     from modiste.types import ImageLike, Item
 
-_REASONS = 3  # sentences about a pair
 
-
-def show_answer(bench: Workbench, answer: Answer, title: str, query: dict[str, Any]) -> None:
+def show_answer(bench: Bench, answer: Answer, title: str, query: dict[str, Any]) -> None:
     """Print an answer, as JSON or in words, and write the pictures that were asked for.
 
     Nothing printed depends on the clock, so that the same question gives the same bytes.
@@ -64,18 +61,18 @@ def better_than(percentile: float) -> str:
     return f"better than {percentile:.0f} % of stylists' looks"
 
 
-def say_notes(bench: Workbench, notes: Sequence[str]) -> None:
+def say_notes(bench: Bench, notes: Sequence[str]) -> None:
     for note in notes:
         say(f"note: {note}")
 
 
-def say_pictures(bench: Workbench) -> None:
+def say_pictures(bench: Bench) -> None:
     for path in (bench.choices.html, bench.choices.png):
         if path is not None:
             say(f"pictures: {path}")
 
 
-def write_pictures(bench: Workbench, title: str, cards: Sequence[LookCard], notes: Sequence[str] = ()) -> None:
+def write_pictures(bench: Bench, title: str, cards: Sequence[LookCard], notes: Sequence[str] = ()) -> None:
     """The page and the PNG, if they were asked for."""
     with errors.status("drawing"):
         if bench.choices.html is not None:
@@ -84,7 +81,7 @@ def write_pictures(bench: Workbench, title: str, cards: Sequence[LookCard], note
             write_collages(bench.choices.png, title, cards)
 
 
-def look_card(bench: Workbench, look: FoundLook, heading: str) -> LookCard:
+def look_card(bench: Bench, look: FoundLook, heading: str) -> LookCard:
     """A found look with its photos and what its pairs add."""
     pieces = [Piece(one, photo(bench, one), given=True) for one in look.given]
     shared = (
@@ -107,7 +104,7 @@ def _sentence_case(text: str) -> str:
 
 
 def outfit_card(
-    bench: Workbench, items: Sequence[Item], heading: str, facts: Sequence[str], explanation: Explanation | None,
+    bench: Bench, items: Sequence[Item], heading: str, facts: Sequence[str], explanation: Explanation | None,
     notes: Sequence[str] = (),
 ) -> LookCard:  # fmt: skip
     """An outfit that was given."""
@@ -115,17 +112,17 @@ def outfit_card(
     return LookCard(heading, tuple(Piece(one, photo(bench, one)) for one in items), tuple(facts), pairs, tuple(notes))
 
 
-def photo(bench: Workbench, item: Item) -> ImageLike | None:
+def photo(bench: Bench, item: Item) -> ImageLike | None:
     """An item's own photo, or the one that the catalogue keeps."""
     if item.image is not None or bench.store.snapshot().find(item.id) is None:
         return item.image
     return bench.store.image(item.id)
 
 
-def pairs_of(bench: Workbench, items: Sequence[Item], explanation: Explanation) -> list[Pair]:
+def pairs_of(bench: Bench, items: Sequence[Item], explanation: Explanation) -> list[Pair]:
     """The pairs of an explanation, the weightiest first, with the rules' reasons where rules scored."""
     names = {item.id: item.title or item.id for item in items}
-    why = reasons(bench, items)
+    why = bench.reasons(items)
     found = [
         Pair(
             (names[one.item_ids[0]], names[one.item_ids[1]]),
@@ -135,20 +132,6 @@ def pairs_of(bench: Workbench, items: Sequence[Item], explanation: Explanation) 
         for one in explanation.pairs
     ]
     return sorted(found, key=lambda pair: (-abs(pair.term), pair.names))
-
-
-def reasons(bench: Workbench, items: Sequence[Item]) -> dict[frozenset[str], tuple[str, ...]]:
-    """What the rules say about each two items, in words; empty for a scorer that gives no reasons."""
-    from modiste.models.stylist import Stylist
-
-    distinct = list({item.id: item for item in items}.values())
-    if not isinstance(bench.scorer.scorer, Stylist):
-        return {}
-    pool = bench.scorer.scorer.pool(distinct)
-    return {
-        frozenset((distinct[i].id, distinct[j].id)): tuple(str(one) for one in pool.explain(i, j)[:_REASONS])
-        for i, j in combinations(range(len(distinct)), 2)
-    }
 
 
 def _look_table(look: FoundLook) -> Table:

@@ -5,24 +5,22 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 import typer
 
 from modiste.cli.console import errors
+from modiste.service import workbench
+from modiste.service.workbench import Setup, Workbench
 
 if TYPE_CHECKING:
-    from modiste.cli.outfit_scorers import NamedScorer
     from modiste.data.outfits import OutfitData
-    from modiste.engine.calibration import Calibration
     from modiste.engine.catalogue import Catalogue
-    from modiste.engine.outfits import OutfitEngine
     from modiste.models.inference import ImageTextEncoder
-    from modiste.types import Item, Slot
-
-CALIBRATION_FILE = "calibration.json"
+    from modiste.models.outfit_scorers import NamedScorer
+    from modiste.types import Item
 
 CATALOGUE = typer.Argument(..., help="The catalogue's folder, as `modiste index` made it.")
 OUTFIT = typer.Argument(
@@ -59,18 +57,9 @@ JSON = typer.Option(False, "--json", help="Print JSON.")
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
+class Choices(Setup):
     """The common options of a command, as given."""
 
-    catalogue: Path
-    scorer: str = "rules"
-    data: str = ""
-    calibration: str = ""
-    rules: Path | None = None
-    alpha: float | None = None
-    deadline: float = 2.0
-    model: str = ""
-    device: str = "cpu"
     html: Path | None = None
     png: Path | None = None
     json: bool = False
@@ -121,23 +110,19 @@ def with_choices(without: Sequence[str] = ()) -> Callable[[Callable[..., None]],
 
 
 @dataclass(slots=True)
-class Workbench:
-    """An open engine with everything around it. The encoder is loaded when something has to be read with it."""
+class Bench(Workbench):
+    """A workbench whose items may be photo files, and which says what it is loading."""
 
-    choices: Choices
-    store: Catalogue
-    scorer: NamedScorer
-    calibration: Calibration | None
-    engine: OutfitEngine
-    encoder: ImageTextEncoder | None = None
-    notes: list[str] = field(default_factory=list)  # what the customer should know before the answer
+    @property
+    def choices(self) -> Choices:
+        assert isinstance(self.setup, Choices)
+        return self.setup
 
     def need_encoder(self) -> ImageTextEncoder:
-        if self.encoder is None:
-            with errors.status("loading the encoder"):
-                self.encoder = load_encoder(self.store, self.choices)
-            self.engine.encoder = self.encoder
-        return self.encoder
+        if self.encoder is not None:
+            return self.encoder
+        with errors.status("loading the encoder"):
+            return Workbench.need_encoder(self)
 
     def items(self, arguments: Sequence[str]) -> list[str | Item]:
         """Ids as they are; photo files as items of one's own, whose kind is told where it is not given.
@@ -174,109 +159,16 @@ class Workbench:
             )
         return item
 
-    def slots(self, wants: Sequence[str]) -> list[Slot]:
-        """`shoes: white leather sneakers`, `bag`, or words whose kind the taxonomy knows, as slots.
 
-        Raises `ValueError` for a kind that neither the catalogue nor the taxonomy has, with near ones.
-        """
-        return [self._slot(want) for want in wants]
-
-    def _slot(self, want: str) -> Slot:
-        import difflib
-
-        from modiste.engine.constraints import kind_mask
-        from modiste.taxonomy import SLOT_OF_SUPER_CATEGORY, UNKNOWN
-        from modiste.taxonomy import slot as slot_of
-        from modiste.types import Slot
-
-        columns = self.store.snapshot().columns
-        known = {*SLOT_OF_SUPER_CATEGORY, *SLOT_OF_SUPER_CATEGORY.values()} - {UNKNOWN}
-
-        def is_known(label: str) -> bool:
-            return label.lower().replace(" ", "_") in known or bool(kind_mask(label, columns).any())
-
-        words, colon, wish = (part.strip() for part in want.partition(":"))
-        if not colon:
-            if words and is_known(words):
-                return Slot(frozenset({words}))
-            if slot_of(words) != UNKNOWN:
-                return Slot(frozenset({slot_of(words)}), words)  # "white leather sneakers" are shoes
-        elif words in ("", "any"):
-            if not wish:
-                raise ValueError(f"--want {want!r}: write KIND, KIND: WISH, or any: WISH")
-            return Slot(frozenset(), wish)
-        kinds = [one.strip() for one in words.split("/") if one.strip()]
-        unknown = [one for one in kinds if not is_known(one)]
-        if not kinds or unknown:
-            have = sorted(known | {str(one) for one in getattr(columns["category"], "vocabulary", ())})
-            near = difflib.get_close_matches(unknown[0] if unknown else words, have, n=3, cutoff=0.6)
-            hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "write KIND, KIND: WISH, or any: WISH"
-            raise ValueError(f"--want {want!r}: no kind {(unknown or [words])[0]!r} in this catalogue; {hint}")
-        return Slot(frozenset(kinds), wish)
-
-    def about(self) -> dict[str, Any]:
-        """What every JSON answer says of how it came about."""
-        return {
-            "scorer": self.scorer.as_dict(),
-            "calibrated": self.calibration is not None,
-            "encoder": {"name": self.store.encoder_id.name, "sha256": self.store.encoder_id.sha256},
-            "rules": str(self.choices.rules) if self.choices.rules else None,
-            "alpha": self.engine.objective.alpha,
-        }
-
-    @property
-    def label(self) -> str:
-        """How scores came about, in words, for tables and pages."""
-        kind = "a calibrated probability" if self.calibration is not None else "not calibrated"
-        return f"scored by {self.scorer}; {kind}"
-
-
-def open_workbench(choices: Choices) -> Workbench:
+def open_workbench(choices: Choices) -> Bench:
     """Open the catalogue and make the engine. Raises `ValueError` for whatever does not fit together."""
-    from dataclasses import replace
-
-    from modiste.engine.catalogue import Catalogue
-    from modiste.engine.objective import Objective
-    from modiste.engine.outfits import OutfitEngine
-    from modiste.engine.rules import Rules
-    from modiste.engine.solve import Effort
-
-    rules = Rules.load(choices.rules) if choices.rules else Rules()
-    store = Catalogue.open(choices.catalogue)
-    encoder, scorer = open_scorer(store, choices)
-    notes: list[str] = []
-    calibration = _calibration(choices, store, scorer, notes)
-    objective = Objective() if choices.alpha is None else replace(Objective(), alpha=choices.alpha)
-    engine = OutfitEngine(
-        store, scorer.scorer, encoder, calibration=calibration or "none", rules=rules, objective=objective,
-        effort=Effort(deadline=choices.deadline),
-    )  # fmt: skip
-    return Workbench(choices, store, scorer, calibration, engine, encoder, notes)
+    made = workbench.open_workbench(choices)
+    return Bench(made.setup, made.store, made.scorer, made.calibration, made.engine, made.encoder, made.notes)
 
 
 def open_scorer(store: Catalogue, choices: Choices) -> tuple[ImageTextEncoder | None, NamedScorer]:
-    """The scorer, and the catalogue's encoder if that was loaded for it.
-
-    Raises `ValueError` when the scorer reads vectors of another encoder than the catalogue's.
-    """
-    from modiste.cli.outfit_scorers import RULES as RULES_NAME
-    from modiste.cli.outfit_scorers import named_scorer
-    from modiste.models.outfit_statistics import STATISTICS
-
-    plain = choices.scorer == RULES_NAME or choices.scorer in STATISTICS or Path(choices.scorer).is_file()
-    encoder = None if plain or not choices.scorer else load_encoder(store, choices)
-    looks = (lambda: _looks(choices.data)) if choices.data else None
-    scorer = named_scorer(choices.scorer, looks, encoder=encoder, device=choices.device)
-    return encoder, scorer
-
-
-def load_encoder(store: Catalogue, choices: Choices) -> ImageTextEncoder:
-    """The catalogue's encoder. Raises `EncoderMismatch` if what is there now is another one."""
-    from modiste.models.pretrained import load
-
-    encoder = load(choices.model or store.model or store.encoder_id.name, device=choices.device)
-    store.require(encoder.id)
-    return encoder
+    """The scorer, and the catalogue's encoder if that was loaded for it; raises as `workbench.open_scorer`."""
+    return workbench.open_scorer(store, choices, _looks)
 
 
 def _looks(source: str) -> OutfitData:
@@ -284,23 +176,3 @@ def _looks(source: str) -> OutfitData:
 
     with errors.status(f"reading {source}"):
         return load_outfits(source)
-
-
-def _calibration(choices: Choices, store: Catalogue, scorer: NamedScorer, notes: list[str]) -> Calibration | None:
-    """The one that was named, or lies in the catalogue's folder and is this scorer's; None with a note why."""
-    from modiste.engine.calibration import Calibration
-
-    if choices.calibration == "none":
-        return None
-    own = store.folder / CALIBRATION_FILE
-    if not choices.calibration and not own.is_file():
-        notes.append(f"scores rank, but are no probabilities until `modiste calibrate {store.folder}` has been run")
-        return None
-    path = Path(choices.calibration) if choices.calibration else own
-    found = Calibration.load(path)
-    if found.scorer not in ("", scorer.id):
-        if choices.calibration:
-            raise ValueError(f"{path} is the calibration of {found.scorer}, not of {scorer.id}; fit one, or say none")
-        notes.append(f"scores are not calibrated: {path} is of {found.scorer}, not of {scorer.id}")
-        return None
-    return found

@@ -13,7 +13,7 @@ from modiste.evaluation.protocols import Kind
 
 if TYPE_CHECKING:
     from modiste.data.outfits import OutfitData
-    from modiste.evaluation.outfits import By, VectorsOf, Wish
+    from modiste.evaluation.outfits import By, Reference, Task, VectorsOf, Wish
     from modiste.evaluation.recognition import Inputs
     from modiste.types import Item, OutfitScorer
 
@@ -44,6 +44,7 @@ class Request:
     wish: str = "none"
     per_look: int = 1
     questions: Path | None = None
+    tasks: tuple[str, ...] = ("cp", "fitb", "cir")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,8 @@ def run_generation(request: Request) -> Measured:
 
 
 def run_outfits(request: Request) -> Measured:
-    """A scorer of outfits, beside what counting the training looks gets."""
+    """A scorer of outfits, beside what counting the training looks gets; in the generated world also beside the best there can
+    be, and with that world's own questions."""
     from modiste.data.outfit_sources import load_outfits
     from modiste.evaluation.outfit_files import read_questions
     from modiste.evaluation.outfits import evaluate_outfits
@@ -158,6 +160,10 @@ def run_outfits(request: Request) -> Measured:
     with errors.status(f"reading {request.data}"):
         data = load_outfits(request.data)
     questions = read_questions(request.questions, data) if request.questions else None
+    reference = None
+    if request.data.startswith("atelier:") and questions is None:
+        with errors.status("drawing questions"):
+            data, reference = _generated(data, request)
     named = _outfit_scorer(request, data)
     with errors.status(f"asking {named.name}"):
         report = evaluate_outfits(
@@ -166,18 +172,32 @@ def run_outfits(request: Request) -> Measured:
             split=request.split or "test",
             by=cast("By", request.by),
             wish=cast("Wish", request.wish),
+            tasks=cast("Sequence[Task]", request.tasks),
             seed=request.seed,
             per_look=request.per_look,
             num_looks=request.num_queries,
             questions=questions,
             vectors=named.vectors,
             controls=request.control,
+            reference=reference,
         )
     if request.control and not report.controls:
         errors.print("no controls: they count training looks, and there are none")
     told = ", wish given" if report.wish != "none" else ""
     caption = f"by {report.by}{told}, {len(report.metrics)} numbers (AUC from 0 to 1, else percent)"
     return Measured(report, named.name, named.sha256, caption)
+
+
+def _generated(data: OutfitData, request: Request) -> tuple[OutfitData, Reference]:
+    """The generated world with its own questions, and the best scorers there can be of each protocol."""
+    from modiste.data.atelier.looks import AtelierOutfits
+    from modiste.data.atelier.questions import with_questions
+    from modiste.evaluation.outfit_bayes import bayes_reference
+
+    world = cast("AtelierOutfits", data)
+    split = request.split or "test"
+    world = with_questions(world, split, num_looks=request.num_queries, seed=request.seed)
+    return world, bayes_reference(world, split, wish=cast("Wish", request.wish))
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +212,7 @@ class _Named:
 
 def _outfit_scorer(request: Request, data: OutfitData) -> _Named:
     """A statistic by its name, the rules, or a trained model by name or folder."""
-    from modiste.cli.outfit_scorers import named_scorer
+    from modiste.models.outfit_scorers import named_scorer
 
     name, _, encoder_name = request.model.partition(":")
     if name == "mean-cosine":

@@ -52,4 +52,4 @@ def train(
         print_json({"steps": done.steps, "folder": str(done.folder), "metrics": dict(done.metrics)})
         return
     say(f"finished {recipe} after {done.steps:,} steps: {done.folder}")
-    say(f"next: modiste evaluate retrieval-1of101 --model {done.folder} --data fashion_products")
+    say(f"next: modiste evaluate {RECIPES[recipe].protocol} --model {done.folder} --data {run.config['data']}")

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from modiste.data.fashion_products import default_root
+from modiste.data.roots import default_root
 from modiste.types import Item
 
 NAME = "fashion_mnist"

@@ -7,7 +7,6 @@ labels `gender`, `category` (3 kinds), `sub_category` (23), `colour`, `season`, 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
@@ -15,9 +14,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from modiste.data.roots import SPLITS, default_root, folder_of
 from modiste.types import Item
 
-SPLITS = ("train", "valid", "test")
 NAME = "fashion_products"
 LABELS = ("gender", "category", "sub_category", "article_type", "colour", "season", "usage")  # become attributes
 REQUIRED = ("id", "title", "image", "article_type", "group")
@@ -28,22 +27,6 @@ _WHERE_FROM = (
     f"{NAME}/{{train,valid,test}}.parquet, with the columns {', '.join((*REQUIRED[:3], *LABELS, 'group'))}; "
     "then set MODISTE_DATA to the folder that holds it"
 )
-
-
-def default_root(where_from: str = _WHERE_FROM) -> Path:
-    """The folder of the real data sets: `MODISTE_DATA`, else `shared/data` beside the checkout or the current folder.
-
-    Raises `FileNotFoundError` when there is none, ending with `where_from`: where to get the set that was asked for.
-    """
-    if named := os.environ.get("MODISTE_DATA"):
-        if Path(named).is_dir():
-            return Path(named)
-        raise FileNotFoundError(f"MODISTE_DATA is {named!r}, which is no folder; {where_from}")
-    checkout = Path(__file__).resolve().parents[3]
-    for base in (checkout, Path.cwd()):
-        if (folder := base.parent / "shared" / "data").is_dir():
-            return folder
-    raise FileNotFoundError(f"no real data found; {where_from}")
 
 
 def is_fashion_products(path: Path) -> bool:
@@ -61,7 +44,7 @@ class FashionProducts:
     Parameters
     ----------
     root
-        The folder of all data sets, the folder with the split files, or one split file; by default `default_root()`.
+        The folder of all data sets, the folder with the split files, or one split file; by default `roots.default_root`.
 
     Raises
     ------
@@ -70,20 +53,11 @@ class FashionProducts:
     """
 
     def __init__(self, root: str | Path | None = None) -> None:
-        self.root = default_root() if root is None else Path(root)
+        self.root = default_root(_WHERE_FROM) if root is None else Path(root)
         if self.root.is_file():
             self._files = {self.root.stem: self.root}
         else:
-            folder = next(
-                (
-                    one
-                    for one in (self.root / NAME, self.root)
-                    if any((one / f"{name}.parquet").is_file() for name in SPLITS)
-                ),
-                None,
-            )
-            if folder is None:
-                raise FileNotFoundError(f"{self.root}: no {NAME} split file there; {_WHERE_FROM}")
+            folder = folder_of(NAME, self.root, "{}.parquet", _WHERE_FROM)
             self._files = {name: file for name in SPLITS if (file := folder / f"{name}.parquet").is_file()}
 
     @property

@@ -27,11 +27,11 @@ from typing import Any, Literal, get_args
 import numpy as np
 from PIL import Image
 
-from modiste.data.fashion_products import default_root
 from modiste.data.feed import FeedReport
 from modiste.data.feed.text import plain_text
 from modiste.data.hdf5 import first_line, is_column, open_hdf5, read_rows
 from modiste.data.images import Pixels
+from modiste.data.roots import default_root
 from modiste.types import ImageLike, Item, Scalar
 
 NAME = "fashiongen"

@@ -32,8 +32,8 @@ from types import MappingProxyType
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from modiste.data.fashion_products import SPLITS, default_root
 from modiste.data.outfits import Look, OutfitData, known
+from modiste.data.roots import SPLITS, folder_of
 from modiste.types import Item, Scalar
 
 NAME = "mango_outfits"
@@ -125,7 +125,7 @@ def read_mango(root: str | Path | None = None) -> OutfitData:
     Parameters
     ----------
     root
-        The folder of all data sets, or the folder with the files; by default `fashion_products.default_root`.
+        The folder of all data sets, or the folder with the files; by default `roots.default_root`.
 
     Raises
     ------
@@ -134,10 +134,7 @@ def read_mango(root: str | Path | None = None) -> OutfitData:
     ValueError
         If a file is not readable, lacks a column, or a row is not usable, naming file and row.
     """
-    root = default_root(_WHERE_FROM) if root is None else Path(root)
-    folder = next((one for one in (root / NAME, root) if (one / "items.parquet").is_file()), None)
-    if folder is None:
-        raise FileNotFoundError(f"{root}: no {NAME}/items.parquet there; {_WHERE_FROM}")
+    folder = folder_of(NAME, root, "items.parquet", _WHERE_FROM)
     files = {split: file for split in SPLITS if (file := folder / f"outfits_{split}.parquet").is_file()}
     if not files:
         raise FileNotFoundError(f"{folder}: no outfits_{{train,valid,test}}.parquet there; {_WHERE_FROM}")

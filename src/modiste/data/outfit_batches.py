@@ -54,6 +54,9 @@ class OutfitExamples:
     split: str = "train"
     num_negatives: int = 10  # N, as in the paper
     num_broken: int = 1  # V: copies of the look with several items exchanged
+    coarse_broken: float = (
+        0.0  # share of the copies whose items are exchanged for any of their coarse kind, all of them
+    )
     max_items: int = 10  # O + 1: larger looks lose random items
     popular_share: float = 0.5  # negatives drawn as often as looks have them; the rest uniformly
     wish_share: float = 0.0  # looks whose wanted item is described by its own text, as a shopper's wish would
@@ -132,13 +135,14 @@ class OutfitExamples:
         rows = [*look, *negatives]
         broken = []
         for _ in range(self.num_broken):
-            # 1..all items are exchanged, each for one of its own kind.
-            exchanged = random.permutation(len(look))[: random.integers(1, len(look) + 1)]
+            # 1..all items are exchanged, each for one of its own kind; or all of them, for any top, any shoes and so on.
+            coarse = bool(self.coarse_broken) and random.random() < self.coarse_broken
+            exchanged = random.permutation(len(look))[: len(look) if coarse else random.integers(1, len(look) + 1)]
             places = list(range(len(look)))
             changed = False
             for place in exchanged:
                 in_use = np.array([rows[one] for one in places] + list(look))
-                for new in self._negatives(look[place], in_use, 1, random, 1.0):
+                for new in self._negatives(look[place], in_use, 1, random, 0.0 if coarse else 1.0):
                     places[place] = len(rows)
                     rows.append(new)
                     changed = True

@@ -30,6 +30,11 @@ class ItemFeatures:
     def __len__(self) -> int:
         return len(self.has_image)
 
+    def __getitem__(self, rows: Sequence[int]) -> ItemFeatures:
+        """Those of some items, in the order given."""
+        at = np.asarray(rows, dtype=np.int64)
+        return ItemFeatures(self.images[at], self.has_image[at], self.texts[at], self.has_text[at], self.tags[at])
+
 
 def tag_value(item: Item, kind: str) -> str:
     """An item's value for a kind of tag; empty when it has none.

@@ -16,13 +16,13 @@ from modiste.data.polyvore_ids import read_polyvore_ids
 from modiste.data.sources import split_by_hash
 
 _log = logging.getLogger(__name__)
-_ATELIER = re.compile(r"atelier:(\d{1,9})(?::(\d{1,9}))?")
+_ATELIER = re.compile(r"atelier:(\d{1,9})(?::(\d{1,9})(?::(\d{1,9}))?)?")
 _LOOKS = re.compile(r"outfits(?:_([a-z][a-z0-9_]{0,39}))?(?:\.jsonl|\.ndjson)")
 NO_SPLIT_WARNING = "look without a split in a file where others have one, left out"
 UNKNOWN_ITEM_WARNING = "look that names an item the table does not have, left out"
 SOURCES = (
     *("mango_outfits", "polyvore:FOLDER[:disjoint|nondisjoint]", "polyvore_t", "polyvore_ids[:disjoint|nondisjoint]"),
-    *("atelier:N[:SEED]", "a folder with a table of items and outfits.jsonl"),
+    *("atelier:N[:SEED[:LOOKS]]", "a folder with a table of items and outfits.jsonl"),
 )
 
 
@@ -36,7 +36,8 @@ def load_outfits(source: str | Path, *, report: FeedReport | None = None) -> Out
         - `polyvore:FOLDER`, `polyvore:FOLDER:disjoint`: Polyvore Outfits in its official layout;
         - `polyvore_ids`, `polyvore_ids:disjoint`: the same without photos and words, found as `mango_outfits` is;
         - `polyvore_t`: looks whose items are names, found in the same way;
-        - `atelier:N`, `atelier:N:SEED`: looks of N items of the generated world;
+        - `atelier:N`, `atelier:N:SEED`, `atelier:N:SEED:LOOKS`: looks of N items of the generated world, by default
+          2 N; whatever their number, the items are the same and are divided in the same way;
         - a folder with one table of items in any format that `modiste.data.feed` reads, and `outfits.jsonl`, or
           `outfits_train.jsonl` and so on: see `outfit_table.py`. When no look of `outfits.jsonl` names a split, a hash of its
           group, or else of its id, decides (80/10/10).
@@ -83,12 +84,15 @@ def _load(text: str, report: FeedReport) -> OutfitData:
     if kind == "atelier":
         match = _ATELIER.fullmatch(text)
         if match is None or not int(match[1]):
-            raise ValueError(f"{text!r}: write atelier:N or atelier:N:SEED, for example atelier:2000:7")
+            raise ValueError(
+                f"{text!r}: write atelier:N, atelier:N:SEED or atelier:N:SEED:LOOKS, as atelier:2000:7:8000"
+            )
         from modiste.data.atelier.looks import (  # type: ignore[import-not-found, unused-ignore]
             atelier_outfits,  # draws garments: only those who ask for it wait
         )
 
-        found: OutfitData = atelier_outfits(int(match[1]), int(match[2] or 0))
+        looks = int(match[3]) if match[3] else None
+        found: OutfitData = atelier_outfits(int(match[1]), int(match[2] or 0), num_looks=looks)
         return found
     folder_path = Path(text)
     if not folder_path.is_dir():

@@ -15,7 +15,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from modiste.data.fashion_products import SPLITS
 from modiste.data.feed.reader import MAX_DESCRIPTION, MAX_TITLE
 from modiste.data.feed.report import FeedReport
 from modiste.data.feed.text import is_unicode, plain_text
@@ -29,6 +28,7 @@ from modiste.data.polyvore_files import (
     read_json,
     read_polyvore_looks,
 )
+from modiste.data.roots import SPLITS
 from modiste.taxonomy import UNKNOWN, super_category
 from modiste.types import Item
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from modiste.data.fashion_products import SPLITS, default_root
 from modiste.data.feed.report import FeedReport
 from modiste.data.outfits import CpQuestion, FitbQuestion, Look, OutfitData
 from modiste.data.polyvore import VERSIONS
+from modiste.data.roots import SPLITS, folder_of
 from modiste.types import Item
 
 NAME = "polyvore_outfits_ids"
@@ -42,7 +42,7 @@ def read_polyvore_ids(
     Parameters
     ----------
     root
-        The folder of all data sets, or the folder with the files; by default `fashion_products.default_root`.
+        The folder of all data sets, or the folder with the files; by default `roots.default_root`.
     report
         Collects questions that have no answer: the right item is a wrong candidate too (10 of 10,000).
 
@@ -55,11 +55,8 @@ def read_polyvore_ids(
     """
     if version not in VERSIONS:
         raise ValueError(f"unknown version {version!r} of Polyvore Outfits; choose one of {', '.join(VERSIONS)}")
-    root = default_root(_WHERE_FROM) if root is None else Path(root)
     report = FeedReport() if report is None else report
-    folder = next((one for one in (root / NAME, root) if list(one.glob(f"{version}_*_pos.parquet"))), None)
-    if folder is None:
-        raise FileNotFoundError(f"{root}: no {NAME}/{version}_*_pos.parquet there; {_WHERE_FROM}")
+    folder = folder_of(NAME, root, f"{version}_*_pos.parquet", _WHERE_FROM)
     category: dict[str, str] = {}
     looks, cp, fitb = {}, {}, {}
     for split in SPLITS:

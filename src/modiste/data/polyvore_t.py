@@ -16,8 +16,8 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from modiste.data.fashion_products import SPLITS, default_root
 from modiste.data.outfits import Look, OutfitData
+from modiste.data.roots import SPLITS, folder_of
 from modiste.types import Item
 
 NAME = "polyvore_t"
@@ -36,7 +36,7 @@ def read_polyvore_t(root: str | Path | None = None) -> OutfitData:
     Parameters
     ----------
     root
-        The folder of all data sets, or the folder with the files; by default `fashion_products.default_root`.
+        The folder of all data sets, or the folder with the files; by default `roots.default_root`.
 
     Raises
     ------
@@ -45,14 +45,8 @@ def read_polyvore_t(root: str | Path | None = None) -> OutfitData:
     ValueError
         If a file is damaged or a line is not usable, naming file and line.
     """
-    root = default_root(_WHERE_FROM) if root is None else Path(root)
-    files: dict[str, Path] = {}
-    for folder in (root / NAME, root):
-        files = {split: file for split in SPLITS if (file := folder / f"{NAME}_{split}.jsonl.gz").is_file()}
-        if files:
-            break
-    if not files:
-        raise FileNotFoundError(f"{root}: no {NAME}_{{train,valid,test}}.jsonl.gz there; {_WHERE_FROM}")
+    folder = folder_of(NAME, root, f"{NAME}_{{}}.jsonl.gz", _WHERE_FROM)
+    files = {split: file for split in SPLITS if (file := folder / f"{NAME}_{split}.jsonl.gz").is_file()}
     items: dict[str, Item] = {}
     looks = {split: tuple(_looks(file, items)) for split, file in files.items()}
     return OutfitData(NAME, items, looks)

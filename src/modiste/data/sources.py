@@ -10,9 +10,10 @@ from pathlib import Path
 
 from modiste.data import fashion_mnist
 from modiste.data.coco_captions import CocoCaptions
-from modiste.data.fashion_products import NAME, SPLITS, FashionProducts, is_fashion_products
+from modiste.data.fashion_products import NAME, FashionProducts, is_fashion_products
 from modiste.data.fashiongen import FashionGen
 from modiste.data.feed import SUFFIXES, FeedReport, find_table, read_feed
+from modiste.data.roots import SPLITS
 from modiste.types import Item
 
 _log = logging.getLogger(__name__)

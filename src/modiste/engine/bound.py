@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from modiste.engine.constraints import Rows
 from modiste.engine.objective import Values
 from modiste.engine.problem import Problem
 from modiste.types import PairwisePool
@@ -27,13 +28,39 @@ Allowed = Callable[[Picks], NDArray[np.bool_]]
 _BATCH = 256
 
 
+class PairTables:
+    """The pair terms of two slots' candidates, -inf where a rule forbids the pair; made once for all plans that need them.
+
+    Shapes of outfits differ in few of their slots: sixty of them share some thirty tables.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[int, int, bytes, bytes], Values] = {}
+
+    def of(self, problem: Problem, one: Rows, other: Rows) -> Values:
+        """(n,) and (m,) rows -> (n, m), not to be written to."""
+        pool, rules = problem.pool, problem.constraints
+        assert isinstance(pool, PairwisePool)
+        key = id(pool), id(rules), one.tobytes(), other.tobytes()
+        if key not in self._made:
+            back = self._made.get((id(pool), id(rules), key[3], key[2]))
+            if back is not None:
+                return back.T
+            terms = _wide(pool.pairs(one, other))
+            terms[rules.conflict(one[:, None], other[None, :])] = -np.inf
+            self._made[key] = terms
+        return self._made[key]
+
+
 class BranchAndBound:
     """The best choice out of some places of each slot; made once for a plan, run once for each look that is wanted."""
 
-    def __init__(self, problem: Problem, places: Sequence[NDArray[np.int64]]) -> None:
+    def __init__(self, problem: Problem, places: Sequence[NDArray[np.int64]], tables: PairTables | None = None) -> None:
+        """`tables`: of the other plans of the same request, if there are any."""
         if not isinstance(problem.pool, PairwisePool) or not problem.slots:
             raise ValueError("branch and bound needs a PairwisePool and at least one slot")
         self.problem, self.places = problem, places
+        tables = tables or PairTables()
         rules, pool = problem.constraints, problem.pool
         self.rows = [slot.rows[place] for slot, place in zip(problem.slots, places, strict=True)]
         self.text = [slot.text[place] for slot, place in zip(problem.slots, places, strict=True)]
@@ -47,8 +74,7 @@ class BranchAndBound:
         self.pairs: dict[tuple[int, int], Values] = {}
         for one in range(count):
             for other in range(one + 1, count):
-                terms = _wide(pool.pairs(self.rows[one], self.rows[other]))
-                terms[rules.conflict(self.rows[one][:, None], self.rows[other][None, :])] = -np.inf
+                terms = tables.of(problem, self.rows[one], self.rows[other])
                 self.pairs[one, other], self.pairs[other, one] = terms, terms.T
         # half[depth][slot]: half of the largest pair terms of each candidate with the other slots from `depth` on
         self.half = [

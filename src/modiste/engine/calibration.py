@@ -5,7 +5,9 @@ the text is hardly heard at alpha = 0.5. Two calibrators put both terms on one s
 compatible, and the probability that an item is what a wish says. They are fitted on held data, kept as JSON beside the model,
 and judged by a reliability curve and its expected calibration error (ECE).
 
-    Platt, "Probabilistic outputs for support vector machines", 1999: a logistic curve, fitted to smoothed targets.
+    Platt, "Probabilistic outputs for support vector machines", 1999: a logistic curve, fitted to smoothed targets. His scores
+    were distances; those of a scorer that ends in a sigmoid are squeezed into [0, 1], and become distances again as log-odds
+    (Kull, Silva Filho and Flach, AISTATS 2017, with one slope for both sides).
     Zadrozny and Elkan, KDD 2002: isotonic regression.
 
 Shapes: N scores.
@@ -25,8 +27,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from modiste.files import write_atomically
 
-Method = Literal["logistic", "isotonic"]
-METHODS: tuple[Method, ...] = ("logistic", "isotonic")
+Method = Literal["log-odds", "logistic", "isotonic"]
+METHODS: tuple[Method, ...] = ("log-odds", "logistic", "isotonic")
 Values = NDArray[np.float64]
 
 FORMAT = 1
@@ -39,7 +41,8 @@ _REFERENCE_POINTS = 201  # quantiles kept of the reference looks' scores: every 
 class Calibrator:
     """A curve that never falls, from a score to a probability.
 
-    Logistic: 1 / (1 + exp(-(slope·score + intercept))). Isotonic: straight lines between knots, level outside of them.
+    Logistic: 1 / (1 + exp(-(slope·score + intercept))). Log-odds: the same of log(score / (1 - score)), for scores in [0, 1],
+    what lies outside taken for the end. Isotonic: straight lines between knots, level outside of them.
     """
 
     method: Method
@@ -54,7 +57,7 @@ class Calibrator:
         numbers = (self.slope, self.intercept, *self.knots, *self.values)
         if not all(math.isfinite(number) for number in numbers):
             raise ValueError("a calibrator's numbers must be finite")
-        if self.method == "logistic" and self.slope <= 0:
+        if self.method != "isotonic" and self.slope <= 0:
             raise ValueError(
                 f"slope must be positive, not {self.slope}: a better score must not become a worse probability"
             )
@@ -71,7 +74,8 @@ class Calibrator:
     def __call__(self, scores: ArrayLike) -> Values:
         """Probabilities in [0, 1], of the shape of `scores`."""
         given = np.asarray(scores, dtype=np.float64)
-        if self.method == "logistic":
+        if self.method != "isotonic":
+            given = log_odds(given) if self.method == "log-odds" else given
             return sigmoid(self.slope * given + self.intercept)
         return np.interp(given, self.knots, self.values)
 
@@ -85,11 +89,11 @@ class Calibrator:
         values, truth = _checked(scores, labels)
         if not 0 < truth.sum() < len(truth):
             raise ValueError(f"{len(truth)} labels that are all {int(truth[0])}: calibration needs both kinds")
-        if method == "logistic":
-            slope, intercept = _platt(values, truth)
+        if method in ("logistic", "log-odds"):
+            slope, intercept = _platt(log_odds(values) if method == "log-odds" else values, truth)
             if slope <= 0:
                 raise ValueError("the scores do not rise with the labels; there is nothing to calibrate")
-            return cls("logistic", slope, intercept)
+            return cls(method, slope, intercept)
         if method != "isotonic":
             raise ValueError(f"unknown method {method!r}; choose one of {', '.join(METHODS)}")
         from sklearn.isotonic import IsotonicRegression  # a second to import, and only fitting needs it
@@ -100,7 +104,7 @@ class Calibrator:
         return cls("isotonic", knots=tuple(knots.tolist()), values=tuple(heights.tolist()))
 
     def as_dict(self) -> dict[str, Any]:
-        if self.method == "logistic":
+        if self.method != "isotonic":
             return {"method": self.method, "slope": self.slope, "intercept": self.intercept}
         return {"method": self.method, "knots": list(self.knots), "values": list(self.values)}
 
@@ -109,7 +113,8 @@ class Calibrator:
         """Raises `ValueError` for a key that is unknown or a value that does not fit."""
         if not isinstance(values, Mapping) or "method" not in values:
             raise ValueError("a calibrator is an object with a 'method'")
-        allowed = {"logistic": {"method", "slope", "intercept"}, "isotonic": {"method", "knots", "values"}}
+        line = {"method", "slope", "intercept"}
+        allowed = {"logistic": line, "log-odds": line, "isotonic": {"method", "knots", "values"}}
         if values["method"] not in METHODS:
             raise ValueError(f"unknown method {values['method']!r}; choose one of {', '.join(METHODS)}")
         if unknown := sorted(set(values) ^ allowed[values["method"]]):
@@ -117,8 +122,8 @@ class Calibrator:
                 f"a {values['method']} calibrator has {sorted(allowed[values['method']])}; look at {unknown}"
             )
         try:
-            if values["method"] == "logistic":
-                return cls("logistic", float(values["slope"]), float(values["intercept"]))
+            if values["method"] != "isotonic":
+                return cls(values["method"], float(values["slope"]), float(values["intercept"]))
             knots, heights = (tuple(float(one) for one in values[name]) for name in ("knots", "values"))
         except TypeError as error:
             raise ValueError(f"a calibrator's numbers are numbers: {error}") from error
@@ -238,6 +243,29 @@ def reliability(probabilities: ArrayLike, labels: ArrayLike, num_bins: int = 10)
     return Reliability(tuple(bins), float(error))
 
 
+def ece_interval(
+    probabilities: ArrayLike, labels: ArrayLike, groups: Sequence[str], *, seed: int = 0, resamples: int = 500
+) -> tuple[float, float]:
+    """A 95 % bootstrap interval of the expected calibration error, groups resampled whole.
+
+    The error of a sample is larger than that of what it is drawn from, and a resampled one larger still; the interval is
+    therefore the mirrored one ("basic": twice the estimate less the upper and lower quantiles), cut off at 0.
+    """
+    values, truth = _checked(probabilities, labels)
+    estimate = reliability(values, truth).ece
+    names, member = np.unique(np.asarray(groups), return_inverse=True)
+    place = np.minimum((values * 10).astype(np.int64), 9)
+    # Per group and bin: the sum of what was said less what happened; an error is the sum of their absolute sums over bins.
+    table = np.zeros((len(names), 10))
+    np.add.at(table, (member, place), values - truth)
+    sizes = np.bincount(member, minlength=len(names)).astype(np.float64)
+    random = np.random.default_rng(seed)
+    drawn = random.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples).astype(np.float64)
+    errors = np.abs(drawn @ table).sum(axis=1) / (drawn @ sizes)
+    low, high = np.quantile(errors, (0.025, 0.975))
+    return float(max(0.0, 2 * estimate - high)), float(max(0.0, 2 * estimate - low))
+
+
 def reference_quantiles(scores: ArrayLike, num_points: int = _REFERENCE_POINTS) -> tuple[float, ...]:
     """Evenly spaced quantiles of the scores of real looks, for `Calibration.reference`; all of them when they are few."""
     values = np.sort(np.asarray(scores, dtype=np.float64).ravel())
@@ -254,6 +282,12 @@ def percentile(score: float, reference: Sequence[float]) -> float:
         raise ValueError("a percentile needs reference scores")
     below, upto = np.searchsorted(reference, score, "left"), np.searchsorted(reference, score, "right")
     return float(50.0 * (below + upto) / len(reference))
+
+
+def log_odds(scores: ArrayLike) -> Values:
+    """log(s / (1 - s)); scores that float32 cannot tell from 0 or 1 are taken for the nearest that it can."""
+    given = np.clip(np.asarray(scores, dtype=np.float64), 1e-12, 1 - 2.0**-24)
+    return np.log(given) - np.log1p(-given)
 
 
 def sigmoid(values: ArrayLike) -> Values:

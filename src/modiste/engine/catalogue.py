@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -26,12 +26,20 @@ from numpy.typing import NDArray
 from modiste.engine.errors import CatalogueError, CatalogueLocked
 from modiste.engine.filters import filter_mask
 from modiste.engine.index import EXACT_LIMIT
-from modiste.engine.ingest import COMMIT_ROWS, COMMIT_SECONDS, IngestJob, IngestProgress, IngestReport, OnError
+from modiste.engine.ingest import (
+    COMMIT_ROWS,
+    COMMIT_SECONDS,
+    IngestJob,
+    IngestProgress,
+    IngestReport,
+    OnError,
+    known_items,
+)
 from modiste.engine.manifest import FILE_NAME, Manifest
-from modiste.engine.rows import PAYLOAD, STORE_IMAGES, StoreImages, row_sum, vector_sums
+from modiste.engine.rows import PAYLOAD, STORE_IMAGES, StoreImages, hashed, row_sum, vector_sums
 from modiste.engine.snapshot import Snapshot
 from modiste.engine.table import ItemTable
-from modiste.types import Embeddings, EncoderId, EncoderMismatch, Item, ItemEncoder
+from modiste.types import Embeddings, EncoderId, EncoderMismatch, FloatArray, Item, ItemEncoder
 
 LOCK_NAME = ".modiste.lock"
 WRITER_NAME = ".modiste.writer"  # the process id of whoever holds the lock, for the message
@@ -88,7 +96,7 @@ class Catalogue:
     @classmethod
     def create(
         cls, folder: str | Path, encoder_id: EncoderId, *, store_images: StoreImages = "thumbnail", model: str = ""
-    ) -> Catalogue:
+    ) -> Self:
         """A new, empty catalogue for the vectors of one encoder; `model` says where that was loaded from.
 
         `store_images`: "thumbnail" keeps a picture for display, of at most 512 pixels where the file is larger than a web
@@ -112,9 +120,7 @@ class Catalogue:
         return cls(folder, manifest, table)
 
     @classmethod
-    def open(
-        cls, folder: str | Path, encoder_id: EncoderId | None = None, *, exact_limit: int = EXACT_LIMIT
-    ) -> Catalogue:
+    def open(cls, folder: str | Path, encoder_id: EncoderId | None = None, *, exact_limit: int = EXACT_LIMIT) -> Self:
         """An existing catalogue; with `encoder_id` only if that encoder made its vectors.
 
         Raises `CatalogueError` naming the file that is missing or damaged and how to rebuild, `EncoderMismatch`.
@@ -133,7 +139,7 @@ class Catalogue:
     @classmethod
     def open_or_create(
         cls, folder: str | Path, encoder_id: EncoderId, *, store_images: StoreImages = "thumbnail", model: str = ""
-    ) -> Catalogue:
+    ) -> Self:
         """The catalogue in `folder`, made if there is none (`store_images` and `model` then apply)."""
         if cls.is_at(folder):
             return cls.open(folder, encoder_id)
@@ -236,19 +242,23 @@ class Catalogue:
     def snapshot(self) -> Snapshot:
         """The latest version in memory, loaded once per version and shared."""
         with self._loading:
-            for attempt in (1, 2, 3):
-                version = self._table.version
-                if self._snapshot is None or self._snapshot.version != version:
-                    try:
-                        self._snapshot = Snapshot(
-                            self._table.pinned(version), version, self.encoder_id.dim, exact_limit=self._exact_limit
-                        )
-                    except CatalogueError:
-                        # A writer may have dropped the version between the two lines; damage stays when tried again.
-                        if attempt == 3:
-                            raise
-                        continue
-                return self._snapshot
+            self._snapshot = self._load(self._snapshot)
+            return self._snapshot
+
+    def _load(self, known: Snapshot | None) -> Snapshot:
+        """The latest version: `known` if it is that one."""
+        for attempt in (1, 2, 3):
+            version = self._table.version
+            if known is not None and known.version == version:
+                return known
+            try:
+                return Snapshot(
+                    self._table.pinned(version), version, self.encoder_id.dim, exact_limit=self._exact_limit
+                )
+            except CatalogueError:
+                # A writer may have dropped the version between the two lines; damage stays when tried again.
+                if attempt == 3:
+                    raise
         raise AssertionError("unreachable")
 
     def get(self, item_id: str, *, image: bool = False) -> Item:
@@ -274,6 +284,26 @@ class Catalogue:
             raise self._table.damaged(f"item {snapshot.id(row)!r} fails its checksum")
         image: bytes | None = stored[0]["image"]
         return image
+
+    def vectors_of(self, items: Sequence[Item], encoder: ItemEncoder) -> FloatArray:
+        """(N, D) of any items: those stored with the same words and photo are not encoded again.
+
+        Raises `EncoderMismatch` for an encoder other than the catalogue's, and what that raises for the others.
+        """
+        self.require(encoder.id)
+        snapshot = self.snapshot()
+        known = known_items(snapshot.pinned)
+        found = np.empty((len(items), self.encoder_id.dim), dtype=np.float32)
+        others = []
+        for at, item in enumerate(items):
+            kept = known.get(item.id)
+            if kept is not None and kept.vector_hash == hashed(item).vector_hash:
+                found[at] = snapshot.vectors[snapshot.row(item.id)]
+            else:
+                others.append(at)
+        if others:
+            found[others] = encoder.encode([items[at] for at in others]).vectors
+        return found
 
     def verify(self) -> int:
         """Read everything and compare it with its checksums; returns the number of rows. Raises `CatalogueError`."""

@@ -24,7 +24,7 @@ from modiste.engine.filters import (
     filter_mask,
 )
 from modiste.engine.rules import Rule, Rules, RulesError
-from modiste.taxonomy import at_granularity, normalise, slot, super_category
+from modiste.taxonomy import at_granularity, for_children, normalise, slot, super_category, wearer
 from modiste.types import Item
 
 Rows = NDArray[np.int64]
@@ -153,6 +153,8 @@ def compile_rules(rules: Sequence[Rule] | Rules, columns: Mapping[str, Column], 
             category = _category_key(rule.values[0], columns)
         elif rule.kind == "product":
             product = _product_key(columns)
+        elif rule.kind == "wearer":
+            pairs += _wearers(columns, num_rows)
         elif rule.kind == "filter":
             open_to &= filter_mask(rule.values, columns, num_rows)
         elif rule.kind == "forbidden":
@@ -221,14 +223,37 @@ def _product_key(columns: Mapping[str, Column]) -> Rows:
     return np.where(group.codes >= 0, group.codes, own).astype(np.int64)
 
 
+def _wearers(columns: Mapping[str, Column], num_rows: int) -> list[tuple[BoolArray, BoolArray]]:
+    """Who does not share a wardrobe, by the attributes `gender` and `age` (or `age_group`), and the title: sexes, and ages."""
+
+    def texts(name: str) -> tuple[list[str], Rows]:
+        found = columns.get(name)
+        if not isinstance(found, TextColumn):
+            return [""], np.zeros(num_rows, dtype=np.int64)
+        return [*found.vocabulary, ""], found.codes.astype(np.int64) % (len(found.vocabulary) + 1)  # -1: the last
+
+    genders, of_gender = texts("gender")
+    ages, of_age = texts("age" if isinstance(columns.get("age"), TextColumn) else "age_group")
+    known = [[wearer(gender, age) for age in ages] for gender in genders]
+
+    def mask(place: int, label: str) -> BoolArray:
+        table = np.array([[one[place] == label for one in row] for row in known], dtype=bool)
+        found: BoolArray = table[of_gender, of_age]
+        return found
+
+    titles, of_title = texts("title")
+    titled: BoolArray = np.array([for_children(title) for title in titles], dtype=bool)[of_title]
+    return [(mask(0, "women"), mask(0, "men")), (mask(1, "adult") & ~titled, mask(1, "child") | titled)]
+
+
 def _prices(name: str, columns: Mapping[str, Column]) -> NDArray[np.float64]:
     found = columns.get(name)
     if isinstance(found, NumberColumn):
         return found.values
     if isinstance(found, TextColumn) and not found.vocabulary:
         return np.full(len(found.codes), np.nan)
-    if isinstance(found, TextColumn) and found._numbers is not None:
-        return np.append(found._numbers, np.nan)[found.codes]
+    if isinstance(found, TextColumn) and found.numbers is not None:
+        return np.append(found.numbers, np.nan)[found.codes]
     if found is None:
         raise RulesError(f"a budget needs prices, and no item has the attribute {name!r}; name another with `price`")
     raise RulesError(f"a budget needs prices, and {name!r} holds text such as {found.vocabulary[0]!r}")

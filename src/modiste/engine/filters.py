@@ -119,7 +119,7 @@ class TextColumn:
         return tuple(value.casefold() for value in self.vocabulary)
 
     @cached_property
-    def _numbers(self) -> NDArray[np.float64] | None:
+    def numbers(self) -> NDArray[np.float64] | None:
         """The distinct values as numbers, or None when one of them is not."""
         try:
             numbers = np.array([float(value) for value in self.vocabulary])
@@ -129,13 +129,13 @@ class TextColumn:
 
     def matches(self, one: Filter) -> BoolArray:
         if one.operator in _ORDER:
-            if self._numbers is None:
+            if self.numbers is None:
                 example = next(value for value in self.vocabulary if not _is_number(value))
                 raise FilterError(
                     f"filter {str(one)!r}: {one.field!r} holds text such as {example!r}; "
                     f"{one.operator!r} needs a field of numbers"
                 )
-            chosen = np.asarray(_ORDER[one.operator](self._numbers, _number(one, one.values[0])), dtype=bool)
+            chosen = np.asarray(_ORDER[one.operator](self.numbers, _number(one, one.values[0])), dtype=bool)
             return self._rows(chosen)
         wanted = [value.casefold() for value in one.values]
         if one.operator == "~":

@@ -11,33 +11,37 @@ taken as its snapshot holds it: nothing is encoded again, no picture is in memor
 
 from __future__ import annotations
 
+import copy
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
-from modiste.engine.answers import Answer, Chosen, FoundLook, SimilarLook, Verdict
+from modiste.engine.answers import Answer, SimilarLook, Verdict
 from modiste.engine.calibration import Calibration
 from modiste.engine.catalogue import Catalogue
-from modiste.engine.conflicts import NoFeasibleOutfit, TooHard, find_outfit, minimal_conflict
+from modiste.engine.claims import found_look, missing_wishes
+from modiste.engine.conflicts import NoFeasibleOutfit
 from modiste.engine.constraints import Rows, is_kind
 from modiste.engine.explain import BestSwap, Explanation, explain
 from modiste.engine.filters import filter_mask
+from modiste.engine.infeasible import infeasible, last_resort
+from modiste.engine.look_index import LookIndex
 from modiste.engine.objective import NEUTRAL, Objective, Values
-from modiste.engine.plans import Known, Retrieve, Wanted, make_plan, narrowed, shortlist, wanted, with_similarity
+from modiste.engine.plans import Known, Wanted, make_plan, narrowed, wanted, with_similarity
 from modiste.engine.problem import Problem
 from modiste.engine.rules import Rule, Rules
-from modiste.engine.shortlist import Places, top
+from modiste.engine.shapes import open_shapes
 from modiste.engine.snapshot import Snapshot
-from modiste.engine.solve import Apart, Effort, Solution, Solved, cosine, solve
+from modiste.engine.solve import Apart, Effort, solve
+from modiste.engine.strangers import moved, retrieve_for, small_world
 from modiste.engine.world import World
 from modiste.taxonomy import UNKNOWN
 from modiste.taxonomy import slot as slot_of
-from modiste.types import ComplementPool, FloatArray, Item, ItemEncoder, OutfitQuery, OutfitRules, OutfitScorer, Slot
+from modiste.types import FloatArray, Item, ItemEncoder, OutfitQuery, OutfitRules, OutfitScorer, Slot
 
-MAX_PLANS = 256  # shapes of outfits that generation compares
 _STRANGERS = 5  # times the shortlist: how much of the catalogue joins items that are not in it
 _TEXT_SWAP_CANDIDATES = 48  # per slot; each is encoded anew, with its picture
 
@@ -80,6 +84,13 @@ class OutfitEngine:
         self._version: int | None = None
         self._lock = threading.Lock()
 
+    def with_rules(self, rules: Rules) -> OutfitEngine:
+        """The same engine under other rules; what was made of the catalogue is shared."""
+        self._latest()
+        other = copy.copy(self)
+        other.rules = rules
+        return other
+
     # -- items --------------------------------------------------------------------------------------------------------
 
     def query(
@@ -105,6 +116,18 @@ class OutfitEngine:
                 self._world, self._version = World.of_snapshot(snapshot, self.scorer), snapshot.version
             return self._world, snapshot
 
+    def prepared(self, snapshot: Snapshot) -> World:
+        """What outfits of a version need, made ready while another version is still served; see `adopt`."""
+        world = World.of_snapshot(snapshot, self.scorer)
+        _ = world.pool, world.centre
+        return world
+
+    def adopt(self, world: World, snapshot: Snapshot, publish: Callable[[], None]) -> None:
+        """Use a prepared world from now on; `publish` makes the catalogue serve that version, in the same step."""
+        with self._lock:
+            publish()
+            self._world, self._version = world, snapshot.version
+
     def _encode(self, items: Sequence[Item]) -> FloatArray:
         if self.encoder is None:
             raise ValueError(f"item {items[0].id!r} is not in the catalogue; an encoder is needed to look at it")
@@ -121,25 +144,7 @@ class OutfitEngine:
         found = [snapshot.find(item.id) for item in items]
         if all(row is not None for row in found):
             return world, np.array(found, dtype=np.int64)
-        return self._small_world(world, items, found, np.zeros(0, dtype=np.int64))
-
-    def _small_world(
-        self, world: World, items: Sequence[Item], found: Sequence[int | None], rows: Rows
-    ) -> tuple[World, Rows]:
-        """A world of some rows of the catalogue and of items that may be strangers to it, and the rows of those items."""
-        strangers = [item for item, row in zip(items, found, strict=True) if row is None]
-        own = sorted({row for row in found if row is not None} | set(rows.tolist()))
-        vectors = dict(zip((item.id for item in strangers), self._encode(strangers), strict=True)) if strangers else {}
-        members = {item.id: item for item in strangers}
-        for row in own:
-            item = world.items[row]
-            members[item.id], vectors[item.id] = item, world.vectors[row]
-        names = sorted(members)
-        place = {name: at for at, name in enumerate(names)}
-        small = World.of_items(
-            [members[name] for name in names], np.stack([vectors[name] for name in names]), self.scorer
-        )
-        return small, np.array([place[item.id] for item in items], dtype=np.int64)
+        return small_world(world, items, found, np.zeros(0, dtype=np.int64), self._encode)
 
     # -- score --------------------------------------------------------------------------------------------------------
 
@@ -154,7 +159,7 @@ class OutfitEngine:
         problems = self.rules.outfit.violations(items)
         distinct = tuple({item.id: item for item in items}.values())
         world, rows = self._place(distinct)
-        constraints = world.constraints(self._rules_of_sets(world))
+        constraints = world.constraints(self._rules_of_verdicts(world))
         if not problems and not constraints.valid(rows[None])[0]:
             problems = [str(rule) for rule in self._broken(world, rows)]
         several = len(rows) > 1
@@ -199,8 +204,12 @@ class OutfitEngine:
             if rule.kind != "filter" and (rule.kind != "budget" or rule.values[0] in world.columns)
         )
 
+    def _rules_of_verdicts(self, world: World) -> tuple[Rule, ...]:
+        """Of these, what an outfit that somebody has put together is held to: who wears what is no business of the shop's."""
+        return tuple(rule for rule in self._rules_of_sets(world) if rule.kind != "wearer")
+
     def _broken(self, world: World, rows: Rows) -> list[Rule]:
-        return [rule for rule in self._rules_of_sets(world) if not world.constraints((rule,)).valid(rows[None])[0]]
+        return [rule for rule in self._rules_of_verdicts(world) if not world.constraints((rule,)).valid(rows[None])[0]]
 
     def _percentile(self, raw: float | None) -> float | None:
         """Of S as the scorer gives it, which is what the reference looks' quantiles are of."""
@@ -274,29 +283,10 @@ class OutfitEngine:
         exclude: Sequence[str],
         effort: Effort | None,
     ) -> Answer:
-        if size is not None and size < max(1, len(query.have)):
-            raise ValueError(f"an outfit of {size} items cannot be made with {len(query.have)} items given")
-        if size is not None and size > rules.max_items:
-            raise ValueError(f"{size} items wanted, but an outfit has at most {rules.max_items}")
         objective = replace(self.objective, alpha=query.alpha)
-        plans: dict[tuple[str, ...], str] = {}
-        if size == 1 and not query.have:
-            plans[("",)] = "any item"
-        for template in rules.templates:
-            for shape in template.shapes(size, rules.max_items):
-                open_kinds = _without_given(shape, query.have)
-                if open_kinds and size != 1:
-                    plans.setdefault(open_kinds, template.name)
-        if not plans:
-            words = "of any size" if size is None else f"of {size} items"
-            raise NoFeasibleOutfit(f"no template makes an outfit {words} with {len(query.have)} items given")
-        if len(plans) > MAX_PLANS:
-            raise ValueError(
-                f"the templates allow {len(plans)} shapes, and at most {MAX_PLANS} are compared; give a size"
-            )
         shapes = [
-            (name, [(Slot(frozenset({kind} if kind else ())), query.text) for kind in shape])
-            for shape, name in plans.items()
+            (name, [(Slot(frozenset({kind} if kind else ())), query.text) for kind in kinds])
+            for name, kinds in open_shapes(rules, query.have, size)
         ]
         return self._solve(query.have, shapes, objective, rules, n, filters, exclude, effort)
 
@@ -337,7 +327,7 @@ class OutfitEngine:
         kinds: dict[tuple[Slot, str], Wanted] = {}
         for _, slots in shapes:
             for slot, wish in slots:
-                kinds.setdefault((slot, wish), wanted(world, slot, wish, allowed))
+                kinds.setdefault((slot, wish), wanted(world, slot, wish, allowed, have))
         vectors: dict[str, FloatArray] = {}
 
         def similarities(wish: str, rows: Rows) -> Values:
@@ -345,31 +335,36 @@ class OutfitEngine:
                 vectors[wish] = self._wish(wish)
             return world.similarities(vectors[wish], rows)
 
-        every = rules.split()
-        constraints = world.constraints(every)
         found = [snapshot.find(item.id) for item in have]
         own = all(row is not None for row in found)
         given = np.array([row for row in found if row is not None], dtype=np.int64)
+        every = _without_wearer(rules.split(), world, given)
+        constraints = world.constraints(every)
         wants = [[kinds[one] for one in slots] for _, slots in shapes]
         if own and not constraints.may_be_given(given):
-            raise self._infeasible(world, given, wants, every)
+            raise infeasible(world, given, wants, every)
         known, catalogue_world = Known(), world
         plans = [
             make_plan(
                 catalogue_world, given, slots, objective, constraints, similarities,
                 size=effort.shortlist if own else _STRANGERS * effort.shortlist,
-                name=name, known=known, retrieve=None if own else self._retrieve(world, have, found),
+                name=name, known=known, retrieve=None if own else retrieve_for(world, have, found, self._encode),
             )
             for (name, _), slots in zip(shapes, wants, strict=True)
         ]  # fmt: skip
-        notes = self._notes(plans, wants, objective)
+        notes = missing_wishes(plans, wants, objective)
         if objective.mode == "text_swap":
             plans = [
                 self._text_swapped(world, problem, slots, objective)
                 for problem, slots in zip(plans, wants, strict=True)
             ]
         if not own:
-            world, given, plans = self._with_strangers(world, have, found, plans, every, effort)
+            narrow = [narrowed(problem) for problem in plans]
+            union = np.unique(np.concatenate([slot.rows for problem in narrow for slot in problem.slots]))
+            small, given = small_world(world, have, found, union, self._encode)
+            constraints = small.constraints([rule for rule in self._rules_of_sets(small) if rule in every])
+            plans = moved(narrow, world, small, given, constraints, effort.shortlist)
+            world = small
             if not plans[0].constraints.may_be_given(given):
                 names = ", ".join(str(rule) for rule in self._broken(world, given))
                 raise NoFeasibleOutfit(
@@ -378,8 +373,8 @@ class OutfitEngine:
         apart = Apart(world.vectors, world.centre, self.max_similarity)
         solved = solve(plans, n, effort, apart)
         if not solved.looks:
-            solved = self._last_resort(plans, solved, world, given, wants, every, own)
-        looks = tuple(self._look(world, plans[one.plan], one, solved, effort) for one in solved.looks)
+            solved = last_resort(plans, solved, world, given, wants, every, own)
+        looks = tuple(found_look(world, plans[one.plan], one, solved, effort, self._percentile) for one in solved.looks)
         if len(looks) < n:
             notes.append(f"only {len(looks)} of {n} looks: no more that are valid and far enough apart were found")
         return Answer(looks, solved.method, solved.scored, solved.seconds, tuple(notes))
@@ -396,167 +391,6 @@ class OutfitEngine:
             for slot, one in zip(narrowed(few).slots, wants, strict=True)
         ]
         return replace(problem, slots=tuple(slots))
-
-    def _retrieve(self, world: World, have: tuple[Item, ...], found: Sequence[int | None]) -> Retrieve | None:
-        """What goes with items that are not in the catalogue: their own pool asks, the catalogue's answers."""
-        if not isinstance(world.pool, ComplementPool):
-            return None
-        small, given = self._small_world(world, have, found, np.zeros(0, dtype=np.int64))
-        pool, catalogue = small.pool, world.pool
-        assert isinstance(pool, ComplementPool)
-
-        def retrieve(slot: Slot, rows: Rows, count: int) -> Places:
-            return top(catalogue.candidates[rows] @ pool.queries(given[None], [slot])[0], count)
-
-        return retrieve
-
-    def _with_strangers(
-        self,
-        world: World,
-        have: tuple[Item, ...],
-        found: Sequence[int | None],
-        plans: Sequence[Problem],
-        rules: Sequence[Rule],
-        effort: Effort,
-    ) -> tuple[World, Rows, list[Problem]]:
-        """The plans in a small world of the shortlists and of items that the catalogue does not have."""
-        few = [narrowed(problem) for problem in plans]
-        union = np.unique(np.concatenate([slot.rows for problem in few for slot in problem.slots]))
-        small, given = self._small_world(world, have, found, union)
-        place = {item.id: at for at, item in enumerate(small.items)}
-        where = {int(row): place[world.items[int(row)].id] for row in union}
-        constraints = small.constraints([rule for rule in self._rules_of_sets(small) if rule in rules])
-        moved = []
-        for problem in few:
-            slots = []
-            for slot in problem.slots:
-                rows = np.array([where[int(row)] for row in slot.rows], dtype=np.int64)
-                fits = np.ones(len(rows), dtype=bool)
-                for one in given.tolist():
-                    fits &= ~constraints.conflict(np.array([one]), rows)
-                slots.append(
-                    replace(
-                        slot,
-                        rows=rows[fits],
-                        text=slot.text[fits],
-                        similarity=slot.similarity[fits],
-                        shortlist=np.arange(int(fits.sum()), dtype=np.int64),
-                    )
-                )
-            first = [
-                replace(slot, shortlist=shortlist(small, given, slots, at, constraints, effort.shortlist))
-                for at, slot in enumerate(slots)
-            ]
-            moved.append(replace(problem, pool=small.pool, have=given, slots=tuple(first), constraints=constraints))
-        return small, given, moved
-
-    # -- what to say --------------------------------------------------------------------------------------------------
-
-    def _notes(self, plans: Sequence[Problem], wants: Sequence[Sequence[Wanted]], objective: Objective) -> list[str]:
-        """Wishes that nothing in their slot fulfils, by the calibrated threshold; each once."""
-        threshold = objective.match_threshold
-        if threshold is None:
-            return []
-        best: dict[str, float] = {}
-        for problem, slots in zip(plans, wants, strict=True):
-            for slot, one in zip(problem.slots, slots, strict=True):
-                if one.wish and len(slot):
-                    match = float(objective.match(slot.similarity.max(initial=-1.0)))
-                    best[one.wish] = max(match, best.get(one.wish, 0.0))
-        return [
-            f"not in this catalogue: {wish!r}; the nearest that may be chosen matches with probability {match:.2f}"
-            for wish, match in best.items()
-            if match < threshold
-        ]
-
-    def _look(self, world: World, problem: Problem, look: Solution, solved: Solved, effort: Effort) -> FoundLook:
-        rows = np.concatenate([problem.have, look.rows])
-        several = len(rows) > 1
-        raw = float(problem.pool.score(rows[None])[0]) if several else None
-        if look.exact:
-            claim = "exact"
-        else:
-            claim = f"within {look.gap:.3f} of the best possible"
-            if solved.stopped:
-                claim = f"best found in {effort.deadline:g} s ({claim})"
-        chosen = []
-        for at, slot in enumerate(problem.slots):
-            match = float(problem.objective.match(slot.similarity[look.picks[at]])) if slot.wish else None
-            chosen.append(
-                Chosen(world.items[int(look.rows[at])], "/".join(sorted(slot.slot.categories)), slot.wish, match)
-            )
-        return FoundLook(
-            tuple(world.items[int(row)] for row in problem.have),
-            tuple(chosen),
-            look.value,
-            float(problem.objective.compatibility(raw)) if raw is not None else NEUTRAL,
-            self._percentile(raw),
-            look.exact,
-            0.0 if look.exact else look.gap,
-            claim,
-            problem.name,
-        )
-
-    def _last_resort(
-        self,
-        plans: Sequence[Problem],
-        solved: Solved,
-        world: World,
-        given: Rows,
-        wants: Sequence[Sequence[Wanted]],
-        rules: Sequence[Rule],
-        own: bool,
-    ) -> Solved:
-        """A search that found nothing: an exact look for any outfit at all, or the reason why there is none."""
-        undecided = False
-        for at, problem in enumerate(plans):
-            try:
-                rows = find_outfit(problem.constraints, problem.have, [slot.rows for slot in problem.slots])
-            except TooHard:
-                undecided = True
-                continue
-            if rows is not None:
-                picks = np.array(
-                    [np.searchsorted(slot.rows, row) for slot, row in zip(problem.slots, rows, strict=True)]
-                )
-                value = float(problem.values(picks[None])[0])
-                bound = max(value, *(one.trivial_bound for one in plans))
-                look = Solution(at, np.array(rows, dtype=np.int64), picks, value, bound)
-                return replace(solved, looks=(look,), upper_bound=bound)
-        if undecided:
-            raise NoFeasibleOutfit("no outfit was found that satisfies the rules; whether there is one is not known")
-        if not own:
-            raise NoFeasibleOutfit("no outfit with the items given satisfies the rules")
-        raise self._infeasible(world, given, wants, rules)
-
-    def _infeasible(
-        self, world: World, given: Rows, wants: Sequence[Sequence[Wanted]], rules: Sequence[Rule]
-    ) -> NoFeasibleOutfit:
-        def feasible(some: tuple[Rule, ...]) -> bool:
-            constraints = world.constraints(some)
-            for slots in wants:
-                try:
-                    if find_outfit(constraints, given, [one.rows for one in slots]) is not None:
-                        return True
-                except TooHard:
-                    return True
-            return False
-
-        if feasible(tuple(rules)):
-            return NoFeasibleOutfit("no outfit was found that satisfies the rules; whether there is one is not known")
-        blamed = minimal_conflict(rules, feasible)
-        if blamed:
-            words = "; ".join(f"({number}) {rule}" for number, rule in enumerate(blamed, 1))
-            return NoFeasibleOutfit(f"no outfit satisfies these rules together: {words}", blamed)
-        empty = [
-            f"slot {number} ({'/'.join(sorted(one.slot.categories)) or 'any item'})"
-            for slots in wants
-            for number, one in enumerate(slots, 1)
-            if not len(one.rows)
-        ]
-        if empty:
-            return NoFeasibleOutfit(f"nothing in the catalogue can fill {', '.join(dict.fromkeys(empty))}")
-        return NoFeasibleOutfit("there are fewer items than slots to fill")
 
     # -- explain, similar looks ---------------------------------------------------------------------------------------
 
@@ -591,34 +425,30 @@ class OutfitEngine:
                 )
         return best
 
+    def mean_vector(self, outfit: Sequence[str | Item]) -> FloatArray:
+        """(D,) the mean of an outfit's item vectors. Raises as `score`."""
+        items = self._items(outfit)
+        if not items:
+            raise ValueError("there is nothing to compare: give at least one item")
+        world, rows = self._place(items)
+        return np.asarray(world.vectors[rows].mean(axis=0, dtype=np.float64), dtype=np.float32)
+
     def similar_looks(
         self, outfit: Sequence[str | Item], looks: Sequence[Sequence[str]], n: int = 5
     ) -> tuple[SimilarLook, ...]:
         """The n of `looks` (ids) that are most like an outfit by S_O, the cosine of mean item vectors, centred; best first."""
-        world, snapshot = self._latest()
-        own, rows = self._place(self._items(outfit))
-        mine = own.vectors[rows].astype(np.float64).mean(axis=0) - world.centre
-        means = (
-            np.stack(
-                [world.vectors[[snapshot.row(one) for one in look]].astype(np.float64).mean(axis=0) for look in looks]
-            )
-            if looks
-            else np.zeros((0, world.vectors.shape[1]))
-        )
-        similarity = cosine(means - world.centre, mine[None]) if len(means) else np.zeros(0)
-        order = sorted(range(len(looks)), key=lambda at: (-similarity[at], tuple(looks[at])))[:n]
-        return tuple(SimilarLook(tuple(looks[at]), float(similarity[at])) for at in order)
+        ordered = sorted(tuple(look) for look in looks)  # of equal similarities the smaller look comes first
+        index = LookIndex(self._latest()[1], ordered)
+        rows, similarity = index.nearest(self.mean_vector(outfit)[None], n)
+        return tuple(SimilarLook(ordered[row], float(one)) for row, one in zip(rows.tolist(), similarity, strict=True))
 
 
-def _without_given(shape: Sequence[str], have: Sequence[Item]) -> tuple[str, ...]:
-    """The kinds of a shape that the items given leave open; () if one of them has no place in it."""
-    left = list(shape)
-    for item in have:
-        kind = next((one for one in left if is_kind(item.category, one)), None)
-        if kind is None:
-            return ()
-        left.remove(kind)
-    return tuple(left)
+def _without_wearer(rules: tuple[Rule, ...], world: World, given: Rows) -> tuple[Rule, ...]:
+    """The rules; without the one about wearers when the items given are cut for several, so that nothing follows from them."""
+    wearer = tuple(rule for rule in rules if rule.kind == "wearer")
+    if world.constraints(wearer).may_be_given(np.unique(given)):
+        return rules
+    return tuple(rule for rule in rules if rule not in wearer)
 
 
 def _kind(item: Item) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -13,7 +14,8 @@ from modiste.engine.objective import Objective, Values
 from modiste.engine.problem import OpenSlot, Problem
 from modiste.engine.shortlist import Places, best_with_given, goes_with, mixed, top
 from modiste.engine.world import World
-from modiste.types import ComplementPool, PairwisePool, Slot
+from modiste.taxonomy import normalise, set_apart
+from modiste.types import ComplementPool, Item, PairwisePool, Slot
 
 Similarities = Callable[[str, Rows], Values]  # a wish and (n,) rows of the world -> (n,) cosines
 Retrieve = Callable[[Slot, Rows, int], Places]  # a slot, (n,) rows and how many -> places in the rows, best first
@@ -29,11 +31,19 @@ class Wanted:
     rows: Rows
 
 
-def wanted(world: World, slot: Slot, wish: str, allowed: BoolArray) -> Wanted:
-    """The candidates of a slot among `allowed` (N,)."""
+def wanted(world: World, slot: Slot, wish: str, allowed: BoolArray, have: Sequence[Item] = ()) -> Wanted:
+    """The candidates of a slot among `allowed` (N,).
+
+    What is set apart (a bikini top, pyjama trousers, a wallet) fills the place of a top, of trousers or of a bag only where
+    slot or wish name it, where something of the kind is given, or where there is nothing else.
+    """
     mask = allowed
     if slot.categories:
         mask = allowed & np.logical_or.reduce([world.kind(label) for label in sorted(slot.categories)])
+        if world.set_apart.any() and not any(set_apart(item.category) for item in have):
+            named = {normalise(label) for label in (*slot.categories, *re.findall(r"[\w-]+", wish))}
+            meant = mask & (~world.set_apart | world.apart_but_meant(named))
+            mask = meant if meant.any() else mask
     return Wanted(slot, wish, world.rows(mask))
 
 

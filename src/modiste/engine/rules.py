@@ -4,6 +4,7 @@
     granularity = "slot"              # what must not repeat: category, super_category or slot
     strict = true                     # false lets it repeat
     one_per_product = true            # no two colourways of one product
+    one_wearer = true                 # nothing is chosen that is cut for somebody else: men's with women's, children's
     budget = 250.0                    # for the whole outfit; `price = "sale_price"` names another attribute
     brand = ["Acme", "Other"]         # one of these; gender and season likewise
     stock = true                      # availability=in_stock
@@ -14,7 +15,8 @@
     never = [["colour=Red", "colour=Pink"]]
 
     [excludes]                        # by kind: a category, a super-category or a slot
-    one_piece = ["top", "bottom"]
+    one_piece = ["top", "bottom"]     # an outfit with the one has none of the other
+    shoes = "shoes"                   # at most one of a kind, however its categories are called
 
     [[templates]]                     # what generation may choose from
     name = "dress"
@@ -22,8 +24,8 @@
     optional = ["outerwear", "bag"]
 
 Items that the customer brings along are exempt from brand, gender, season, stock and filters, which are about what is
-chosen; everything else is about the whole outfit. Own things without a price cost nothing, but nothing without a price is
-chosen under a budget.
+chosen, and among themselves from `one_wearer`; everything else is about the whole outfit. Own things without a price cost
+nothing, but nothing without a price is chosen under a budget.
 """
 
 from __future__ import annotations
@@ -42,7 +44,17 @@ from modiste.taxonomy import GRANULARITIES, Granularity
 from modiste.types import OutfitRules
 
 RuleKind = Literal[
-    "repeat", "product", "filter", "budget", "forbidden", "required", "together", "never", "excludes", "max_items"
+    "repeat",
+    "product",
+    "wearer",
+    "filter",
+    "budget",
+    "forbidden",
+    "required",
+    "together",
+    "never",
+    "excludes",
+    "max_items",
 ]
 
 
@@ -71,7 +83,10 @@ DEFAULT_TEMPLATES = (
     Template("separates", ("top", "bottom", "shoes"), ("outerwear", "bag", "accessory", "hat", "jewellery")),
     Template("dress", ("one_piece", "shoes"), ("outerwear", "bag", "accessory", "hat", "jewellery")),
 )
-DEFAULT_EXCLUDES = (("one_piece", "top"), ("one_piece", "bottom"))
+# What is worn one at a time, whatever its categories are called: granularity alone would let jeans and a skirt pass. Not tops,
+# bags, outerwear, accessories and jewellery: a cardigan over a top, a wallet in a bag and earrings with a necklace are looks.
+WORN_ONCE = ("bottom", "one_piece", "shoes", "hat")
+DEFAULT_EXCLUDES = (("one_piece", "top"), ("one_piece", "bottom"), *((kind, kind) for kind in WORN_ONCE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +104,8 @@ class Rule:
                 return f"no two items share a {self.values[0].replace('_', '-')}"
             case "product":
                 return "no two items are colourways of one product"
+            case "wearer":
+                return "nothing is chosen that is cut for somebody else"
             case "filter":
                 return f"every chosen item has {self.values[0]}"
             case "budget":
@@ -101,6 +118,8 @@ class Rule:
                 return f"{said[0]} and {said[1]} belong together"
             case "never":
                 return f"{said[0]} and {said[1]} never go together"
+            case "excludes" if self.values[0] == self.values[1]:
+                return f"an outfit has at most one item of the kind {said[0].replace('_', '-')}"
             case "excludes":
                 return f"a {self.values[0].replace('_', '-')} excludes a {self.values[1].replace('_', '-')}"
             case "max_items":
@@ -115,6 +134,7 @@ class Rules:
     granularity: Granularity = OutfitRules().granularity
     strict: bool = True
     one_per_product: bool = True
+    one_wearer: bool = True
     budget: float | None = None
     price: str = "price"
     brand: tuple[str, ...] = ()
@@ -156,6 +176,8 @@ class Rules:
             found.append(Rule("repeat", (self.granularity,)))
         if self.one_per_product:
             found.append(Rule("product"))
+        if self.one_wearer:
+            found.append(Rule("wearer"))
         for name in ("brand", "gender", "season"):
             if values := getattr(self, name):
                 quoted = "|".join(f'"{value}"' if "|" in value else value for value in values)
@@ -266,6 +288,7 @@ _READ: Mapping[str, Any] = {
     "granularity": _text,
     "strict": _truth,
     "one_per_product": _truth,
+    "one_wearer": _truth,
     "budget": _number,
     "price": _text,
     "stock": _truth,

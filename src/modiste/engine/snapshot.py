@@ -104,6 +104,13 @@ class Snapshot:
         found = pc.index_in(pa.array(list(ids), pa.string()), value_set=self.ids).drop_null()
         return found.to_numpy(zero_copy_only=False).astype(np.int64)
 
+    def without_photo(self) -> frozenset[str]:
+        """The ids of items that no picture is stored of. Reads the store."""
+        found: set[str] = set()
+        for batch in self.pinned.scan(("id",), "image IS NULL"):
+            found.update(batch.column("id").to_pylist())
+        return frozenset(found)
+
     def product(self, row: int) -> str:
         """`Item.product` of a row: its group, or its id when it has none."""
         return self._table.column("group")[row].as_py() or self.id(row)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modiste.engine.beam import Archive, beam, best_first, local_search
-from modiste.engine.bound import BranchAndBound
+from modiste.engine.bound import BranchAndBound, PairTables
 from modiste.engine.constraints import Rows
 from modiste.engine.exact import Picks, certify, choices_above, evaluate, text_threshold
 from modiste.engine.objective import NEUTRAL, Values
@@ -219,7 +219,7 @@ class _Run:
     # (b) -------------------------------------------------------------------------------------------------------------
 
     def branch_and_bound(self) -> list[Solution]:
-        searched, outside = {}, -np.inf
+        searched, tables, outside = {}, PairTables(), -np.inf
         archives = self._quick(self.able)
         order = sorted(self.able, key=lambda at: (-archives[at].best, at))
         # Of plans too large to be searched whole, only the most promising are; the others keep their trivial bound.
@@ -250,11 +250,15 @@ class _Run:
                     if first and first[0][3] > best:
                         best, winner = first[0][3], (at, first[0][2])
                     continue
+                if at not in searched and winner is not None and time.perf_counter() > problem.tally.deadline:
+                    problem.tally.stopped = True
+                    bound = max(bound, problem.trivial_bound)
+                    continue
                 if at not in searched:
                     places = self._places(problem, archives[at])
                     if any(len(one) < len(slot) for one, slot in zip(places, problem.slots, strict=True)):
                         outside = max(outside, _beyond(problem, places))
-                    searched[at] = BranchAndBound(problem, places)
+                    searched[at] = BranchAndBound(problem, places, tables)
                 picks, value, upper = searched[at].run(best, partial(self._apart, problem, chosen))
                 bound = max(bound, upper)
                 if picks is not None:

@@ -6,7 +6,7 @@ again and no picture is read. An outfit with things that are not in the catalogu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from functools import cached_property
 from typing import overload
 
@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modiste.engine.constraints import Constraints, Rows, columns_of, compile_rules, kind_mask
-from modiste.engine.filters import BoolArray, Column
+from modiste.engine.filters import BoolArray, Column, TextColumn
 from modiste.engine.rules import Rule
 from modiste.engine.snapshot import Snapshot
+from modiste.taxonomy import normalise, set_apart
 from modiste.types import FloatArray, Item, OutfitPool, OutfitScorer
 
 _KEPT = 16  # compiled rules and masks of kinds remembered
@@ -97,6 +98,23 @@ class World:
             if len(self._kinds) >= 4 * _KEPT:
                 self._kinds.clear()
             self._kinds[label] = found
+        return found
+
+    @cached_property
+    def set_apart(self) -> BoolArray:
+        """(N,) swimwear, nightwear, underwear, wallets and the like, which answer only when they are meant."""
+        return self._of_categories(lambda one: bool(set_apart(one)))
+
+    def apart_but_meant(self, names: Set[str]) -> BoolArray:
+        """(N,) those of them whose category, or the word that makes it such, is among these names (normalised)."""
+        return self._of_categories(
+            lambda one: not (set_apart(one) and {normalise(one), *set_apart(one)}).isdisjoint(names)
+        )
+
+    def _of_categories(self, chosen: Callable[[str], bool]) -> BoolArray:
+        category = self.columns["category"]
+        assert isinstance(category, TextColumn)
+        found: BoolArray = np.array([chosen(one) for one in (*category.vocabulary, "")], dtype=bool)[category.codes]
         return found
 
     def similarities(self, query: FloatArray, rows: Rows) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ Shapes: Q queries, C candidates.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -183,10 +183,33 @@ class Estimate:
     low: float
     high: float
     count: int
+    resampled: Values | None = field(default=None, compare=False, repr=False)  # the means that the interval comes from
 
     def scaled(self, factor: float) -> Estimate:
         """The same estimate in another unit, e.g. `scaled(100)` for percent; `factor` is positive."""
-        return Estimate(self.mean * factor, self.low * factor, self.high * factor, self.count)
+        resampled = None if self.resampled is None else self.resampled * factor
+        return Estimate(self.mean * factor, self.low * factor, self.high * factor, self.count, resampled)
+
+    def relative_to(self, other: Estimate) -> Estimate:
+        """The ratio to another scorer's estimate on the same questions, with an interval for the ratio itself.
+
+        Both must come of the same function, seed, resamples and clusters: then the k-th resample of one is of the questions of
+        the k-th of the other, and what makes questions hard for both cancels out.
+
+        Raises
+        ------
+        ValueError
+            If the two are not of as many questions and resamples, or the other is not positive.
+        """
+        if other.mean <= 0:
+            raise ValueError(f"there is no ratio to {other.mean}")
+        drawn, of = (np.zeros(0) if one.resampled is None else one.resampled for one in (self, other))
+        if self.count != other.count or drawn.shape != of.shape:
+            raise ValueError(
+                f"{self.count} questions and {len(drawn)} resamples cannot be set beside {other.count} and {len(of)}"
+            )
+        ratios = np.divide(drawn, of, out=np.full(len(drawn), np.nan), where=of > 0)
+        return _estimate(self.mean / other.mean, ratios, self.count)
 
     def spelled(self, key: str) -> dict[str, float]:
         """As reports write it in JSON: the mean under `key`, the interval under `key_low` and `key_high`."""
@@ -227,7 +250,6 @@ def mean_with_interval(
         raise ValueError(f"row {int(np.argmin(np.isfinite(values)))}: the value is not finite")
     if resamples < 0 or not 0 < level < 1:
         raise ValueError(f"resamples must not be negative and level lie in (0, 1), not {resamples} and {level}")
-    mean = float(values.mean())
     if clusters is None:
         sums, sizes = values, np.ones(len(values))
     else:
@@ -236,17 +258,13 @@ def mean_with_interval(
         numbers = np.unique(np.asarray(clusters), return_inverse=True)[1].reshape(-1)
         sums = np.bincount(numbers, weights=values)
         sizes = np.bincount(numbers).astype(np.float64)
-    if not resamples:
-        return Estimate(mean, mean, mean, len(values))
     random = np.random.default_rng(seed)
     means = np.empty(resamples)
     step = max(1, _CHUNK // len(sums))
     for start in range(0, resamples, step):
         drawn = random.integers(len(sums), size=(min(step, resamples - start), len(sums)))
         means[start : start + step] = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    # Rounding may put the mean of equal values outside by 1e-16.
-    return Estimate(mean, min(float(low), mean), max(float(high), mean), len(values))
+    return _estimate(float(values.mean()), means, len(values), level)
 
 
 def roc_auc(scores: Scores, positive: Relevant) -> float:
@@ -310,9 +328,6 @@ def auc_with_interval(
         pairs = above.sum(axis=1) * below.sum(axis=1)
         return np.divide((above * beaten).sum(axis=1), pairs, out=np.full(len(times), np.nan), where=pairs > 0)
 
-    mean = float(areas(np.ones((1, shape[0])))[0])
-    if not resamples:
-        return Estimate(mean, mean, mean, len(scores))
     random = np.random.default_rng(seed)
     values = np.empty(resamples)
     step = max(1, _CHUNK // max(shape))
@@ -321,9 +336,17 @@ def auc_with_interval(
         rows = np.repeat(np.arange(len(drawn)), shape[0])
         times = np.bincount(rows * shape[0] + drawn.reshape(-1), minlength=len(drawn) * shape[0])
         values[start : start + step] = areas(times.reshape(len(drawn), shape[0]).astype(np.float64))
-    values = values[~np.isnan(values)]
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2]) if len(values) else (mean, mean)
-    return Estimate(mean, min(float(low), mean), max(float(high), mean), len(scores))
+    return _estimate(float(areas(np.ones((1, shape[0])))[0]), values, len(scores), level)
+
+
+def _estimate(mean: float, resampled: Values, count: int, level: float = 0.95) -> Estimate:
+    """The percentile interval of resampled means; those that are NaN say nothing, and without any it has no width."""
+    if not len(resampled):
+        return Estimate(mean, mean, mean, count)
+    told = resampled[~np.isnan(resampled)]
+    low, high = np.quantile(told, [(1 - level) / 2, (1 + level) / 2]) if len(told) else (mean, mean)
+    # Rounding may put the mean of equal values outside by 1e-16.
+    return Estimate(mean, min(float(low), mean), max(float(high), mean), count, resampled)
 
 
 def _check_ties(ties: str) -> None:

@@ -33,6 +33,8 @@ Controls. Beside every number what counting gets on the very same questions, alw
     category, colour with family, and co-occurrence with colour and family (`models.outfit_statistics`).
 Order. Items go to a scorer in the order of their ids, candidates and looks in an order drawn by hash: none has anything to
     do with what is right.
+Reference. A scorer that knows what there is to know, where there is one (`outfit_bayes.py`: the generated world), asked the
+    same questions; and the ratio to it, its interval from resamples of the same questions.
 Intervals. 95 % bootstrap over groups of near-identical looks (`Look.group`).
 Do not compare with: other kinds of negatives, other data sets, numbers by another `by` or `wish`.
 
@@ -70,6 +72,8 @@ By = Literal["s", "cir"]
 BYS: tuple[By, ...] = get_args(By)
 Wish = Literal["none", "description"]
 WISHES: tuple[Wish, ...] = get_args(Wish)
+Task = Literal["cp", "fitb", "cir"]
+TASKS: tuple[Task, ...] = get_args(Task)
 Indices = NDArray[np.int64]
 QuestionT = TypeVar("QuestionT")
 # Items -> (N, D) vectors in their order: what `OutfitScorer.pool` takes, from wherever they are kept.
@@ -78,6 +82,16 @@ VectorsOf = Callable[[Sequence[Item]], FloatArray]
 KS = (10, 30, 50)
 CONTROLS = ("popularity", "co-occurrence", "category", "colour-family", "mixture")
 _SETS = 1 << 16  # sets scored at once
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Whose numbers are put beside the measured ones. The best scorer may be another one for other negatives."""
+
+    name: str  # above its column
+    of: Callable[
+        [str], OutfitScorer | None
+    ]  # protocol ("cp", "fitb", "cp_popularity"...) -> its scorer, None where it has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +113,22 @@ class OutfitReport:
     seed: int
     resamples: int
     controls: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)  # name -> the same keys
-    reference: Mapping[str, Estimate] = field(
-        default_factory=dict
-    )  # of the best scorer there can be, where it is known
+    reference: Mapping[str, Estimate] = field(default_factory=dict)  # of the scorer it is measured by; not of every key
+    reference_name: str = ""
     protocol: str = "outfits"
+
+    @property
+    def ratios(self) -> dict[str, Estimate]:
+        """Measured / reference, where there is one above 0."""
+        return {
+            key: self.metrics[key].relative_to(estimate)
+            for key, estimate in self.reference.items()
+            if estimate.mean > 0
+        }
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values. Keys: each metric with `_low`, `_high`, `_chance`, `_questions`, `_left_out` and `_negatives` beside
-        it, `control_<name>_` before a control's and `reference_` before the reference's."""
+        it, `control_<name>_` before a control's, `reference_` before the reference's and `ratio_` before the ratio to it."""
         found: dict[str, Any] = {
             "protocol": self.protocol,
             "units": {"auc": "0 to 1", "accuracy": "percent", "R@k": "percent"},
@@ -123,8 +145,12 @@ class OutfitReport:
         for name, estimates in self.controls.items():
             for key, estimate in estimates.items():
                 found |= estimate.spelled(f"control_{name.replace('-', '_')}_{key}")
+        if self.reference:
+            found["reference"] = self.reference_name
         for key, estimate in self.reference.items():
             found |= estimate.spelled(f"reference_{key}")
+        for key, estimate in self.ratios.items():
+            found |= estimate.spelled(f"ratio_{key}")
         return found | {
             "universe": self.universe,
             "num_items": self.num_items,
@@ -136,8 +162,10 @@ class OutfitReport:
 
     def table(self) -> list[list[str]]:
         """Rows of words, the header first; AUCs with three decimals, percent with one. Of the controls the best is shown."""
-        header = ["metric", "value", "95 % interval", "chance"]
-        rows = [[*header, *(["best control"] if self.controls else []), *(["reference"] if self.reference else [])]]
+        rows = [["metric", "value", "95 % interval", "chance"]]
+        rows[0] += ["best control"] if self.controls else []
+        rows[0] += [self.reference_name, "ratio (95 % interval)"] if self.reference else []
+        ratios = self.ratios
         for key, estimate in self.metrics.items():
             places = 3 if key.endswith("auc") else 1
             row = [key, f"{estimate.mean:.{places}f}", f"{estimate.low:.{places}f} to {estimate.high:.{places}f}"]
@@ -147,6 +175,8 @@ class OutfitReport:
                 row.append(f"{best} {self.controls[best][key].mean:.{places}f}")
             if self.reference:
                 row.append(f"{self.reference[key].mean:.{places}f}" if key in self.reference else "–")
+                ratio = ratios.get(key)
+                row.append(f"{ratio.mean:.3f} ({ratio.low:.3f} to {ratio.high:.3f})" if ratio else "–")
             rows.append(row)
         return rows
 
@@ -158,13 +188,14 @@ def evaluate_outfits(
     split: str = "test",
     by: By = "s",
     wish: Wish = "none",
+    tasks: Sequence[Task] = TASKS,
     seed: int = 0,
     per_look: int = 1,
     num_looks: int = 0,
     questions: QuestionFile | None = None,
     vectors: VectorsOf | None = None,
     controls: bool = True,
-    reference: OutfitScorer | Mapping[str, OutfitScorer] | None = None,
+    reference: OutfitScorer | Reference | None = None,
     resamples: int = 1000,
 ) -> OutfitReport:
     """Run the protocols; the order of looks and items does not change the result.
@@ -175,6 +206,8 @@ def evaluate_outfits(
         Whose looks are asked about. Not "train": statistics and popularity are counted there.
     by, wish
         See above. `wish` needs `by="cir"`: S has no place for one.
+    tasks
+        Which are asked: a gallery of thousands by S costs as much as all else together.
     per_look
         Blanks per look, drawn; 0: each of its items in turn.
     num_looks
@@ -186,9 +219,8 @@ def evaluate_outfits(
     controls
         Also ask `CONTROLS`, fitted on the training looks; there are none where there is no training look.
     reference
-        A scorer whose numbers are put beside the others: in a generated world the one that knows how looks came about. The
-        best scorer may be another one for other negatives: a mapping from protocols ("cp", "fitb", "cp_popularity"...) gives
-        each its own, and those that it does not name have none.
+        A scorer whose numbers are put beside the others, or one for each protocol: in a generated world those that know how
+        looks came about. It is given items without photos, and answers by S.
 
     Raises
     ------
@@ -200,6 +232,8 @@ def evaluate_outfits(
         raise ValueError(f"unknown by {by!r}; choose one of {', '.join(BYS)}")
     if wish not in WISHES:
         raise ValueError(f"unknown wish {wish!r}; choose one of {', '.join(WISHES)}")
+    if not tasks or (unknown := sorted(set(tasks) - set(TASKS))):
+        raise ValueError(f"tasks are {', '.join(TASKS)}, at least one; not {', '.join(unknown) if tasks else 'none'}")
     if wish != "none" and by == "s":
         raise ValueError("a wish is part of a query: give by='cir' with it")
     if split == "train":
@@ -209,9 +243,9 @@ def evaluate_outfits(
     universe = ""
     if questions is None:
         draw = QuestionDraw(data, split, seed=seed, num_looks=num_looks)
-        sections, universe = _drawn(draw, per_look), draw.universe
+        sections, universe = _drawn(draw, per_look, tasks), draw.universe
     else:
-        sections = _given(questions)
+        sections = [section for section in _given(questions) if section.task in tasks]
     sections = [section for section in sections if section.asked.questions]
     if not sections:
         raise ValueError(
@@ -226,6 +260,9 @@ def evaluate_outfits(
     beside: dict[str, Mapping[str, Estimate]] = {}
     if controls and any(look.label is None or look.label >= 0.5 for look in data.looks.get("train", ())):
         beside = {name: exam.take(fit_statistic(name, data).pool(bare)) for name in CONTROLS}
+    if isinstance(reference, OutfitScorer):
+        only = reference
+        reference = Reference("reference", lambda _: only)
     return OutfitReport(
         by=by,
         wish=wish,
@@ -242,7 +279,8 @@ def evaluate_outfits(
         seed=seed,
         resamples=resamples,
         controls=beside,
-        reference=_referred(exam, reference, items),
+        reference=_referred(exam, reference, bare) if reference else {},
+        reference_name=reference.name if reference else "",
     )
 
 
@@ -252,6 +290,10 @@ class _Section:
 
     name: str  # "cp", "fitb_popularity", "cir"...
     asked: Judgements | Choices
+
+    @property
+    def task(self) -> str:
+        return self.name.split("_")[0]
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -272,24 +314,29 @@ class _Section:
         return found.union(*galleries.values())
 
 
-def _drawn(draw: QuestionDraw, per_look: int) -> list[_Section]:
-    """All that can be asked of a split; popularity and what was seen mean nothing without training looks."""
+def _drawn(draw: QuestionDraw, per_look: int, tasks: Sequence[Task]) -> list[_Section]:
+    """All that can be asked of a split in these tasks; popularity and what was seen mean nothing without training looks."""
     data, split = draw.data, draw.split
-    cp = {name: own_judgements(data, some) for name, some in _own(data.cp, split, "cp").items()}
-    fitb = {name: own_blanks(data, some) for name, some in _own(data.fitb, split, "fitb").items()}
     kinds: list[tuple[str, Negatives]] = [("same_family", "same_family")]
     if draw.popularity:
         kinds.append(("popularity", "popularity"))
-    extra: list[tuple[str, Negatives]] = [("random", "random")]
-    for kind, negatives in kinds + extra:
-        cp.setdefault(_free(kind, "cp", cp), draw.compatibility(negatives))
-    if draw.popularity:
-        kinds.append(("unseen", "unseen"))
-    for kind, negatives in kinds:
-        fitb.setdefault(_free(kind, "fitb", fitb), draw.blanks(negatives, per_look))
-    cir = {"cir": draw.galleries(), "cir_csa": draw.csa_galleries()}
-    judged = [_Section(name, asked) for name, asked in cp.items()]
-    return judged + [_Section(name, asked) for name, asked in (fitb | cir).items()]
+    found: list[_Section] = []
+    if "cp" in tasks:
+        cp = {name: own_judgements(data, some) for name, some in _own(data.cp, split, "cp").items()}
+        extra: list[tuple[str, Negatives]] = [("random", "random")]
+        for kind, negatives in kinds + extra:
+            cp.setdefault(_free(kind, "cp", cp), draw.compatibility(negatives))
+        found += [_Section(name, asked) for name, asked in cp.items()]
+    if "fitb" in tasks:
+        fitb = {name: own_blanks(data, some) for name, some in _own(data.fitb, split, "fitb").items()}
+        if draw.popularity:
+            kinds.append(("unseen", "unseen"))
+        for kind, negatives in kinds:
+            fitb.setdefault(_free(kind, "fitb", fitb), draw.blanks(negatives, per_look))
+        found += [_Section(name, asked) for name, asked in fitb.items()]
+    if "cir" in tasks:
+        found += [_Section("cir", draw.galleries()), _Section("cir_csa", draw.csa_galleries())]
+    return found
 
 
 def _given(questions: QuestionFile) -> list[_Section]:
@@ -311,18 +358,14 @@ def _free(kind: str, task: str, taken: Mapping[str, object]) -> str:
     return task if kind == "same_family" and task not in taken else f"{task}_{kind}"
 
 
-def _referred(
-    exam: _Exam, reference: OutfitScorer | Mapping[str, OutfitScorer] | None, items: Sequence[Item]
-) -> dict[str, Estimate]:
-    if reference is None:
-        return {}
-    if not isinstance(reference, Mapping):
-        return exam.take(reference.pool(items))
-    if unknown := sorted(set(reference) - exam.names):
-        raise ValueError(f"a reference for {unknown[0]!r}, but what is asked is {', '.join(sorted(exam.names))}")
+def _referred(exam: _Exam, reference: Reference, items: Sequence[Item]) -> dict[str, Estimate]:
+    pools: dict[int, OutfitPool] = {}  # by identity: many protocols may share one scorer
     found: dict[str, Estimate] = {}
-    for name, scorer in reference.items():
-        found |= exam.take(scorer.pool(items), only=name)
+    for name in exam.names:
+        if (scorer := reference.of(name)) is not None:
+            if id(scorer) not in pools:
+                pools[id(scorer)] = scorer.pool(items)
+            found |= exam.take(pools[id(scorer)], only=name)
     return found
 
 
@@ -335,7 +378,7 @@ class _Exam:
         self._hashes = hashes_of([item.id for item in items])
         self._seed, self._resamples = seed, resamples
         self._sections = sections
-        self.names = {section.name for section in sections}
+        self.names = [section.name for section in sections]
         self._candidates = {
             section.name: _Candidates(section.asked.questions, self._place)
             for section in sections

@@ -162,10 +162,25 @@ class ImageTextEncoder:
         ValueError
             If there is neither, or the photo cannot be decoded.
         """
-        words = self.encode_texts([text]).vectors if text.strip() else None
-        photo = self.encode_images([image]).vectors if image is not None else None
-        if photo is None and words is None:
+        return self.encode_queries([(text, image)])
+
+    def encode_queries(self, queries: Sequence[tuple[str, ImageLike | None]]) -> Embeddings:
+        """`encode_query` for each of Q pairs of words and photo, the towers run once for all of them -> (Q, D).
+
+        Raises `ValueError` if one has neither words nor photo, `ImageError` naming the position among the photos of one that
+        cannot be decoded.
+        """
+        with_words = [n for n, (text, _) in enumerate(queries) if text.strip()]
+        with_photo = [n for n, (_, image) in enumerate(queries) if image is not None]
+        if len({*with_words, *with_photo}) < len(queries):
             raise ValueError("an empty query: give words, a photo, or both")
+        words = dict(zip(with_words, self.encode_texts([queries[n][0] for n in with_words]).vectors, strict=True))
+        photos = dict(zip(with_photo, self.encode_images([queries[n][1] for n in with_photo]).vectors, strict=True))  # type: ignore[misc]
+        rows = [self._query(words.get(n), photos.get(n)) for n in range(len(queries))]
+        return Embeddings(np.stack(rows) if rows else np.zeros((0, self.id.dim), np.float32), self.id)
+
+    def _query(self, words: FloatArray | None, photo: FloatArray | None) -> FloatArray:
+        """The query vector (D,) of the embeddings (E,) of words, photo, or both."""
         fusion = self.fusion
         if photo is None or words is None:
             weight = fusion.words_on_image if photo is None else fusion.photo_on_image
@@ -177,10 +192,10 @@ class ImageTextEncoder:
             weight = fusion.words_in_mixed * fusion.words_on_image + (1 - fusion.words_in_mixed) * fusion.photo_on_image
         parts = [weight * embedding, (1 - weight) * embedding]  # type: ignore[operator]
         if self.bank:  # words ask for the bias of a photo as far as they are compared with it
-            parts.append(np.array([[asked, 0.0]], np.float32))
-        query = np.concatenate(parts, axis=1)
-        query /= np.linalg.norm(query, axis=1, keepdims=True)
-        return Embeddings(query.astype(np.float32), self.id)
+            parts.append(np.array([asked, 0.0], np.float32))
+        query = np.concatenate(parts)
+        query /= np.linalg.norm(query)
+        return query.astype(np.float32)
 
     def _prepared(self, images: Sequence[ImageLike]) -> Iterator[list[Any]]:
         """Batches of prepared photos; the next batch is decoded in threads while the caller computes on this one."""

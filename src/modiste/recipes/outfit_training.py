@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from modiste.data.batches import OutfitBatch
-from modiste.data.outfit_batches import OutfitExamples, kind
+from modiste.data.outfit_batches import OutfitExamples
 from modiste.data.outfit_features import ItemFeatures
 from modiste.data.outfits import OutfitData
-from modiste.evaluation.metrics import recall_at_k
+from modiste.evaluation.outfit_files import QuestionFile
+from modiste.evaluation.outfit_questions import QuestionDraw
+from modiste.evaluation.outfits import evaluate_outfits
 from modiste.files import write_atomically
 from modiste.models.inference import ImageTextEncoder
 from modiste.models.outfit_inference import PairPool, TransformerPool, encoded_items
@@ -26,7 +25,7 @@ from modiste.models.outfit_pretrained import OutfitModel
 from modiste.models.outfit_transformer import OutfitTransformer
 from modiste.training.run import Eval
 from modiste.training.sampling import rank_share, shuffled_batches
-from modiste.types import ComplementPool, FloatArray, Item, Slot, as_sets
+from modiste.types import FloatArray, Item, OutfitPool, OutfitScorer
 
 Curriculum = Literal["switch", "ramp", "fine"]
 
@@ -103,79 +102,57 @@ def kind_texts(items: Sequence[Item], encoder: ImageTextEncoder) -> FloatArray:
 def validation(
     every_epochs: int, data: OutfitData, features: ItemFeatures, encoder: ImageTextEncoder
 ) -> dict[str, Eval]:
-    """FITB and CP AUC on the validation split, when it has questions to ask; named `outfits/valid`."""
-    if not every_epochs or not data.looks.get("valid"):
-        return {}
-    questions = Questions.of(data, "valid")
-    if not len(questions.candidates):
+    """FITB and CP AUC on the validation split, when it has questions to ask; named `outfits/valid`.
+
+    The first of the questions that `modiste evaluate outfits --split valid` asks, by its protocols: see `numbers`.
+    """
+    questions = validation_questions(data) if every_epochs else None
+    if questions is None:
         return {}
 
     def evaluate(model: OutfitModel) -> dict[str, float]:
-        is_transformer = isinstance(model, OutfitTransformer)
-        pool = TransformerPool(model, features, encoder) if is_transformer else PairPool(model, features)  # type: ignore[arg-type]
-        return questions.scores(pool, list(data.items.values()))
+        return numbers(data, InTraining(model, data, features, encoder), questions)
 
     return {"outfits/valid": Eval(evaluate, every_epochs=every_epochs)}
 
 
-@dataclass(frozen=True, eq=False)
-class Questions:
-    """To watch a training by: fill in the blank among items of one kind and year, and looks against broken ones.
-
-    Shapes: Q questions, O places, 4 candidates of which the first is right; L looks.
-    """
-
-    partial: NDArray[np.int64]  # (Q, O)
-    candidates: NDArray[np.int64]  # (Q, 4)
-    looks: NDArray[np.int64]  # (L, O)
-    broken: NDArray[np.int64]  # (L, O): each item exchanged for one of its kind
-
-    @classmethod
-    def of(cls, data: OutfitData, split: str, *, seed: int = 0) -> Questions:
-        """One question per look that has at least two items, and enough others of one item's kind."""
-        place = {one: row for row, one in enumerate(data.items)}
-        kinds = [kind(item) for item in data.items.values()]
-        members: dict[str, list[int]] = defaultdict(list)
-        for row, name in enumerate(kinds):
-            members[name].append(row)
-        partial, candidates, looks, broken = [], [], [], []
-        for number, look in enumerate(data.looks.get(split, ())):
-            random = np.random.default_rng([seed, number])
-            rows = random.permutation(np.unique([place[one] for one in look.item_ids]))
-            if len(rows) < 2 or (look.label is not None and look.label <= 0.5):
-                continue
-            others = [np.setdiff1d(members[kinds[row]], rows) for row in rows]
-            at = next((n for n, pool in enumerate(others) if len(pool) >= 3), None)
-            if at is not None:
-                partial.append(np.delete(rows, at))
-                candidates.append([rows[at], *random.choice(others[at], 3, replace=False)])
-            if all(map(len, others)):
-                looks.append(rows)
-                broken.append(np.array([random.choice(pool) for pool in others]))
-        return cls(as_sets(partial), np.array(candidates, np.int64).reshape(-1, 4), as_sets(looks), as_sets(broken))
-
-    def scores(self, pool: TransformerPool | PairPool, items: Sequence[Item]) -> dict[str, float]:
-        """`fitb` by S, `fitb_cir` by the query where the pool has one (the category alone is said), `cp_auc`; in percent."""
-        from sklearn.metrics import roc_auc_score
-
-        found = {}
-        if len(self.candidates):
-            sets = np.concatenate(
-                [np.repeat(self.partial[:, None], 4, axis=1), self.candidates[:, :, None]], axis=2
-            )  # (Q, 4, O + 1)
-            found["fitb"] = _accuracy(pool.score(sets.reshape(-1, sets.shape[2])).reshape(-1, 4))
-            if isinstance(pool, ComplementPool):
-                slots = [Slot(frozenset({items[row].category} - {""})) for row in self.candidates[:, 0]]
-                queries = pool.queries(self.partial, slots)
-                found["fitb_cir"] = _accuracy(np.einsum("qce,qe->qc", pool.candidates[self.candidates], queries))
-        if len(self.looks):
-            real, broken = pool.score(self.looks), pool.score(self.broken)
-            labels = np.repeat([1, 0], [len(real), len(broken)])
-            found["cp_auc"] = 100 * float(roc_auc_score(labels, np.concatenate([real, broken])))
-        return found
+def validation_questions(data: OutfitData) -> QuestionFile | None:
+    """Fill in the blank among items of one kind and year, and looks against ones of which every item is exchanged for such;
+    None where no blank can be asked. Raises `ValueError` as `QuestionDraw` does."""
+    if not data.looks.get("valid"):
+        return None
+    draw = QuestionDraw(data, "valid")
+    blanks = draw.blanks("same_family")
+    if not blanks.questions:
+        return None
+    return QuestionFile(cp={"": draw.compatibility("same_family")}, fitb={"": blanks}, cir={})
 
 
-def _accuracy(scores: FloatArray) -> float:
-    right = np.zeros(scores.shape, dtype=bool)
-    right[:, 0] = True
-    return 100 * float(recall_at_k(scores, right, 1).mean())
+def numbers(data: OutfitData, scorer: OutfitScorer, questions: QuestionFile) -> dict[str, float]:
+    """To watch a training by: `fitb` by S, `fitb_cir` by the query where the model has one, `cp_auc`; all in percent."""
+    bare = OutfitData(data.name, data.bare, {})  # no photo is looked at again
+    by_s = evaluate_outfits(bare, scorer, split="valid", questions=questions, controls=False, resamples=0).metrics
+    found = {"fitb": by_s["fitb_accuracy"].mean}
+    if isinstance(scorer, InTraining) and isinstance(scorer.model, OutfitTransformer):
+        blanks = QuestionFile(cp={}, fitb=questions.fitb, cir={})
+        by_cir = evaluate_outfits(bare, scorer, split="valid", by="cir", questions=blanks, controls=False, resamples=0)
+        found["fitb_cir"] = by_cir.metrics["fitb_accuracy"].mean
+    if "cp_auc" in by_s:
+        found["cp_auc"] = 100 * by_s["cp_auc"].mean
+    return found
+
+
+class InTraining(OutfitScorer):
+    """A model as the protocols take it, which knows the items of `data` by the `features` it is trained on."""
+
+    def __init__(self, model: OutfitModel, data: OutfitData, features: ItemFeatures, encoder: ImageTextEncoder) -> None:
+        self.model = model
+        self._features, self._encoder = features, encoder
+        self._place = {one: row for row, one in enumerate(data.items)}
+
+    def pool(self, items: Sequence[Item], vectors: FloatArray | None = None) -> OutfitPool:
+        """Raises `KeyError` for an item that is not of the data."""
+        known = self._features[[self._place[item.id] for item in items]]
+        if isinstance(self.model, OutfitTransformer):
+            return TransformerPool(self.model, known, self._encoder)
+        return PairPool(self.model, known)

@@ -57,6 +57,9 @@ class OutfitRecipe:
     """Items that might stand in for the one taken out."""
     num_broken: int = 1
     """Copies of each look with several items exchanged."""
+    coarse_broken: float = 0.0
+    """Share of those copies in which every item is exchanged for any top, any shoes and so on: what tells a look from clothes
+    taken blindly, where kinds say something too."""
     popular_share: float = 0.0
     """Negatives drawn as often as looks have them, so that popularity alone does not tell; the rest uniformly."""
     wish_share: float = 0.3
@@ -118,7 +121,8 @@ def build(config: OutfitRecipe) -> Run:
     features = features_of(items, vectors, tags, encoder.tower_id.dim)
     examples = OutfitExamples(
         data, features, kind_texts(items, encoder), num_negatives=config.num_negatives, num_broken=config.num_broken,
-        max_items=config.max_items, popular_share=config.popular_share, wish_share=config.wish_share, seed=config.seed,
+        coarse_broken=config.coarse_broken, max_items=config.max_items, popular_share=config.popular_share,
+        wish_share=config.wish_share, seed=config.seed,
         category_tag=kinds.index("category") if "category" in kinds else None,
     )  # fmt: skip
     make = outfit_model(config, encoder.tower_id.dim, tags)

@@ -307,6 +307,19 @@ def test_users_click_as_their_taste_says() -> None:
     assert all(sum(taste.styles) == pytest.approx(1) and len(taste.colours) == 3 for taste in users.tastes)
 
 
+def test_what_a_shape_of_a_small_world_cannot_give_the_others_do() -> None:
+    """17 items for validation fill few bags with shoes and coats: the looks are as many as asked, and no two are equal."""
+    small = atelier_outfits(200)
+    assert {split: len(looks) for split, looks in small.looks.items()} == {"train": 280, "valid": 40, "test": 80}
+    for split, looks in small.looks.items():
+        assert len({frozenset(look.item_ids) for look in looks}) == len(looks)
+        assert all(set(look.item_ids) <= set(small.pools[split]) for look in looks)
+    asked = labelled_looks(small, "valid", 40)
+    assert sum(look.label == 1 for look in asked) == 20 == sum(look.label == 0 for look in asked)
+    with pytest.raises(ValueError, match="of 2000 looks found among 17 items; ask for"):
+        labelled_looks(small, "valid", 4000)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -49,6 +49,7 @@ ANY_TRAITS = st.builds(
     occasions=st.just(()) | st.tuples(*[st.floats(0, 1)] * len(OCCASIONS)),
     volume=st.none() | st.floats(-1, 1),
     gender=st.none() | st.sampled_from(["women", "men", "unisex"]),
+    age=st.none() | st.sampled_from(["adult", "child"]),
     layer=st.none() | st.booleans(),
     metal=st.none() | st.sampled_from(["gold", "silver", "rose gold"]),
     leather=st.booleans(),
@@ -131,6 +132,9 @@ def test_use_and_cut() -> None:
     assert _term("leathers", _item("belt", **brown), _item("loafers", **black)) <= BREAKS
     assert _term("gender", _item("tie", gender="men"), _item("skirt", gender="women")) == -1
     assert _term("gender", _item("cap", gender="unisex"), _item("skirt", gender="women")) == 0
+    assert _term("gender", _item("cap", gender="girls"), _item("skirt", gender="women")) == -1
+    assert _term("gender", _item("cap", gender="female", age_group="kids"), _item("skirt", gender="Girls")) == 0
+    assert _term("gender", _item("cap", gender="boys"), _item("watch", gender="unisex")) == 0
     dotted = _item("blouse", colour="white", pattern="polka dots", secondary_colour="red")
     assert _term("echo", dotted, _item("skirt", colour="red")) > 0.9
     assert _term("echo", dotted, _item("skirt", colour="green")) == 0
@@ -249,7 +253,8 @@ def test_traits_read_other_shops_tables() -> None:
 @pytest.mark.parametrize(
     ("label", "kind"),
     [("Tshirts", "t-shirt"), ("Track Pants", "track pant"), ("Ankle Boots", "ankle boots"), ("Puffer coat", "puffer jacket"),
-     ("Totes bag", "tote bag"), ("blorp", None), ("Casual Shoes", "casual shoe"), ("Dresses", "dress")],
+     ("Totes bag", "tote bag"), ("Bikini top", "bikini"), ("Pyjama Trousers", "pyjama"), ("blorp", None),
+     ("Casual Shoes", "casual shoe"), ("Dresses", "dress")],
 )  # fmt: skip
 def test_kinds(label: str, kind: str | None) -> None:
     assert kind_of(label) == kind

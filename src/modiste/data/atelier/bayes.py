@@ -9,7 +9,11 @@ the share of a shape's proposals that is accepted. A look is a draw from share(s
   returns the posterior of a balanced question, which rises with that ratio.
 - *Compatibility, random items of the same slots as negatives*: negatives are draws from share(shape) q(O | shape), the ratio is
   P / Z. `against="slot"` returns P / (P + Z). *Of the same article types*: `against="category"`, with Z of the set's article
-  types. Z is estimated by drawing sets, so all three are optimal up to the noise of that estimate.
+  types.
+- *Compatibility, any items as negatives*, as many as the look has: negatives are draws from share(size) u(O | size) with u
+  uniform over sets of that size. `against="random"` returns the posterior for the ratio share(shape) q P / Z : share(size) u,
+  which is 0 for sets that no shape proposes. Z is estimated by drawing sets, so all four are optimal up to the noise of that
+  estimate.
 - *Fill in the blank, complementary retrieval*: one item of a look is taken out, and candidates are drawn uniformly from a class
   that the answer's slot or article type determines (the whole class, in retrieval). Given the rest R, the candidate c is the
   true one with probability proportional to q(R + c) P(R + c); q is uniform within a class, so ranking by P(R + c) makes the
@@ -24,7 +28,9 @@ the share of a shape's proposals that is accepted. A look is a draw from share(s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Container, Sequence
+from math import factorial, prod
 from typing import Literal
 from zlib import crc32
 
@@ -32,15 +38,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modiste.data.atelier.design import generator
-from modiste.data.atelier.looks import AtelierOutfits, Proposer, checked_split
+from modiste.data.atelier.looks import AtelierOutfits, Proposer
 from modiste.data.atelier.panel import Panel, sigmoid
+from modiste.data.atelier.shapes import Shape
 from modiste.data.atelier.styles import GAIN, style_named
 from modiste.data.style.scoring import checked_sets
 from modiste.data.style.wardrobe import slot_of
 from modiste.types import FloatArray, Item, OutfitPool, OutfitScorer, PairwisePool
 
-Against = Literal["declined", "slot", "category"]
-AGAINST: tuple[Against, ...] = ("declined", "slot", "category")
+Against = Literal["declined", "slot", "category", "random"]
+AGAINST: tuple[Against, ...] = ("declined", "slot", "category", "random")
 _SMALLEST = 1e-30  # scores lie in (0, 1]
 _STREAM = 41
 
@@ -84,12 +91,16 @@ class PosteriorPool(OutfitPool):
 
     def score(self, sets: NDArray[np.int64]) -> FloatArray:
         chance = self._mixture.score(sets).astype(np.float64)
-        share = np.array(
-            [self._scorer.share(tuple(sorted(self._classes[one] for one in row if one >= 0))) for row in sets]
-        )
+        classes = [tuple(sorted(self._classes[one] for one in row if one >= 0)) for row in sets]
+        share = np.array([self._scorer.share(one) for one in classes])
         look, other = chance / share, np.ones_like(chance)
         if self._scorer.against == "declined":
             other = (1 - chance) / np.maximum(1 - share, _SMALLEST)
+        elif self._scorer.against == "random":
+            empty = -1 - np.arange(sets.shape[1])  # equals nothing
+            articles = np.sort(np.where(sets >= 0, self._mixture.panel.articles[sets], empty), axis=1)
+            proposed = (articles[:, 1:] != articles[:, :-1]).all(axis=1)
+            look = look * np.array([self._scorer.odds(one) for one in classes]) * proposed
         result: FloatArray = np.maximum(look / (look + other), _SMALLEST).astype(np.float32)
         return result
 
@@ -98,14 +109,15 @@ class BayesScorer(OutfitScorer):
     """See the module's docstring. Made by `bayes_scorer`."""
 
     def __init__(
-        self, world: AtelierOutfits, *, style: str | None, against: Against | None, split: str, draws: int, seed: int
+        self, items: Sequence[Item], *, style: str | None, against: Against | None, draws: int, seed: int
     ) -> None:
         self._style, self.against, self._draws = style, against, draws
         self._seed = seed
         self._shares: dict[tuple[str, ...], float] = {}
         if against is not None:
-            items = world.undrawn(split)
             self._proposer = Proposer(items)
+            self._shape_shares = dict(zip(self._proposer.shapes, self._proposer.shares.tolist(), strict=True))
+            self._distinct: dict[tuple[str, ...], float] = {}  # share of drawn sets that repeat no article type
             classes = [self.class_of(item) for item in items]
             self._rows = {name: np.flatnonzero([one == name for one in classes]) for name in sorted(set(classes))}
 
@@ -121,9 +133,21 @@ class BayesScorer(OutfitScorer):
                 rng = generator(self._seed, crc32("+".join(classes).encode()), _STREAM)
                 sets = np.stack([one[rng.integers(len(one), size=self._draws)] for one in rows], axis=1)
                 sets = self._proposer.distinct(sets)
-                total, count = float(self._proposer.panel.probability(sets).sum(dtype=np.float64)), len(sets)
+                total, count = float(self._proposer.probability(sets).sum(dtype=np.float64)), len(sets)
+            self._distinct[classes] = count / self._draws
             self._shares[classes] = max(total / count, _SMALLEST) if count else 1.0
         return self._shares[classes]
+
+    def odds(self, shape: Shape) -> float:
+        """How much oftener stylists are shown a set of this shape than it is drawn from all items of the split: share(shape) q
+        to share(size) u; 0 for a shape that is not proposed."""
+        self.share(shape)
+        if not (shown := self._shape_shares.get(shape, 0.0)) or not self._distinct[shape]:
+            return 0.0
+        of_size = sum(share for one, share in self._shape_shares.items() if len(one) == len(shape))
+        same = prod(factorial(count) for count in Counter(shape).values())  # orders that give one set
+        drawn = factorial(len(shape)) * prod(len(self._rows[slot]) / len(self._proposer.panel) for slot in shape)
+        return shown / of_size * same / self._distinct[shape] / drawn
 
     def pool(self, items: Sequence[Item], vectors: FloatArray | None = None) -> OutfitPool:
         """Items of any atelier, drawn or not: what is scored is their attributes. `vectors` are not needed."""
@@ -138,6 +162,7 @@ def bayes_scorer(
     style: str | None = None,
     against: Against | None = "declined",
     split: str = "test",
+    among: Container[str] | None = None,
     draws: int = 2_000,
     seed: int = 0,
 ) -> BayesScorer:
@@ -149,9 +174,12 @@ def bayes_scorer(
         One of `STYLE_NAMES`: that stylist alone (its pool is a `PairwisePool`); by default all of them, as looks are made.
     against
         What the negatives of a compatibility question are: "declined" proposals (`labelled_looks`), or random items of the
-        same "slot" or "category" (article type); None: P itself. Makes no difference to fill in the blank and retrieval.
+        same "slot" or "category" (article type), or any items ("random"); None: P itself. Makes no difference to fill in the
+        blank and retrieval.
     split
         Where random negatives come from; `draws` random sets estimate how often such a set is accepted.
+    among
+        Ids of the items that random negatives are drawn from; by default all of the split.
 
     Raises
     ------
@@ -165,4 +193,5 @@ def bayes_scorer(
         against = None  # her own opinion
     if draws < 1:
         raise ValueError(f"draws must be at least 1, not {draws}")
-    return BayesScorer(world, style=style, against=against, split=checked_split(world, split), draws=draws, seed=seed)
+    items = [item for item in world.undrawn(split) if among is None or item.id in among]
+    return BayesScorer(items, style=style, against=against, draws=draws, seed=seed)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import islice, zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,12 +33,13 @@ class HardNegative:
 
 
 def hard_negatives(
-    world: AtelierOutfits, split: str, num_looks: int, seed: int = 0, *, rule: str | None = None
+    world: AtelierOutfits, split: str, num_looks: int, seed: int = 0, *, rule: str | None = None, per_look: int = 1
 ) -> tuple[HardNegative, ...]:
     """Up to `num_looks` hard negatives of a split, of one rule or of all breakable ones in turn.
 
     From every look that breaks no rule one item is taken out and an item of the same slot and split put in its place, such
-    that exactly one rule is broken and no article type repeats. Fewer come back when the looks do not yield as many.
+    that exactly one rule is broken and no article type repeats. `per_look`: up to so many from one look, of different rules.
+    Fewer come back when the looks do not yield as many.
 
     Raises
     ------
@@ -47,8 +48,8 @@ def hard_negatives(
     """
     if rule is not None and rule not in BREAKABLE:
         raise ValueError(f"{rule!r} is no rule that a look can break; choose one of {', '.join(BREAKABLE)}")
-    if num_looks < 1:
-        raise ValueError(f"num_looks must be at least 1, not {num_looks}")
+    if num_looks < 1 or per_look < 1:
+        raise ValueError(f"num_looks and per_look must be at least 1, not {num_looks} and {per_look}")
     pool = world.undrawn(checked_split(world, split))
     place = {item.id: row for row, item in enumerate(pool)}
     facts = Facts.of([traits(item) for item in pool])
@@ -66,8 +67,7 @@ def hard_negatives(
         members = np.array([place[one] for one in looks[at].item_ids])
         if broken_rules(facts[members]):
             continue
-        if (changed := _broken(facts, articles, slots, members, short, rng)) is not None:
-            name, out, new = changed
+        for name, out, new in islice(_broken(facts, articles, slots, members, short, rng), per_look):
             ids = tuple(pool[new if row == out else row].id for row in members)
             look = Look(f"{looks[at].id}-{name}", ids, label=0.0)
             found[name].append(HardNegative(look, name, looks[at].id, pool[out].id, pool[new].id))
@@ -82,8 +82,8 @@ def _broken(
     members: NDArray[np.int64],
     wanted: Sequence[str],
     rng: np.random.Generator,
-) -> tuple[str, int, int] | None:
-    """(rule, row taken out, row put in), the first wanted rule that can be broken alone first; None when none can."""
+) -> Iterator[tuple[str, int, int]]:
+    """(rule, row taken out, row put in) of each wanted rule that can be broken alone, in their order."""
     edges = np.array([rule.items_to_break == 2 for rule in RULES])
     possible: dict[str, list[tuple[int, int]]] = {name: [] for name in wanted}
     for out in rng.permutation(members):
@@ -100,5 +100,5 @@ def _broken(
     for name in wanted:
         for out, new in possible[name]:
             if broken_rules(facts[np.append(members[members != out], new)]) == (name,):
-                return name, out, new
-    return None
+                yield name, out, new
+                break

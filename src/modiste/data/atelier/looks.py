@@ -16,6 +16,7 @@ Items are divided by product, so colourways stay together, and no item or look i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -43,6 +44,7 @@ _BATCH = 8_192  # proposals at a time
 _MOST_PROPOSALS = (
     100_000  # per look wanted: one in fifty is accepted of small sets, one in some thousands of large ones
 )
+_PROPOSALS_OF_EACH = 200  # ... and per set that there can be, in worlds that have few
 _TABLE_UP_TO = 4_096  # items of a split whose pair terms are kept: 340 MB at most
 _DRAWN = 256  # photos kept: a batch and its neighbours, 20 kB each
 
@@ -147,21 +149,29 @@ class Proposer:
             opinions = GAIN * table[asked[:, None], sets[:, first], sets[:, second]].mean(axis=1)
         return sets, asked, rng.random(len(sets)) < sigmoid(opinions)
 
+    def probability(self, sets: NDArray[np.int64]) -> Array:
+        """(B, O) without -1 -> (B,): P(compatible | set), from the pair terms where they are kept."""
+        if (table := self._pair_table()) is None:
+            return self.panel.probability(sets)
+        first, second = places(sets.shape[1])
+        opinions = GAIN * table[:, sets[:, first], sets[:, second]].mean(axis=2)  # (S, B)
+        result: Array = (self.panel.shares / self.panel.shares.sum()) @ sigmoid(opinions)
+        return result
+
     def until(
         self, shape: Shape, wanted: Mapping[bool, int], rng: np.random.Generator
     ) -> dict[bool, list[tuple[tuple[int, ...], int]]]:
         """Different sets of a shape that were accepted (True) and declined (False), as many as wanted of each, and by whom.
 
-        Raises `ValueError` when, after thousands of proposals for each, there still are not enough.
+        Fewer come back when, after many proposals for each set that there can be, there still are not enough.
         """
         found: dict[bool, dict[tuple[int, ...], int]] = {kind: {} for kind in wanted}
+        possible = math.prod(len(self._rows[slot]) for slot in shape)
+        most = min(_MOST_PROPOSALS * (20 + max(wanted.values())), _PROPOSALS_OF_EACH * possible)
         proposed = 0
         while missing := [kind for kind, number in wanted.items() if len(found[kind]) < number]:
-            if proposed > _MOST_PROPOSALS * (20 + max(wanted.values())):
-                raise ValueError(
-                    f"only {len(found[missing[0]])} of {wanted[missing[0]]} looks of {'+'.join(shape)} found among "
-                    f"{len(self.panel)} items; ask for more items or fewer looks"
-                )
+            if proposed > most:
+                break
             sets, asked, accepted = self.judged(shape, _BATCH, rng)
             proposed += _BATCH
             for kind in missing:
@@ -169,6 +179,39 @@ class Proposer:
                     if len(found[kind]) < wanted[kind]:
                         found[kind].setdefault(tuple(sorted(sets[row].tolist())), int(asked[row]))
         return {kind: list(sets.items()) for kind, sets in found.items()}
+
+    def of_all_shapes(
+        self, count: int, kinds: Sequence[bool], rng: np.random.Generator
+    ) -> list[dict[bool, list[tuple[tuple[int, ...], int]]]]:
+        """`count` different sets of each kind, divided among the shapes by their shares: as `until` returns them, by shape.
+
+        What a shape cannot give in a small world the others do; it does not change how one of their sets comes about. Raises
+        `ValueError` when no shape has any more to give.
+        """
+        numbers = rng.multinomial(count, self.shares)
+        found = [
+            self.until(shape, dict.fromkeys(kinds, int(number)), rng)
+            for shape, number in zip(self.shapes, numbers, strict=True)
+        ]
+        rich = np.ones(len(self.shapes), dtype=bool)
+        while True:
+            given = np.array([min(map(len, one.values())) for one in found])
+            if not (short := count - int(given.sum())):
+                break
+            rich &= given == numbers
+            if not rich.any():
+                raise ValueError(
+                    f"only {count - short} of {count} looks found among {len(self.panel)} items; ask for more items or "
+                    "fewer looks"
+                )
+            shares = self.shares * rich
+            numbers = np.where(rich, numbers, given) + rng.multinomial(short, shares / shares.sum())
+            for at in np.flatnonzero(numbers > given):
+                found[at] = self.until(self.shapes[at], dict.fromkeys(kinds, int(numbers[at])), rng)
+        return [
+            {kind: sets[:number] for kind, sets in one.items()}
+            for one, number in zip(found, given.tolist(), strict=True)
+        ]
 
 
 def atelier_outfits(
@@ -232,14 +275,10 @@ def _accepted(
 ) -> tuple[tuple[Look, ...], dict[str, str]]:
     """`wanted` different looks of a split in random order, and who accepted each."""
     try:
-        proposer = Proposer(pool)
-        found = [
-            one
-            for shape, number in zip(proposer.shapes, rng.multinomial(wanted, proposer.shares), strict=True)
-            for one in proposer.until(shape, {True: int(number)}, rng)[True]
-        ]
+        drawn = Proposer(pool).of_all_shapes(wanted, (True,), rng)
     except ValueError as error:
         raise ValueError(f"split {split!r}: {error}") from None
+    found = [one for of_shape in drawn for one in of_shape[True]]
     known = [traits(item) for item in pool]
     looks, styles = [], {}
     for number, at in enumerate(rng.permutation(len(found))):
@@ -262,8 +301,7 @@ def labelled_looks(world: AtelierOutfits, split: str, num_looks: int, seed: int 
     pool = world.undrawn(checked_split(world, split))
     proposer, rng = Proposer(pool), generator(world.seed, seed, list(world.pools).index(split), _LABELLED)
     questions: list[tuple[tuple[int, ...], float]] = []
-    for shape, number in zip(proposer.shapes, rng.multinomial(num_looks // 2, proposer.shares), strict=True):
-        found = proposer.until(shape, {True: int(number), False: int(number)}, rng)
+    for found in proposer.of_all_shapes(num_looks // 2, (True, False), rng):
         questions += [(members, float(label)) for label, sets in found.items() for members, _ in sets]
     order = rng.permutation(len(questions))
     return tuple(

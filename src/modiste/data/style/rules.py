@@ -226,8 +226,18 @@ def _occasion_words(a: Traits, b: Traits, term: float) -> str:
 
 
 def _gender(a: Facts, b: Facts) -> Array:
-    term = np.where(a.gender * b.gender < 0, -1.0, 0.0)
+    term = np.where((a.gender * b.gender < 0) | (np.abs(a.child - b.child) > 0.5), -1.0, 0.0)
     return np.asarray(term, dtype=np.float32)
+
+
+def _gender_words(a: Traits, b: Traits, term: float) -> str:
+    def whom(one: Traits) -> str:
+        grown = {"women": "girls", "men": "boys"} if one.age == "child" else {}
+        return grown.get(
+            one.gender or "", one.gender or {"child": "children", "adult": "adults"}.get(one.age or "", "")
+        )
+
+    return f"{a.noun} is cut for {whom(a)}, {b.noun} for {whom(b)}"
 
 
 # Cut and material
@@ -371,10 +381,10 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "gender",
-        "A look is cut for one wearer: women's and men's items are not mixed; unisex goes with both.",
+        "A look is cut for one wearer: women's and men's, children's and adults' items are not mixed; unisex goes with both.",
         "How shops cut and shelve clothes; a fact about fits, not about who may wear what.",
         _gender,
-        lambda a, b, term: f"{a.noun} is cut for {a.gender}, {b.noun} for {b.gender}",
+        _gender_words,
     ),
 )
 RULE_NAMES: tuple[str, ...] = tuple(rule.name for rule in RULES)

@@ -47,6 +47,7 @@ class Traits:
     occasions: tuple[float, ...] = ()  # one weight in [0, 1] for each of OCCASIONS
     volume: float | None = None  # -1 close to the body, 0 regular, 1 wide
     gender: str | None = None
+    age: str | None = None  # "adult" or "child"
     layer: bool | None = None  # tops: worn over another top
     metal: str | None = None  # "gold", "silver", "rose gold": jewellery, or anything else of that shine
     leather: bool = False  # a shoe, bag, belt or strap of leather
@@ -83,6 +84,7 @@ class Facts:
     occasions: Array  # (N, K)
     volume: Array  # (N,)
     gender: Array  # (N,) 1 women, 0 unisex, -1 men
+    child: Array  # (N,) 1 cut for children, 0 for adults
     layer: Array  # (N,)
     metal: Array  # (N,) 1 gold, 0 rose gold, -1 silver
     leather: NDArray[np.bool_]  # (N,)
@@ -120,6 +122,7 @@ class Facts:
             occasions=rows([one.occasions for one in traits], len(OCCASIONS)),
             volume=numbers([one.volume for one in traits]),
             gender=numbers([None if one.gender is None else GENDERS[one.gender] for one in traits]),
+            child=numbers([None if one.age is None else float(one.age == "child") for one in traits]),
             layer=numbers([None if one.layer is None else float(one.layer) for one in traits]),
             metal=metal,
             leather=np.array([one.leather for one in traits], dtype=np.bool_),

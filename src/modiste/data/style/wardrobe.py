@@ -14,7 +14,7 @@ from types import MappingProxyType
 from modiste.data.atelier.wording import PATTERN_WORDS
 from modiste.data.style.names import HEX, hex_of
 from modiste.data.style.traits import OCCASIONS, PATTERNS, SEASONS, Traits
-from modiste.taxonomy import UNKNOWN, normalise, slot
+from modiste.taxonomy import UNKNOWN, normalise, slot, wearer
 from modiste.types import Item
 
 
@@ -195,6 +195,10 @@ _SAME_KIND = {
     "pendant": "necklace",
     "bangle": "bracelet",
 }
+_APART = (
+    "pyjama",
+    "bikini",
+)  # the top and the trousers of one are no top and no trousers: the first word says what for
 _FORMALITY = {
     "casual": 0.0,
     "sports": 0.0,
@@ -206,17 +210,6 @@ _FORMALITY = {
 }
 _FORMALITY |= {"party": 0.8, "formal": 1.0}
 _SEASON = {"fall": ("autumn",), "all year": SEASONS, "all": SEASONS, **{season: (season,) for season in SEASONS}}
-_GENDER = {
-    "women": "women",
-    "female": "women",
-    "woman": "women",
-    "girls": "women",
-    "men": "men",
-    "male": "men",
-    "man": "men",
-    "boys": "men",
-    "unisex": "unisex",
-}
 _VOLUME = {
     **dict.fromkeys(("skinny", "slim", "pencil", "sheath", "column", "cropped"), -1.0),
     **dict.fromkeys(("straight", "regular", "wrap", "empire", "mermaid", "fitted"), 0.0),
@@ -247,6 +240,8 @@ def kind_of(*labels: str) -> str | None:
     """The key in `KINDS` of the first label that has one: by the whole label, then by its longest known ending."""
     for label in labels:
         words = normalise(label).replace("tee shirt", "t-shirt").split(" ")
+        if words[0] in _APART:
+            return words[0]
         for start in range(len(words)):
             name = " ".join(words[start:])
             name = _SAME_KIND.get(name, name)
@@ -317,6 +312,7 @@ def traits(item: Item, *, photo_colours: tuple[str, ...] = ()) -> Traits:
         volume = kind.volume
     metal = next((m for m in ("rose gold", "gold", "silver") if colour.lower() in _METALS[m]), None)
     jewellery = place == "jewellery"
+    gender, age = wearer(known.get("gender", ""), known.get("age") or known.get("age_group", ""), item.title)
     return Traits(
         slot=place,
         noun=(name or normalise(next((label for label in labels if label), ""))),
@@ -328,7 +324,8 @@ def traits(item: Item, *, photo_colours: tuple[str, ...] = ()) -> Traits:
         seasons=seasons,
         occasions=_occasions(kind, formality, usage),
         volume=volume if place in ("top", "bottom", "one_piece", "outerwear") else None,
-        gender=_GENDER.get(known.get("gender", "").lower()),
+        gender=gender,
+        age=age,
         layer=kind.over if kind and place == "top" else None,
         metal=metal,
         leather=place in _LEATHER_NOUNS and not jewellery and material in _LEATHERS,

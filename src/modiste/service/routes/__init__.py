@@ -1,0 +1,1 @@
+"""One module per group of verbs; every route of the public API."""
