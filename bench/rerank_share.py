@@ -1,6 +1,7 @@
 """How much say the matching head should have in a re-ranking: a sweep on validation data, to be set with ship_model.py.
 
 python bench/rerank_share.py runs/mvlt_small_joint --data fashion_products --split valid
+python bench/rerank_share.py src/modiste/weights/mvlt_small.products_v1 --steps 5 --out docs/results/rerank_share.json
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -17,6 +19,7 @@ from modiste.data.sources import load_items
 from modiste.evaluation.retrieval import evaluate_scorers, with_image_and_text
 from modiste.models.mvlt_pairs import mvlt_scorers
 from modiste.models.pretrained import load_model
+from report import machine
 
 
 def main() -> None:
@@ -27,6 +30,7 @@ def main() -> None:
     parser.add_argument("--num-queries", type=int, default=1000)
     parser.add_argument("--shortlist", type=int, default=25)
     parser.add_argument("--steps", type=int, default=10, help="of the share, from 0 to 1")
+    parser.add_argument("--out", type=Path, help="also write everything here, as JSON")
     options = parser.parse_args()
     found = load_model(options.model)
     items = with_image_and_text(load_items(options.data, options.split))
@@ -45,6 +49,7 @@ def main() -> None:
 
         return score
 
+    rows: list[dict[str, float]] = []
     for step in range(options.steps + 1):
         share = step / options.steps
         scorers = {}
@@ -54,7 +59,17 @@ def main() -> None:
             scorers[direction] = scorer
         report = evaluate_scorers("retrieval-1of101", items, scorers, num_queries=num_queries, resamples=0)
         values = {key: round(estimate.mean, 2) for key, estimate in report.metrics.items() if "R@" in key}
-        print(json.dumps({"itm_share": share, "sum": round(sum(values.values()), 2), **values}), flush=True)
+        rows.append({"itm_share": share, "sum": round(sum(values.values()), 2), **values})
+        print(json.dumps(rows[-1]), flush=True)
+    if options.out:
+        same = {
+            "data": options.data,
+            "split": options.split,
+            "num_queries": num_queries,
+            "shortlist": options.shortlist,
+        }
+        result = {**machine(), "model": found.name, "sha256": found.sha256, **same, "rows": rows}
+        options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

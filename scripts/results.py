@@ -96,6 +96,56 @@ def ablation_table(runs: list[dict]) -> str:
     return "\n".join(lines)
 
 
+TABLE3 = {
+    "itm_auc": ("ITM AUC, pairs judged", ".1f"),
+    "vectors_sum": ("sum by vectors, read", ".1f"),
+    "scr_both": ("S-CR, read", ".1f"),
+    "scr_f1_both": ("S-CR macro-F1", ".3f"),
+    "mcr_both": ("M-CR, read", ".1f"),
+    "scr_photo": ("S-CR, photo alone", ".1f"),
+    "masked_psnr": ("PSNR of hidden pixels (dB)", ".2f"),
+    "ssim": ("SSIM", ".3f"),
+}
+
+
+def table3(result: dict) -> str:
+    """Means over seeds, and behind each the difference to the first row with its interval; bold where that is not 0."""
+    lines = [
+        f"|  | seeds | {' | '.join(label for label, _ in TABLE3.values())} |",
+        "|" + "---|" * (len(TABLE3) + 2),
+    ]
+    for row in result["rows"]:
+        cells = []
+        for key, (_, form) in TABLE3.items():
+            text = f"{row[key]:{form}}" if key in row else ""
+            if f"{key}_difference" in row:
+                apart, low, high = row[f"{key}_difference"]
+                by = f"{apart:+{form}} ({low:+{form}} to {high:+{form}})".replace("-", "−")
+                text += f"; **{by}**" if low > 0 or high < 0 else f"; {by}"
+            cells.append(text)
+        lines.append(f"| {row['row']} | {row['seeds']} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def share_table(result: dict) -> str:
+    """The re-ranking's sweep, a column for each share."""
+    rows = result["rows"]
+    lines = ["| " + " | ".join(["share of the matching head", *(f"{row['itm_share']:g}" for row in rows)]) + " |"]
+    lines.append("|" + "---|" * (len(rows) + 1))
+    for label, key in (("sum", "sum"), ("text→image R@1", "t2i_R@1"), ("image→text R@1", "i2t_R@1")):
+        lines.append(f"| {label} | {' | '.join(f'{row[key]:.1f}' for row in rows)} |")
+    return "\n".join(lines)
+
+
+def lines_table(result: dict) -> str:
+    """Label lines in cross-validation over training titles."""
+    lines = ["| C | rarity | accuracy | macro-F1 |", "|---|---|---|---|"]
+    for row in result["rows"]:
+        interval = f"{row['macro_f1']:.3f} ({row['macro_f1_low']:.3f}–{row['macro_f1_high']:.3f})"
+        lines.append(f"| {row['regularisation']:g} | {row['rarity']:g} | {row['accuracy']:.2f} | {interval} |")
+    return "\n".join(lines)
+
+
 def parts_table(result: dict) -> str:
     """What each part of the encoder's inference is worth."""
     keys = [f"{way}_{metric}" for way in ("t2i", "i2t") for metric in METRICS if metric != "MRR"]
@@ -438,6 +488,10 @@ def blocks() -> dict[str, str]:
     )
     found["generation"] = generation_table(load("mvlt_generation"))
     found["ablation"] = ablation_table(load("mvlt_ablation")["runs"])
+    if (RESULTS / "mvlt_table3.json").exists():  # bench/mvlt_ablation.py --collect
+        found["table3"] = table3(load("mvlt_table3"))
+    found["rerank-share"] = share_table(load("rerank_share"))
+    found["label-lines"] = lines_table(load("label_lines_cv"))
     return found
 
 

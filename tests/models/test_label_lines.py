@@ -59,6 +59,25 @@ def test_margins_are_those_of_the_machine_and_tell_the_classes() -> None:
     np.testing.assert_allclose(margins["colour"][:, 0], -margins["colour"][:, 1], atol=5e-3)
 
 
+def test_rare_classes_weigh_more_as_asked() -> None:
+    """Against a machine per class whose positives weigh (N / n) ** rarity, its negatives 1."""
+    ids, classes = world(300, 0)
+    kept = (classes[:, 0] != 3) | (np.arange(300) % 10 == 0)
+    ids, classes = ids[kept], classes[kept][:, :1]
+    times = np.bincount(classes[:, 0])
+    lines = fit_lines(ids, classes, {"kind": KINDS}, vocab_size=20, regularisation=2.0, rarity=0.5)
+    asked = world(200, 1)[0]
+    margins = lines.margins(asked)["kind"]
+    for number in range(len(KINDS)):
+        positive = classes[:, 0] == number
+        weights = np.where(positive, (times.max() / times[number]) ** 0.5, 1.0)
+        machine = LinearSVC(C=2.0, random_state=0).fit(word_features(ids, lines.idf), positive, sample_weight=weights)
+        expected = machine.decision_function(word_features(asked, lines.idf))
+        np.testing.assert_allclose(margins[:, number], expected, atol=1e-2)
+    alike = fit_lines(ids, classes, {"kind": KINDS}, vocab_size=20, regularisation=2.0)
+    assert lines.labels["kind"].bias[3] > alike.labels["kind"].bias[3]
+
+
 def test_a_class_without_training_items_is_never_the_likeliest() -> None:
     ids, classes = world(300, 0)
     lines = fit_lines(

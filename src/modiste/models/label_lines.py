@@ -90,6 +90,7 @@ def fit_lines(
     *,
     vocab_size: int,
     regularisation: float = 1.0,
+    rarity: float = 0.0,
 ) -> LabelLines:
     """Fit the hyperplanes of every label that at least two classes of occur.
 
@@ -101,6 +102,9 @@ def fit_lines(
         (N, H): the class number of each item for each of `labels`, in their order; negative where it has none.
     regularisation
         LinearSVC's C: the greater, the closer the planes follow the training items.
+    rarity
+        For the plane of a class with n items these weigh (N / n) ** rarity each, N the most frequent class's number, and
+        all other items 1: the greater, the less a rare class gives way. bench/label_lines.py compares both numbers.
 
     Raises
     ------
@@ -121,7 +125,10 @@ def fit_lines(
         present = np.unique(classes[known, at])
         if len(present) < 2:
             continue
-        machine = LinearSVC(C=regularisation, random_state=0).fit(words[known], classes[known, at])
+        times = np.bincount(classes[known, at])
+        weights_of = {number: float((times.max() / times[number]) ** rarity) for number in present}
+        machine = LinearSVC(C=regularisation, class_weight=weights_of, random_state=0)
+        machine.fit(words[known], classes[known, at])
         weights, bias = np.zeros((vocab_size, len(names)), np.float16), np.full(len(names), _NEVER, np.float32)
         # Of two classes LinearSVC gives one plane, the second class's side of it.
         planes, offsets = machine.coef_, machine.intercept_
