@@ -221,7 +221,7 @@ def test_what_is_avoided_comes_only_where_nothing_else_can(client: Any) -> None:
     only = {**body, "filters": [f"id={first}"], "avoid": [first]}
     third = client.post("/v1/complete", json=only).json()
     assert third["looks"][0]["chosen"][0]["id"] == first
-    assert f"nothing else fits in the place of {first}" in third["notes"]
+    assert f"nothing else fits in the place of {third['looks'][0]['items'][1]['title']}" in third["notes"]
     assert client.post("/v1/complete", json={**only, "avoid": [], "forbidden": [first]}).status_code == 422
 
 

@@ -220,7 +220,8 @@ async def _looks(shop: Shop, body: Searching, outfit: Given, work: Callable[[Out
                     raise
                 needed += sorted(blamed or avoid)
                 avoid -= blamed or avoid
-        again = [f"nothing else fits in the place of {', '.join(needed)}"] if needed else []
+        names = [shop.store.get(one).title or one for one in needed]
+        again = [f"nothing else fits in the place of {', '.join(names)}"] if names else []
         return {
             "looks": [
                 look_values(look, [shop.item(one, own=one.id in outfit.own) for one in look.items])
