@@ -60,7 +60,7 @@ def test_a_grid_is_run_once_and_collected(
     # "no start" needs no other training than its own; "ITM" starts from MIR alone.
     first = grid("--only", "ITM", "--seeds", "0") + grid("--only", "no start", "--seeds", "0")
     assert [(one["row"], one["seed"]) for one in first] == [("ITM", 0), ("no start", 0)]
-    assert "psnr" not in first[0], "nothing painted where MIR was not learned"
+    assert "psnr" not in first[0], "nothing is painted where MIR was not learned"
     assert first[1]["psnr"] > 0
     before = (runs / "itm-0" / "result.json").stat().st_mtime_ns
     assert grid("--only", "ITM", "--seeds", "0") == first[:1]
