@@ -324,6 +324,52 @@ def seeds(name: str) -> list[dict]:
     return [json.loads(file.read_text(encoding="utf-8")) for file in sorted(RESULTS.glob(f"{name}_[0-9].json"))]
 
 
+WISHES = ("category", "colour", "pattern", "material", "attributes", "all of the wish", "all, several fulfil it")
+REQUESTS = {"wishes": "wishes at random", "fitting": "fitting wishes", "sentences": "sentences"}
+
+
+def plain_table(rows: list[dict]) -> str:
+    """Rows of one shape as they are."""
+    lines = ["| " + " | ".join(rows[0]) + " |", "|" + "---|" * len(rows[0])]
+    return "\n".join([*lines, *("| " + " | ".join(str(value) for value in row.values()) + " |" for row in rows)])
+
+
+def wishes_table(result: dict) -> str:
+    """Shares of wishes that came true, in per cent, at the alphas where every request was asked."""
+    rows = []
+    for part in ("wishes_calibrated", "wishes_raw", "fitting_calibrated", "fitting_raw"):
+        kind, text = part.split("_")
+        for row in result.get(part, {"rows": []})["rows"]:
+            if row["alpha"] in (0, 0.3, 0.5) and (text == "calibrated" or row["alpha"] == 0.5):
+                found = {
+                    "": REQUESTS[kind],
+                    "text": text,
+                    "alpha": row["alpha"],
+                    "wishes": row["all of the wish_count"],
+                }
+                found |= {name: cell(row, name) if name in WISHES[4:6] else f"{row[name]:.0f}" for name in WISHES}
+                rows.append(found)
+    return plain_table(rows)
+
+
+def trade_table(results: list[dict]) -> str:
+    """S of the winners and their text percentile by alpha; steps that go the wrong way by more than noise."""
+    rows = []
+    for result in results:
+        for kind, words in REQUESTS.items():
+            for text in ("calibrated", "raw"):
+                part = result.get(f"{kind}_{text}")
+                if part is None:
+                    continue
+                found = {"scorer": result["scorer"], "": f"{words}, {text}", "requests": part["rows"][0]["swept"]}
+                found |= {
+                    f"{row['alpha']:g}": f"{100 * row['S']:.0f} / {row['text']:.0f}" for row in part["rows"]
+                }  # fmt: skip
+                wrong = part["S falls, more than noise"] + part["text rises, more than noise"]
+                rows.append(found | {"wrong steps beyond noise": f"{wrong} of {2 * part['steps']}"})
+    return plain_table(rows)
+
+
 def blocks() -> dict[str, str]:
     """Marker -> Markdown."""
     found = {}
@@ -350,6 +396,11 @@ def blocks() -> dict[str, str]:
             ("chance", seeds("outfits_mango_seen"), "chance"),
         ]
     )
+    wishes = [load(file.stem) for file in sorted(RESULTS.glob("wishes_*.json"))]
+    found["wishes"] = wishes_table(load("wishes_rules"))
+    found["wishes-trade"] = trade_table(wishes)
+    for name in ("wish_words", "outfit_speed", "outfit_shortlist"):
+        found[name.replace("_", "-")] = plain_table(load(name)["rows"])
     names = "outfits_polyvore_t"
     found["outfits-polyvore-t"] = names_table(
         [
@@ -458,6 +509,7 @@ def main() -> int:
         RESULTS / "retrieval.md",
         RESULTS / "mvlt.md",
         RESULTS / "outfits.md",
+        RESULTS / "wishes.md",
         RESULTS / "generated_looks.md",
     ):
         text = page.read_text(encoding="utf-8")

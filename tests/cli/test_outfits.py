@@ -459,7 +459,7 @@ def test_calibrate_and_then_scores_are_probabilities(modiste, wardrobe, look_fol
     assert written["scorer"] == "rules"
     assert written["compatibility"] == found["compatibility"]["curve"]
     assert list(written["reference"]) == sorted(written["reference"])
-    for part in ("compatibility", "match"):
+    for part in ("compatibility", "match", "nearness"):
         one = found[part]
         assert sum(each["count"] for each in one["after"]["bins"]) == one["checked"]
         ece = (
@@ -468,7 +468,7 @@ def test_calibrate_and_then_scores_are_probabilities(modiste, wardrobe, look_fol
         )
         assert one["ece_after"] == pytest.approx(ece, abs=1e-9)
         assert 0 <= one["ece_after_low"] <= one["ece_after"] <= one["ece_after_high"] + 0.05
-    assert page.read_text(encoding="utf-8").count("<svg") == 2
+    assert page.read_text(encoding="utf-8").count("<svg") == 3
     again = modiste(*arguments, "--out", tmp_path / "again.json", "--no-words")
     assert "expected calibration error" in again.out
     plain = modiste(*arguments, "--out", tmp_path / "plain.json", "--no-words", "--method", "logistic", "--json").json

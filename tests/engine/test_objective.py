@@ -36,6 +36,20 @@ def test_calibration_applies_to_both_terms() -> None:
     assert objective.best_match >= objective.match(0.99)
 
 
+def test_a_wish_counts_beside_the_nearest() -> None:
+    nearness = Calibrator("logistic", 40.0, 0.5)
+    objective = Objective(calibration=Calibration(match=Calibrator("logistic", 30.0, -8.0), nearness=nearness))
+    found = objective.fulfilment([0.3, 0.28, 0.1], 0.3)
+    np.testing.assert_allclose(found, nearness([0.0, -0.02, -0.2]) / nearness(0.0))
+    assert found[0] == objective.best_match == 1.0
+    # Words that are near to everything, or to nothing, weigh the same.
+    np.testing.assert_allclose(objective.fulfilment([0.7, 0.68, 0.5], 0.7), found)
+    # Without that curve, and for a mode of other cosines, the match itself counts.
+    np.testing.assert_array_equal(Objective(calibration=CURVES).fulfilment([0.3], 0.3), CURVES.match([0.3]))  # type: ignore[misc]
+    swapped = Objective(mode="text_swap", calibration=objective.calibration)
+    np.testing.assert_array_equal(swapped.fulfilment([0.3], 0.3), swapped.match([0.3]))
+
+
 def test_what_is_not_valid_is_worth_nothing() -> None:
     objective = Objective()
     np.testing.assert_array_equal(objective.value([0.9, 0.9], [[1.0], [1.0]], [False, True]) > 0, [False, True])

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 from engine_fakes import FakeEncoder
-from outfit_fakes import ComplementTestPool, ConstantPool, NetworkTestPool, PairTestPool, TestScorer
+from outfit_fakes import (
+    ComplementTestPool,
+    ConstantPool,
+    NetworkTestPool,
+    PairTestPool,
+    TestScorer,
+    no_rules,
+    unit,
+)
 
 from modiste.engine.calibration import Calibration, Calibrator
 from modiste.engine.catalogue import Catalogue
@@ -17,8 +27,12 @@ from modiste.engine.errors import UnknownItem
 from modiste.engine.filters import FilterError
 from modiste.engine.objective import Objective
 from modiste.engine.outfits import OutfitEngine
+from modiste.engine.plans import shortlist
+from modiste.engine.problem import OpenSlot
 from modiste.engine.rules import Rules, Template
+from modiste.engine.shortlist import goes_with
 from modiste.engine.solve import Effort
+from modiste.engine.world import World
 from modiste.types import EncoderMismatch, Item, OutfitQuery, OutfitRules, OutfitScorer, Slot
 
 COLOURS = ("red", "green", "blue", "black")
@@ -104,6 +118,7 @@ def test_completion_is_the_best_of_all_ways(shop: Catalogue, kind: type) -> None
         "none",
         Calibration(match=Calibrator("logistic", 40.0, -10.0)),
         Calibration(match=Calibrator("isotonic", knots=(0.2, 0.4), values=(0.1, 0.9))),
+        Calibration(match=Calibrator("logistic", 40.0, -10.0), nearness=Calibrator("logistic", 60.0, 0.3)),
     ],
 )
 @pytest.mark.parametrize("kind", [NetworkTestPool, ConstantPool])
@@ -117,6 +132,47 @@ def test_generating_one_item_ranks_as_search_does(
         assert [look.ids[0] for look in found.looks] == list(wanted.ids)
         assert all(look.exact for look in found.looks)
         assert found.scored == 0
+
+
+def test_a_wish_counts_beside_the_nearest_item_of_its_slot(shop: Catalogue) -> None:
+    """Found and judged by one value, whatever the level of the wish's cosines is."""
+    curve = Calibrator("logistic", 12.0, 0.3)
+    engine = engine_of(shop, calibration=Calibration(match=Calibrator("logistic", 9.0, -2.0), nearness=curve))
+    look = engine.generate("red", size=3, alpha=0.4).looks[0]
+    snapshot = shop.snapshot()
+    cosines = snapshot.vectors.astype(np.float64) @ ENCODER.encode_query("red").vectors[0]
+    counted = []
+    for item in look.items:
+        own = [row for row in range(len(snapshot)) if snapshot.item(row).category == item.category]
+        below = cosines[snapshot.row(item.id)] - max(cosines[own])
+        counted.append(float(curve(below) / curve(0.0)))
+    assert min(counted) > 0
+    assert look.score == pytest.approx(0.4 * look.compatibility + 0.6 * np.mean(counted), abs=1e-6)
+    engine.objective = replace(engine.objective, alpha=0.4)
+    verdict = engine.score(list(look.ids), "red")
+    assert verdict.score == pytest.approx(look.score, abs=1e-6)
+    assert verdict.match == pytest.approx(float(np.mean([one.match for one in look.chosen])), abs=1e-6)
+    explained = engine.explain(list(look.ids), "red", swaps=False)
+    assert explained.score == pytest.approx(look.score, abs=1e-6)
+
+
+class Misled(ComplementTestPool):
+    """Retrieves the opposite of what it would."""
+
+    def queries(self, sets: np.ndarray, slots: Sequence[Slot]) -> np.ndarray:
+        return -super().queries(sets, slots)
+
+
+def test_what_goes_best_is_looked_at_even_where_retrieval_is_misled() -> None:
+    rng, size = np.random.default_rng(4), 10
+    items = [Item(f"i-{at:03d}", "thing", category="Shirts" if at == 0 else "Sneakers") for at in range(300)]
+    world = World.of_items(items, unit(rng, len(items)), TestScorer(Misled))
+    rows = np.arange(1, len(items))
+    best = int(world.pool.score(np.stack([np.zeros_like(rows), rows], axis=1)).argmax())
+    slot = Slot(frozenset({"shoes"}))
+    bare = OpenSlot(slot, rows, np.zeros(len(rows)), np.zeros(len(rows)), np.zeros(0, dtype=np.int64))
+    assert best not in goes_with(world.pool, [np.array([0])], slot, rows, size)
+    assert best in shortlist(world, np.array([0]), [bare], 0, no_rules(len(items)), size)
 
 
 def test_generation_chooses_size_and_template(shop: Catalogue) -> None:

@@ -211,6 +211,20 @@ def test_complete_fills_the_slots_with_what_was_wished(client: Any) -> None:
     assert len(open_shape["looks"][0]["items"]) >= 2
 
 
+def test_what_is_avoided_comes_only_where_nothing_else_can(client: Any) -> None:
+    shoes = [one["id"] for one in client.get("/v1/items", params={"filter": "slot=shoes", "k": 200}).json()["items"]]
+    body = {"have": [A], "want": [{"slot": "shoes"}], "filters": [f"id={'|'.join(shoes[:2])}"]}
+    first = client.post("/v1/complete", json=body).json()["looks"][0]["chosen"][0]["id"]
+    second = client.post("/v1/complete", json={**body, "avoid": [first]}).json()
+    assert {first, second["looks"][0]["chosen"][0]["id"]} == set(shoes[:2])
+    assert not second["notes"] or "nothing else fits" not in " ".join(second["notes"])
+    only = {**body, "filters": [f"id={first}"], "avoid": [first]}
+    third = client.post("/v1/complete", json=only).json()
+    assert third["looks"][0]["chosen"][0]["id"] == first
+    assert f"nothing else fits in the place of {third['looks'][0]['items'][1]['title']}" in third["notes"]
+    assert client.post("/v1/complete", json={**only, "avoid": [], "forbidden": [first]}).status_code == 422
+
+
 def test_budget_required_and_forbidden_are_kept(client: Any) -> None:
     free = client.post("/v1/generate", json={"text": "office", "size": 3}).json()["looks"][0]
     banned = free["items"][0]["id"]

@@ -319,7 +319,7 @@ def test_the_demo_ends_with_its_catalogue_served(tmp_path: Path) -> None:
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < until, log.read_text()
             time.sleep(0.1)
-        address = log.read_text().partition("Open ")[2].split()[0]
+        address = log.read_text().partition("\nOpen ")[2].split()[0]
         with urllib.request.urlopen(address, timeout=60) as answer:
             assert b"<title>" in answer.read()
         with urllib.request.urlopen(address + "v1/catalogue", timeout=60) as answer:

@@ -65,6 +65,7 @@ def calibrate(
     modiste calibrate shop --data atelier:2000 --out rules.json --json
     ```
     """
+    from dataclasses import replace
     from typing import cast
 
     from modiste.cli.console import errors, print_json, results, say
@@ -116,7 +117,7 @@ def calibrate(
             "compatibility", fitted_on, checked_on, fitted_on.scores, checked_on.scores, chosen, seed
         )
         right, measured["compatibility"] = fitted_on.scores[fitted_on.labels == 1], of_looks
-    match = None
+    match, nearness = None, None
     if words:
         assert encoder is not None
         snapshot = store.snapshot()
@@ -130,13 +131,17 @@ def calibrate(
             match, measured["match"] = _fit(
                 "match", one, other, (1 + one.scores) / 2, (1 + other.scores) / 2, "logistic", seed
             )
+            near, far = replace(one, scores=one.below_best), replace(other, scores=other.below_best)
+            nearness, measured["nearness"] = _fit(
+                "nearness", near, far, 1 + near.scores / 2, 1 + far.scores / 2, "logistic", seed
+            )
         else:
             errors.print(f"{catalogue} names no two colours: how well words match stays uncalibrated")
     if not measured:
         raise ValueError(f"nothing to calibrate: {catalogue} names no two colours, and no looks are given with --data")
     made = Calibration(
         curve, match, reference_quantiles(right) if right is not None else (), threshold, named.id if data else "",
-        str(store.encoder_id),
+        str(store.encoder_id), nearness,
     )  # fmt: skip
     target = made.save(out or store.folder / CALIBRATION_FILE)
     if html is not None:
@@ -167,7 +172,7 @@ def calibrate(
         say(f"pictures: {html}")
 
 
-_TITLES = {"compatibility": "Go together", "match": "Match words"}
+_TITLES = {"compatibility": "Go together", "match": "Match words", "nearness": "Match words as well as the nearest"}
 
 
 class _Measured:

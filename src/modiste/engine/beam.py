@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from itertools import combinations
+from math import isqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,8 @@ Propose = Callable[[Problem, Picks, int], Places]  # a whole choice (k,) and a s
 
 _SWEEPS = 6
 _ROUNDS = 3
-_PAIR_CANDIDATES = 32
+_PAIR_CANDIDATES = 32  # of a slot, when two items are exchanged at once
+_PAIR_CHOICES = 3_072  # of two items at once, tried in a round: of more slots fewer candidates each
 _KEPT = 4_096
 _LAST_CHANCE = 32  # choices scored although it is too late, when there is nothing else to answer
 
@@ -168,6 +170,8 @@ def _exchange_two(problem: Problem, shortlists: Sequence[Places], archive: Archi
     found, _ = archive.top(1)
     if len(found) == 0 or len(shortlists) < 2:
         return
+    pairs = len(shortlists) * (len(shortlists) - 1) // 2
+    candidates = min(_PAIR_CANDIDATES, max(2, isqrt(_PAIR_CHOICES // pairs)))
     best, promising = found[0], []
     for at, places in enumerate(shortlists):
         if _late(problem):
@@ -181,7 +185,7 @@ def _exchange_two(problem: Problem, shortlists: Sequence[Places], archive: Archi
         single = (rows == own).sum(axis=1) == 1
         values = np.full(len(trial), -np.inf)
         values[single] = problem.values(trial[single])
-        promising.append(places[np.lexsort((places, -np.round(values, 12)))[:_PAIR_CANDIDATES]])
+        promising.append(places[np.lexsort((places, -np.round(values, 12)))[:candidates]])
     for one, other in combinations(range(len(shortlists)), 2):
         if _late(problem):
             return

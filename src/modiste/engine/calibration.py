@@ -134,6 +134,9 @@ class Calibrator:
 class Calibration:
     """What turns one scorer's S and one encoder's cosines into probabilities, and what a score is compared with.
 
+    `match` takes the cosine of item and wish, and says whether the wish is fulfilled at all. `nearness` takes how far that
+    cosine is below the best one of the item's slot: cosines of one wish lie higher than those of another, so within a slot
+    it tells right from wrong far better, and it is what a search weighs candidates by (`Objective.fulfilment`).
     `reference` holds quantiles of S over real looks, ascending: the answer to "is 0.8 good?" is the share of them below.
     `scorer` and `encoder` name whose numbers these are (empty: not said); the engine refuses those of another encoder.
     """
@@ -144,10 +147,13 @@ class Calibration:
     match_threshold: float = MATCH_THRESHOLD
     scorer: str = ""
     encoder: str = ""
+    nearness: Calibrator | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.match_threshold <= 1:
             raise ValueError(f"match_threshold must lie in [0, 1], not {self.match_threshold}")
+        if self.nearness is not None and self.nearness.method != "logistic":
+            raise ValueError("nearness is a logistic curve: of an isotonic one, far candidates would all be alike")
         if any(np.diff(self.reference) < 0):
             raise ValueError("the reference scores must ascend")
 
@@ -164,6 +170,7 @@ class Calibration:
             "match_threshold": self.match_threshold,
             "scorer": self.scorer,
             "encoder": self.encoder,
+            "nearness": self.nearness.as_dict() if self.nearness else None,
         }
 
     def save(self, path: str | Path) -> Path:
@@ -186,7 +193,7 @@ class Calibration:
         try:
             curves = {
                 name: Calibrator.from_dict(values[name]) if values.get(name) is not None else None
-                for name in ("compatibility", "match")
+                for name in ("compatibility", "match", "nearness")
             }
             return cls(
                 **curves,

@@ -8,7 +8,8 @@ Readings of what the specification leaves open (its table 1.7):
   itself after its text was replaced by the wish.
 - `reduction` (row 9). "mean", the default: match is the mean over the slots that have a wish; where none has, the value is S
   alone. "sum", the literal one: a sum, which rewards large outfits.
-- `calibration`. With a `Calibration`, S and the cosines become probabilities. With "none", S is taken as it is, and a cosine
+- `calibration`. With a `Calibration`, S and the cosines become probabilities, and match counts as much as the best that the
+  slot has to offer (`fulfilment`). With "none", S is taken as it is, and a cosine
   s as (1 + s) / 2 under "mean" and as it is under "sum": `Objective(reduction="sum", calibration="none")` is the literal
   formula.
 - k = 1 (row 12). The S of a single item says nothing, and models are not trained to say it, so it is neutral: 0.5. With K = 1
@@ -69,10 +70,22 @@ class Objective:
             return self.calibration.match(values)
         return values if self.reduction == "sum" else (1 + values) / 2
 
+    def fulfilment(self, similarities: ArrayLike, nearest: ArrayLike) -> Values:
+        """What items count for in the value by their cosines with a wish, in [0, 1]; never falls when a cosine rises.
+
+        With a calibrated nearness it is how likely an item is to be what the wish says, beside the `nearest` cosine that an
+        item of its slot has, which counts 1: a wish weighs the same whether its words are easy or hard. Else it is the match.
+        """
+        if self.mode == "cross" and isinstance(self.calibration, Calibration) and self.calibration.nearness is not None:
+            curve = self.calibration.nearness
+            below = np.asarray(similarities, dtype=np.float64) - np.asarray(nearest, dtype=np.float64)
+            return np.minimum(1.0, curve(below) / curve(0.0))
+        return self.match(similarities)
+
     @property
     def best_match(self) -> float:
-        """An upper bound of `match`."""
-        return float(self.match(1.0))
+        """An upper bound of `fulfilment`, whichever item is the nearest."""
+        return float(self.fulfilment(1.0, 1.0))
 
     def weights(self, num_wishes: int) -> tuple[float, float]:
         """Of S, and of the match of each slot that has a wish: value = first · S + second · (sum of the matches)."""
@@ -83,7 +96,7 @@ class Objective:
         return self.alpha, (1 - self.alpha) / num_wishes
 
     def value(self, compatibility: ArrayLike, matches: ArrayLike, valid: ArrayLike = True) -> Values:
-        """The value of B outfits from `compatibility()` (B,) and the `match()` of their wishes (B, W); 0 where not valid."""
+        """The value of B outfits from `compatibility()` (B,) and the `fulfilment()` of their wishes (B, W); 0 if not valid."""
         found = np.asarray(matches, dtype=np.float64)
         of_compatibility, of_match = self.weights(found.shape[-1])
         total = of_compatibility * np.asarray(compatibility, dtype=np.float64) + of_match * found.sum(axis=-1)

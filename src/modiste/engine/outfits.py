@@ -165,22 +165,29 @@ class OutfitEngine:
         several = len(rows) > 1
         raw = float(world.pool.score(rows[None])[0]) if several else NEUTRAL
         compatibility = float(self.objective.compatibility(raw)) if several else NEUTRAL
-        matches = np.zeros(0)
-        if text.strip():
-            matches = self._matches(world, rows, text)
+        matches, fulfilments = self._matches(world, rows, text) if text.strip() else (np.zeros(0), np.zeros(0))
         return Verdict(
             items,
-            float(self.objective.value(compatibility, matches, not problems)),
+            float(self.objective.value(compatibility, fulfilments, not problems)),
             compatibility,
             float(matches.mean()) if len(matches) else None,
             self._percentile(raw if several else None),
             tuple(problems),
         )
 
-    def _matches(self, world: World, rows: Rows, wish: str) -> np.ndarray:
+    def _matches(self, world: World, rows: Rows, wish: str) -> tuple[Values, Values]:
+        """(n,) each: how likely items are what the wish says, and what they count for beside the catalogue's of their slot."""
         if self.objective.mode == "text_swap":
-            return self.objective.match(self._swapped(world, rows, wish))
-        return self.objective.match((world.vectors[rows] * self._wish(wish).astype(np.float64)).sum(axis=1))
+            matches = self.objective.match(self._swapped(world, rows, wish))
+            return matches, matches
+        query = self._wish(wish)
+        cosines = (world.vectors[rows] * query.astype(np.float64)).sum(axis=1)
+        everything, _ = self._latest()
+        nearest = cosines.copy()
+        for at, row in enumerate(rows.tolist()):
+            own = everything.rows(everything.kind(_kind(world.items[row])))
+            nearest[at] = max(nearest[at], everything.similarities(query, own).max(initial=-1.0))
+        return self.objective.match(cosines), self.objective.fulfilment(cosines, nearest)
 
     def _swapped(self, world: World, rows: Rows, wish: str) -> np.ndarray:
         """(n,) the cosine of each item with itself after its text was replaced by the wish."""
@@ -404,8 +411,8 @@ class OutfitEngine:
             raise ValueError("there is nothing to explain: give at least one item")
         items = tuple({item.id: item for item in items}.values())
         world, rows = self._place(items)
-        matches = self._matches(world, rows, text) if text.strip() else None
-        found = explain(world.pool, self.objective, rows, [item.id for item in items], matches)
+        fulfilments = self._matches(world, rows, text)[1] if text.strip() else None
+        found = explain(world.pool, self.objective, rows, [item.id for item in items], fulfilments)
         return replace(found, best_swap=self._best_swap(items)) if swaps else found
 
     def _best_swap(self, items: tuple[Item, ...]) -> BestSwap | None:

@@ -11,7 +11,7 @@ import numpy as np
 from modiste.engine.constraints import Constraints, Rows
 from modiste.engine.filters import BoolArray
 from modiste.engine.objective import Objective, Values
-from modiste.engine.problem import OpenSlot, Problem
+from modiste.engine.problem import Memory, OpenSlot, Problem
 from modiste.engine.shortlist import Places, best_with_given, goes_with, mixed, top
 from modiste.engine.world import World
 from modiste.taxonomy import normalise, set_apart
@@ -49,10 +49,11 @@ def wanted(world: World, slot: Slot, wish: str, allowed: BoolArray, have: Sequen
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Known:
-    """What plans of one request share: slots with their candidates, and rows to look at first."""
+    """What plans of one request share: slots with their candidates, rows to look at first, and scores."""
 
     slots: dict[tuple[int, float], OpenSlot] = field(default_factory=dict)  # by the Wanted and the weight of its match
     shortlists: dict[int, Rows] = field(default_factory=dict)  # by the Wanted
+    memory: Memory = field(default_factory=Memory)
 
 
 def make_plan(
@@ -82,7 +83,8 @@ def make_plan(
             for given in have.tolist():
                 rows = rows[~constraints.conflict(np.array([given]), rows)]
             similarity = similarities(one.wish, rows) if one.wish else np.zeros(len(rows))
-            text = of_match * objective.match(similarity) if one.wish else np.zeros(len(rows))
+            nearest = similarity.max(initial=-1.0)
+            text = of_match * objective.fulfilment(similarity, nearest) if one.wish else np.zeros(len(rows))
             known.slots[key] = OpenSlot(one.slot, rows, text, similarity, np.zeros(0, dtype=np.int64), wish=one.wish)
         bare.append(known.slots[key])
     complete = []
@@ -91,7 +93,7 @@ def make_plan(
             extra = [] if retrieve is None else [retrieve(slot.slot, slot.rows, size)]
             known.shortlists[id(one)] = slot.rows[shortlist(world, have, bare, at, constraints, size, extra)]
         complete.append(replace(slot, shortlist=np.searchsorted(slot.rows, known.shortlists[id(one)])))
-    return Problem(world.pool, have, tuple(complete), objective, weight, constraints, name)
+    return Problem(world.pool, have, tuple(complete), objective, weight, constraints, name, memory=known.memory)
 
 
 def shortlist(
@@ -115,7 +117,8 @@ def shortlist(
             if other != at and len(one.rows) and (one.wish or not len(have)):
                 sets += [np.append(have, row) for row in one.rows[top(one.similarity, _SEEDS)]]
         lists.append(goes_with(pool, sets, slot.slot, slot.rows, size))
-    elif len(have):
+    if len(have) and not isinstance(pool, PairwisePool):
+        # Also where the pool retrieves: that finds what is near to a query, and S may prefer other things.
         lists.append(best_with_given(pool, have, slot.rows, by_text, size))
     if constraints.always.size:  # whoever may answer a demand has to be there when it is raised
         lists.append(np.flatnonzero(constraints.answers[slot.rows].any(axis=1))[:size])
@@ -145,4 +148,5 @@ def narrowed(problem: Problem) -> Problem:
 def with_similarity(slot: OpenSlot, similarity: Values, of_match: float, objective: Objective) -> OpenSlot:
     """The slot with other cosines (n,) for its candidates; those left out could match perfectly."""
     outside = slot.outside if slot.outside == -np.inf else of_match * objective.best_match
-    return replace(slot, similarity=similarity, text=of_match * objective.match(similarity), outside=outside)
+    text = of_match * objective.fulfilment(similarity, similarity.max(initial=-1.0))
+    return replace(slot, similarity=similarity, text=text, outside=outside)

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from modiste.engine.constraints import Constraints, Rows
 from modiste.engine.objective import NEUTRAL, Objective, Values
-from modiste.types import OutfitPool, Slot
+from modiste.types import FloatArray, OutfitPool, Slot
 
 _BATCH = 2_048  # sets handed to the scorer at once: bounds its memory, and how late a deadline is noticed
 
@@ -52,6 +53,32 @@ class Tally:
     stopped: bool = False
 
 
+class Memory:
+    """Scores of a pool's sets, each asked for once: searches come back to the same sets, and plans share many.
+
+    What is remembered is forgotten when another pool asks, and when it is more than `limit` sets.
+    """
+
+    def __init__(self, limit: int = 500_000) -> None:
+        self._limit, self._pool = limit, None  # type: tuple[int, OutfitPool | None]
+        self._known: dict[bytes, float] = {}
+
+    def scores(self, pool: OutfitPool, sets: Rows) -> tuple[FloatArray, int]:
+        """(B, O) -> (B,) S as the pool gives it, and how many sets it was asked about."""
+        if pool is not self._pool or len(self._known) > self._limit:
+            self._pool, self._known = pool, {}
+        # A set has no order, so its sorted rows name it.
+        ordered = np.sort(sets, axis=1)
+        width = ordered.itemsize * ordered.shape[1]
+        names: list[Any] = ordered.view(np.dtype((np.void, width))).ravel().tolist()  # of bytes
+        known = self._known
+        new = {name: at for at, name in enumerate(names) if name not in known}
+        if new:
+            found = pool.score(sets[list(new.values())])
+            known.update(zip(new, found.tolist(), strict=True))
+        return np.array([known[name] for name in names], dtype=np.float32), len(new)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Problem:
     """A plan: see the module's head. `weight` is that of S in the value."""
@@ -64,6 +91,7 @@ class Problem:
     constraints: Constraints
     name: str = ""
     tally: Tally = field(default_factory=Tally)
+    memory: Memory = field(default_factory=Memory)
 
     @property
     def size(self) -> int:
@@ -124,8 +152,9 @@ class Problem:
         several = np.flatnonzero((sets >= 0).sum(axis=1) > 1)
         for start in range(0, len(several), _BATCH):
             part = several[start : start + _BATCH]
-            found[part] = self.objective.compatibility(self.pool.score(sets[part]))
-            self.tally.scored += len(part)
+            scores, asked = self.memory.scores(self.pool, sets[part])
+            found[part] = self.objective.compatibility(scores)
+            self.tally.scored += asked
         return found
 
     def values(self, picks: NDArray[np.int64]) -> Values:

@@ -202,19 +202,26 @@ class _Run:
         """Only the text counts: the best choices, as many as it may take to find n looks that are apart, their values, and
         an upper bound of all others.
         """
-        limit, threshold = 50 * self.n, -np.inf
+        enough, threshold = 50 * self.n, -np.inf
         if len(problem.slots) == 1:
             picks = np.arange(len(problem.slots[0]), dtype=np.int64)[:, None]
             picks = picks[problem.constraints.valid(problem.sets(picks))]
             return picks, problem.values(picks), -np.inf
-        while True:
+        kept, limit, bound = None, enough, problem.trivial_bound
+        while kept is None or len(kept) < min(enough, problem.combinations):
             threshold = text_threshold(problem, limit) if limit < problem.combinations else -np.inf
             choices = choices_above(problem, threshold, _TEXT_CHOICES)
-            if choices is None:
-                return np.zeros((0, len(problem.slots)), dtype=np.int64), np.zeros(0), problem.trivial_bound
-            if len(choices) >= min(limit, problem.combinations) or threshold == -np.inf:
-                return choices, problem.values(choices), problem.weight * NEUTRAL + threshold
+            if choices is None:  # too many on the way: what was found with a higher threshold has to do
+                break
+            kept, bound = choices, problem.weight * NEUTRAL + threshold
+            if threshold == -np.inf:
+                break
             limit *= 8
+        if kept is None or not len(kept):
+            archive = Archive(problem)
+            beam(problem, [slot.shortlist for slot in problem.slots], self.effort.beam_width, archive)
+            return *archive.top(), bound
+        return kept, problem.values(kept), bound
 
     # (b) -------------------------------------------------------------------------------------------------------------
 

@@ -2,9 +2,10 @@
 
 Compatibility: looks of a split and, beside each, a look in which every item is replaced (`outfit_questions.py`), half and half.
 
-Match: a wish is made of what the catalogue says of an item, its colour and category ("navy jeans"). Right is an item of both;
-wrong are, in turn, one of that category in another colour, one of that colour in another category, and one of neither. Right
-and wrong ones are as many.
+Match: a wish is made of what the catalogue says of an item: its colour and category, and its pattern or material where that is
+known ("navy jeans", "linen white shirt"). It is asked of the items of that slot, as a search asks it; right is an item of all
+of it. Right ones are thus as rare as they are for a search, and the probability is that of a candidate in its slot: with right
+and wrong ones half and half, what is merely near would seem likely, and alpha would give up a wish for a little of S.
 
 Shapes: N questions.
 """
@@ -20,9 +21,11 @@ from numpy.typing import NDArray
 from modiste.data.outfits import OutfitData
 from modiste.evaluation.outfit_questions import Judgement, Negatives, QuestionDraw, hashes_of
 from modiste.models.outfit_statistics import colour_of
-from modiste.taxonomy import normalise, super_category
+from modiste.taxonomy import normalise, slot, super_category
 from modiste.types import FloatArray, Item, OutfitScorer, as_sets
 
+_DETAILS = ("pattern", "material")  # what a wish may name beside colour and kind
+_PLAIN = ("", "solid", "plain")
 VectorsOf = Callable[[Sequence[Item]], FloatArray]
 
 
@@ -36,6 +39,14 @@ class Scored:
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    @property
+    def below_best(self) -> NDArray[np.float64]:
+        """(N,) how far each score is below the best of its group: 0 or less."""
+        _, place = np.unique(np.array(self.groups), return_inverse=True)
+        best = np.full(len(self), -np.inf)
+        np.maximum.at(best, place, self.scores)
+        return self.scores - best[place]
 
     def halves(self) -> tuple[Scored, Scored]:
         """Two parts with no group in common, by a hash of it."""
@@ -87,41 +98,50 @@ def judged_wishes(
     encode: Callable[[str], FloatArray],
     *,
     num_wishes: int = 300,
+    num_candidates: int = 2_000,
     seed: int = 0,
 ) -> Scored:
-    """Cosines of wishes with items that are, and are not, what they say; empty where the items name no two colours.
+    """Cosines of wishes with candidates that are, and are not, what they say; empty where the items name no two colours.
 
-    `vectors` (N, D) are the items'; `encode` turns a wish into (D,). Up to three right and three wrong items for each of
-    `num_wishes` wishes, drawn by the seed.
+    `vectors` (N, D) are the items'; `encode` turns a wish into (D,). For each of `num_wishes` wishes, drawn by the seed, the
+    items of its slot, of a large one the `num_candidates` nearest: right ones are as rare as a search meets them.
     """
     rng = np.random.default_rng(seed)
-    colours = np.array([colour_of(item) for item in items])
+    names = ("colour", *_DETAILS)
+    said = {name: np.array([_said(item, name) for item in items]) for name in names}
     kinds = np.array([normalise(item.category) for item in items])
     rough = np.array([super_category(item.category) for item in items])
-    wishes = sorted({(c, k) for c, k in zip(colours.tolist(), kinds.tolist(), strict=True) if c and k})
-    if len({colour for colour, _ in wishes}) < 2:
+    slots = np.array([slot(item.category) for item in items])
+    found: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
+    for kind, *values in zip(kinds.tolist(), *(said[name].tolist() for name in names), strict=True):
+        own = [pair for pair in zip(names, values, strict=True) if pair[1]]
+        if kind and own and own[0][0] == "colour":
+            found |= {(kind, (own[0],)), *((kind, (own[0], detail)) for detail in own[1:])}
+    wishes = sorted(found)
+    if len({asked[0] for _, asked in wishes}) < 2:
         return Scored(np.zeros(0), np.zeros(0, dtype=np.int64), ())
     if len(wishes) > num_wishes:
         wishes = [wishes[at] for at in sorted(rng.choice(len(wishes), num_wishes, replace=False))]
-    scores: list[float] = []
-    labels: list[int] = []
+    scores: list[NDArray[np.float64]] = []
+    labels: list[NDArray[np.bool_]] = []
     groups: list[str] = []
-    for colour, kind in wishes:
-        same_colour, same_kind = colours == colour, kinds == kind
-        near = rough == super_category(kind)  # shoes of another name may well be what was meant
-        named = colours != ""
-        wrong = [same_kind & ~same_colour & named, same_colour & ~near, ~same_colour & ~near & named]
-        right = np.flatnonzero(same_colour & same_kind)
-        right = rng.choice(right, min(len(wrong), len(right)), replace=False)
-        others = [int(rng.choice(np.flatnonzero(mask))) for mask in wrong if mask.any()]
-        count = min(len(right), len(others))
-        # Where few are right the wrong ones take turns, so that no kind of them is rare.
-        others = [others[at] for at in rng.permutation(len(others))[:count]]
-        if not count:
-            continue
-        rows = np.array([*right[:count].tolist(), *others])
-        found = vectors[rows].astype(np.float64) @ encode(f"{colour} {kind}").astype(np.float64)
-        scores += found.tolist()
-        labels += [1] * count + [0] * count
-        groups += [f"{colour} {kind}"] * (2 * count)
-    return Scored(np.array(scores), np.array(labels, dtype=np.int64), tuple(groups))
+    for kind, asked in wishes:
+        like = np.logical_and.reduce([said[name] == value for name, value in asked])
+        unknown = np.logical_or.reduce([said[name] == "" for name, _ in asked])
+        # Shoes of another name that are like it otherwise may well be what was meant: neither right nor wrong.
+        doubtful = like & (rough == super_category(kind)) & (kinds != kind)
+        rows = np.flatnonzero((slots == slot(kind)) & ~unknown & ~doubtful)
+        wish = " ".join([*(value for _, value in reversed(asked)), kind])
+        cosines = vectors[rows].astype(np.float64) @ encode(wish).astype(np.float64)
+        nearest = np.sort(np.argsort(-cosines, kind="stable")[:num_candidates])
+        rows = rows[nearest]
+        scores.append(cosines[nearest])
+        labels.append(like[rows] & (kinds[rows] == kind))
+        groups += [wish] * len(rows)
+    return Scored(np.concatenate(scores), np.concatenate(labels).astype(np.int64), tuple(groups))
+
+
+def _said(item: Item, name: str) -> str:
+    """What the catalogue says, as a wish would; empty for nothing, and for a plain pattern, which nobody asks for."""
+    value = colour_of(item) if name == "colour" else normalise(str(item.attributes.get(name, "")))
+    return "" if value in _PLAIN else value

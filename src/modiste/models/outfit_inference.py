@@ -19,6 +19,7 @@ from modiste.data.outfit_features import ItemFeatures, features_of, tag_numbers
 from modiste.models.inference import ImageTextEncoder
 from modiste.models.outfit_transformer import OutfitTransformer
 from modiste.models.pairwise import PairwiseModel, masked_pair_mean
+from modiste.models.set_reader import read_sets
 from modiste.types import (
     ComplementPool,
     EncoderId,
@@ -30,7 +31,8 @@ from modiste.types import (
     Slot,
 )
 
-_SETS = 4096  # scored in one go: bounds memory
+_SETS = 4096  # embedded in one go: bounds memory
+_READ = 1024  # scored in one go: what lies between two layers stays in the cache
 _PAIRS = 1 << 16
 
 
@@ -107,11 +109,11 @@ class TransformerPool(ComplementPool):
 
     def score(self, sets: NDArray[np.int64]) -> FloatArray:
         sets = checked_sets(sets, len(self._items))
-        return positive(torch.sigmoid(torch.from_numpy(self._by_sets(sets, self.model.compatibility)[:, 0]).double()))
+        return positive(torch.sigmoid(torch.from_numpy(self._by_sets(sets, self.model.judge)[:, 0]).double()))
 
     def looks(self, sets: NDArray[np.int64]) -> FloatArray:
         """(B, O) -> unit vectors (B, E) of whole outfits: their products are S_O, and find similar looks."""
-        return self._by_sets(checked_sets(sets, len(self._items)), self.model.looks)
+        return self._by_sets(checked_sets(sets, len(self._items)), lambda read, items, mask: self.model.look(read))
 
     @property
     def candidates(self) -> FloatArray:
@@ -162,12 +164,14 @@ class TransformerPool(ComplementPool):
                 texts[row] = self._wishes[one]
         return texts, has_text
 
-    def _by_sets(self, sets: NDArray[np.int64], function: Callable[[Tensor, Tensor], Tensor]) -> FloatArray:
-        found = []
+    def _by_sets(self, sets: NDArray[np.int64], function: Callable[[Tensor, Tensor, Tensor], Tensor]) -> FloatArray:
+        """`function` of what the outfit token has read (B, D), of the items (B, O, D) and their mask (B, O)."""
+        found, model = [], self.model
         with torch.inference_mode():
-            for start in range(0, len(sets), _SETS):
-                rows = torch.from_numpy(sets[start : start + _SETS]).to(self.model.device)
-                out = function(self._items[rows.clamp(min=0)], rows >= 0)
+            for start in range(0, len(sets), _READ):
+                rows = torch.from_numpy(sets[start : start + _READ]).to(model.device)
+                read = read_sets(model.sets, model.outfit_token, self._items, rows)
+                out = function(read, self._items[rows.clamp(min=0)], rows >= 0)
                 found.append(out.view(len(rows), -1).float().cpu().numpy())
         return np.concatenate(found) if found else np.zeros((0, 1), np.float32)
 

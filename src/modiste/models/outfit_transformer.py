@@ -235,7 +235,11 @@ class OutfitTransformer(nn.Module):
 
     def compatibility(self, items: Tensor, mask: Tensor) -> Tensor:
         """(B, O, D) items with mask (B, O) -> logits (B,) of being an outfit."""
-        logits: Tensor = self.compatibility_head(self.read(items, mask))[:, 0]
+        return self.judge(self.read(items, mask), items, mask)
+
+    def judge(self, read: Tensor, items: Tensor, mask: Tensor) -> Tensor:
+        """`compatibility` of sets that the outfit token has `read` (B, D) already."""
+        logits: Tensor = self.compatibility_head(read)[:, 0]
         if self.config.pair_dim:
             logits = logits + self._pair_term(items, mask)
         return logits
@@ -252,7 +256,11 @@ class OutfitTransformer(nn.Module):
 
     def looks(self, items: Tensor, mask: Tensor) -> Tensor:
         """(B, O, D) items with mask (B, O) -> unit vectors (B, E): S_O of two outfits is their product."""
-        return F.normalize(self.look_head(self.read(items, mask)).float(), dim=-1)
+        return self.look(self.read(items, mask))
+
+    def look(self, read: Tensor) -> Tensor:
+        """`looks` of sets that the outfit token has `read` (B, D) already."""
+        return F.normalize(self.look_head(read).float(), dim=-1)
 
     def queries(self, target: Tensor, items: Tensor, mask: Tensor) -> Tensor:
         """`target` (B, D), embedded as an item without a photo, and the partial outfit -> (B, E)."""

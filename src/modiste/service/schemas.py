@@ -77,6 +77,11 @@ class House(Searching):
     )
     required: list[Id] = Field([], max_length=limits.MAX_ITEMS)
     forbidden: list[Id] = Field([], max_length=limits.MAX_LIKES)
+    avoid: list[Id] = Field(
+        [],
+        max_length=limits.MAX_ITEMS,
+        description="Forbidden as long as an outfit is possible without them; a note says if not",
+    )
 
 
 class ScoreBody(Body):

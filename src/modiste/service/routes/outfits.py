@@ -12,6 +12,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from modiste.engine.answers import Answer
+from modiste.engine.conflicts import NoFeasibleOutfit
 from modiste.engine.outfits import OutfitEngine
 from modiste.engine.solve import Effort
 from modiste.service.problems import Problem
@@ -207,8 +208,20 @@ async def _looks(shop: Shop, body: Searching, outfit: Given, work: Callable[[Out
     started = time.perf_counter()
 
     def found() -> dict[str, Any]:
-        engine = _engine(shop, body)
-        done = work(engine)
+        avoid = set(body.avoid) if isinstance(body, House) else set()
+        needed: list[str] = []
+        while True:
+            try:
+                done = work(_engine(shop, body, sorted(avoid)))
+                break
+            except NoFeasibleOutfit as error:
+                blamed = avoid & {one.values[0] for one in error.rules if one.kind == "forbidden"}
+                if not (blamed or avoid):
+                    raise
+                needed += sorted(blamed or avoid)
+                avoid -= blamed or avoid
+        names = [shop.store.get(one).title or one for one in needed]
+        again = [f"nothing else fits in the place of {', '.join(names)}"] if names else []
         return {
             "looks": [
                 look_values(look, [shop.item(one, own=one.id in outfit.own) for one in look.items])
@@ -216,16 +229,16 @@ async def _looks(shop: Shop, body: Searching, outfit: Given, work: Callable[[Out
             ],
             "method": done.method,
             "scored": done.scored,
-            "notes": [*outfit.notes, *done.notes],
+            "notes": [*outfit.notes, *again, *done.notes],
         }
 
     values = await shop.outfits.run(found)
     return answer({**values, "scorer": shop.scorer_values}, started)
 
 
-def _engine(shop: Shop, body: Searching) -> OutfitEngine:
+def _engine(shop: Shop, body: Searching, avoid: Sequence[str]) -> OutfitEngine:
     """The shop's engine, under the rules that the request adds."""
-    if not isinstance(body, House) or (body.budget is None and not body.required and not body.forbidden):
+    if not isinstance(body, House) or (body.budget is None and not (body.required or body.forbidden or avoid)):
         return shop.engine
     rules = shop.engine.rules
     budget = (
@@ -239,7 +252,7 @@ def _engine(shop: Shop, body: Searching) -> OutfitEngine:
             rules,
             budget=budget,
             required=(*rules.required, *body.required),
-            forbidden=(*rules.forbidden, *body.forbidden),
+            forbidden=(*rules.forbidden, *body.forbidden, *avoid),
         )
     )
 

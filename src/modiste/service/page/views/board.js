@@ -163,7 +163,7 @@ function questions(app, ways) {
         alpha: board.alpha,
         n: WAYS,
         filters,
-        forbidden: again ? open.flatMap((slot) => (slot.item && !slot.item.own ? [slot.item.id] : [])) : [],
+        avoid: again ? open.flatMap((slot) => (slot.item && !slot.item.own ? [slot.item.id] : [])) : [],
       });
       const bare = { ...board, slots: board.slots.map((slot) => (kept.includes(slot) ? slot : { ...slot, item: null, locked: false, match: null })) };
       show(answer, answer.looks.map((look) => wearing(bare, look)));
