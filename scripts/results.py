@@ -297,6 +297,21 @@ def eyes_table(result: dict) -> str:
     return "\n".join(lines)
 
 
+def world_table(label: str, results: list[dict]) -> str:
+    """A scorer in the generated world, by seed, beside the best there can be and what counting knows."""
+    return outfits_table(
+        [
+            ("Bayes: the best possible (of one mistake: the stylists' own opinion)", results, "reference_"),
+            (label, results, ""),
+            ("... divided by Bayes", results, "ratio_"),
+            ("article types, counted", results, "control_category_"),
+            ("colour × article type, counted", results, "control_colour_family_"),
+            ("chance", results, "chance"),
+        ],
+        ATELIER,
+    )
+
+
 def mistakes_table(results: list[dict]) -> str:
     """Looks with one mistake by the rule that it breaks: all seeds' questions together."""
     lines = ["| rule | questions | `rules` | the stylists' own opinion |", "|---|---|---|---|"]
@@ -440,30 +455,10 @@ def blocks() -> dict[str, str]:
     )
     found["generated-looks-eyes"] = eyes_table(load("generated_looks_eyes"))
     rules = seeds("outfits_atelier_rules")
-    found["outfits-atelier"] = outfits_table(
-        [
-            ("Bayes: the best possible (of one mistake: the stylists' own opinion)", rules, "reference_"),
-            ("`rules`, nothing learned", rules, ""),
-            ("... divided by Bayes", rules, "ratio_"),
-            ("article types, counted", rules, "control_category_"),
-            ("colour × article type, counted", rules, "control_colour_family_"),
-            ("chance", rules, "chance"),
-        ],
-        ATELIER,
-    )
+    found["outfits-atelier"] = world_table("`rules`, nothing learned", rules)
     found["outfits-atelier-mistakes"] = mistakes_table(rules)
     trained = seeds("outfits_atelier_trained")
-    found["outfits-atelier-trained"] = outfits_table(
-        [
-            ("Bayes: the best possible (of one mistake: the stylists' own opinion)", trained, "reference_"),
-            ("`outfit_transformer_atelier`", trained, ""),
-            ("... divided by Bayes", trained, "ratio_"),
-            ("article types, counted", trained, "control_category_"),
-            ("colour × article type, counted", trained, "control_colour_family_"),
-            ("chance", trained, "chance"),
-        ],
-        ATELIER,
-    )
+    found["outfits-atelier-trained"] = world_table("`outfit_transformer_atelier`", trained)
     found["encoder-parts"] = parts_table(load("encoder_parts"))
     baseline, vectors = load("baseline_full"), load("mvlt_full_vectors")
     found["products-full"] = table(

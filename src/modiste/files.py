@@ -11,8 +11,10 @@ from typing import IO
 
 
 @contextlib.contextmanager
-def writing_atomically(path: Path) -> Iterator[IO[bytes]]:
+def writing_atomically(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
     """A binary stream for as long as the block lasts; the file appears at its end, flushed to the disk and whole.
+
+    `mode`: who may read it, from the moment it is there.
 
     When the block raises nothing appears, and an old file stays. Raises `OSError` if the folder cannot be written.
     """
@@ -24,7 +26,7 @@ def writing_atomically(path: Path) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(scratch, 0o644)
+        os.chmod(scratch, mode)
         os.replace(scratch, path)
         with contextlib.suppress(OSError):  # not every file system lets a folder be synchronised
             flush_folder(path.parent)
@@ -33,7 +35,7 @@ def writing_atomically(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
-def write_atomically(path: Path, data: bytes) -> Path:
+def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> Path:
     """Write `data` beside `path`, flush it to the disk, and move it into place: a reader sees the old file or the new.
 
     Raises
@@ -41,7 +43,7 @@ def write_atomically(path: Path, data: bytes) -> Path:
     OSError
         If the folder cannot be written; the old file is then untouched.
     """
-    with writing_atomically(path) as file:
+    with writing_atomically(path, mode=mode) as file:
         file.write(data)
     return Path(path)
 

@@ -12,11 +12,7 @@ import csv
 import json
 import os
 import shutil
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from html import escape
@@ -25,6 +21,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "service"))
+from serving import start_service
 
 ROOT = Path(__file__).parents[2]
 PROBES = tuple((Path(__file__).parent / "probes.txt").read_text(encoding="utf-8").splitlines())
@@ -117,29 +116,11 @@ def _make_catalogue(folder: Path) -> None:
 @contextmanager
 def serving(catalogue: Path, keys: Path) -> Iterator[str]:
     """Run `modiste serve` on a free port; its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "modiste", "serve", str(catalogue), "--port", str(port), "--keys", str(keys)]
-    said = keys.parent / "log.txt"
-    with said.open("w", encoding="utf-8") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    address = f"http://127.0.0.1:{port}"
+    found = start_service(catalogue, "--keys", str(keys), log=keys.parent / "log.txt")
     try:
-        for _ in range(1800):
-            if process.poll() is not None:
-                pytest.fail(f"the server stopped: {said.read_text(encoding='utf-8')}")
-            try:
-                urllib.request.urlopen(f"{address}/readyz", timeout=5).close()
-                break
-            except OSError:
-                time.sleep(0.1)
-        else:
-            pytest.fail("the server did not get ready in three minutes")
-        yield address
+        yield found.address
     finally:
-        process.terminate()
-        process.wait(60)
+        found.end()
 
 
 @pytest.fixture(scope="session")

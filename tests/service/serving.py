@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -76,9 +75,3 @@ def start_service(folder: Path, *options: str, log: Path) -> Served:
         time.sleep(0.1)
     port = int(log.read_text().partition(" at http://127.0.0.1:")[2].partition("/")[0])
     return Served(process, port, log)
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])

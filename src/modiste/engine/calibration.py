@@ -229,7 +229,10 @@ class Reliability:
         return {"ece": self.ece, "bins": [{name: getattr(one, name) for name in names} for one in self.bins]}
 
 
-def reliability(probabilities: ArrayLike, labels: ArrayLike, num_bins: int = 10) -> Reliability:
+NUM_BINS = 10
+
+
+def reliability(probabilities: ArrayLike, labels: ArrayLike, num_bins: int = NUM_BINS) -> Reliability:
     """Compare (N,) probabilities with what happened, in bins of equal width (Guo et al., ICML 2017, section 2).
 
     Raises `ValueError` for shapes that differ, a label that is not 0 or 1, or a number outside [0, 1].
@@ -239,7 +242,7 @@ def reliability(probabilities: ArrayLike, labels: ArrayLike, num_bins: int = 10)
         raise ValueError("probabilities must lie in [0, 1]; these look like scores")
     if num_bins < 1:
         raise ValueError(f"num_bins must be at least 1, not {num_bins}")
-    place = np.minimum((values * num_bins).astype(np.int64), num_bins - 1)
+    place = _bins_of(values, num_bins)
     bins = []
     for number in range(num_bins):
         inside = place == number
@@ -248,6 +251,11 @@ def reliability(probabilities: ArrayLike, labels: ArrayLike, num_bins: int = 10)
             bins.append(Bin(number / num_bins, (number + 1) / num_bins, count, *means))
     error = sum(one.count * abs(one.predicted - one.observed) for one in bins) / len(values)
     return Reliability(tuple(bins), float(error))
+
+
+def _bins_of(values: Values, num_bins: int) -> NDArray[np.int64]:
+    """(N,) probabilities -> which of so many bins of equal width each is in."""
+    return np.minimum((values * num_bins).astype(np.int64), num_bins - 1)
 
 
 def ece_interval(
@@ -261,9 +269,9 @@ def ece_interval(
     values, truth = _checked(probabilities, labels)
     estimate = reliability(values, truth).ece
     names, member = np.unique(np.asarray(groups), return_inverse=True)
-    place = np.minimum((values * 10).astype(np.int64), 9)
+    place = _bins_of(values, NUM_BINS)
     # Per group and bin: the sum of what was said less what happened; an error is the sum of their absolute sums over bins.
-    table = np.zeros((len(names), 10))
+    table = np.zeros((len(names), NUM_BINS))
     np.add.at(table, (member, place), values - truth)
     sizes = np.bincount(member, minlength=len(names)).astype(np.float64)
     random = np.random.default_rng(seed)

@@ -15,7 +15,6 @@ class LookIndex:
     """L looks of a snapshot's items. Raises `UnknownItem` for an item that the snapshot does not have."""
 
     def __init__(self, snapshot: Snapshot, looks: Sequence[Sequence[str]]) -> None:
-        self.version = snapshot.version
         self._centre = snapshot.vectors.mean(axis=0, dtype=np.float64) if len(snapshot) else np.zeros(1)
         means = np.zeros((len(looks), snapshot.vectors.shape[1]))
         for at, look in enumerate(looks):

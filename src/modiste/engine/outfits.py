@@ -350,12 +350,21 @@ class OutfitEngine:
         wants = [[kinds[one] for one in slots] for _, slots in shapes]
         if own and not constraints.may_be_given(given):
             raise infeasible(world, given, wants, every)
-        known, catalogue_world = Known(), world
+        encoded: list[FloatArray] = []
+
+        def encode(strangers: Sequence[Item]) -> FloatArray:
+            """They are the same ones whenever they are asked for."""
+            if not encoded:
+                encoded.append(self._encode(strangers))
+            return encoded[0]
+
+        known = Known()
+        retrieve = None if own else retrieve_for(world, have, found, encode)
         plans = [
             make_plan(
-                catalogue_world, given, slots, objective, constraints, similarities,
+                world, given, slots, objective, constraints, similarities,
                 size=effort.shortlist if own else _STRANGERS * effort.shortlist,
-                name=name, known=known, retrieve=None if own else retrieve_for(world, have, found, self._encode),
+                name=name, known=known, retrieve=retrieve,
             )
             for (name, _), slots in zip(shapes, wants, strict=True)
         ]  # fmt: skip
@@ -368,15 +377,14 @@ class OutfitEngine:
         if not own:
             narrow = [narrowed(problem) for problem in plans]
             union = np.unique(np.concatenate([slot.rows for problem in narrow for slot in problem.slots]))
-            small, given = small_world(world, have, found, union, self._encode)
+            small, given = small_world(world, have, found, union, encode)
             constraints = small.constraints([rule for rule in self._rules_of_sets(small) if rule in every])
             plans = moved(narrow, world, small, given, constraints, effort.shortlist)
             world = small
             if not plans[0].constraints.may_be_given(given):
-                names = ", ".join(str(rule) for rule in self._broken(world, given))
-                raise NoFeasibleOutfit(
-                    f"the items given cannot be in one outfit: {names}", tuple(self._broken(world, given))
-                )
+                blamed = tuple(self._broken(world, given))
+                names = ", ".join(map(str, blamed))
+                raise NoFeasibleOutfit(f"the items given cannot be in one outfit: {names}", blamed)
         apart = Apart(world.vectors, world.centre, self.max_similarity)
         solved = solve(plans, n, effort, apart)
         if not solved.looks:

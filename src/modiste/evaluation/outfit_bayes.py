@@ -38,11 +38,11 @@ def bayes_reference(world: AtelierOutfits, split: str = "test", *, wish: Wish = 
     """The best scorer of each protocol for `evaluate_outfits`. Raises `ValueError` for an unknown split."""
     opinion = bayes_scorer(world, against=None, split=split)
     drawn = {one for look in world.looks[split] for one in look.item_ids}  # the universe of the wrong items
-    scorers: dict[str, OutfitScorer] = {
-        name: bayes_scorer(world, against=against, split=split, among=None if against == "declined" else drawn)
-        for name, against in _AGAINST.items()
+    made = {  # what was estimated for one protocol serves the others with such negatives
+        against: bayes_scorer(world, against=against, split=split, among=None if against == "declined" else drawn)
+        for against in dict.fromkeys(_AGAINST.values())
     }
-    scorers["cp_same_family"] = scorers["cp_popularity"] = scorers["cp"]  # what was estimated for one serves the others
+    scorers: dict[str, OutfitScorer] = {name: made[against] for name, against in _AGAINST.items()}
 
     def of(protocol: str) -> OutfitScorer | None:
         if protocol in scorers:

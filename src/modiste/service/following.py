@@ -14,6 +14,7 @@ from collections.abc import Callable
 from modiste.engine.catalogue import Catalogue
 from modiste.engine.errors import CatalogueError
 from modiste.engine.snapshot import Snapshot
+from modiste.service.background import Background
 
 LOOK_SECONDS = 0.5
 _REST = 4.0  # times what the last version took to load: a large catalogue that changes all the time must not eat the machine
@@ -37,22 +38,13 @@ class FollowedCatalogue(Catalogue):
         self._snapshot = snapshot
 
 
-class Follower:
+class Follower(Background):
     """The thread that looks for newer versions; `take` makes one ready and publishes it."""
 
     def __init__(self, store: FollowedCatalogue, take: Callable[[Snapshot], None]) -> None:
+        super().__init__("follow")
         self._store, self._take = store, take
-        self._stop = threading.Event()
         self._once = threading.Lock()
-        self._thread = threading.Thread(target=self._run, name="follow", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
 
     def look(self) -> bool:
         """Look now; whether a newer version was put in place. Raises `CatalogueError`."""

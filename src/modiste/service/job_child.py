@@ -65,16 +65,14 @@ class Child:
         from modiste.engine.errors import CatalogueLocked
         from modiste.engine.ingest import IngestProgress
         from modiste.service.table_ingest import ingest_table
+        from modiste.service.workbench import Setup, load_encoder
 
         table = self.job.table
         if table is None:
             raise ValueError("the table of this job is gone")
         total = count_rows(table)  # what is no table is told before a model is loaded
-        from modiste.models.pretrained import load
-
         store = Catalogue.open(self.catalogue)
-        encoder = load(self.model or store.model or store.encoder_id.name)
-        store.require(encoder.id)
+        encoder = load_encoder(store, Setup(self.catalogue, model=self.model))
         options = self.job.options
 
         def show(state: IngestProgress) -> None:

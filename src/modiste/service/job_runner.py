@@ -7,11 +7,11 @@ import logging
 import os
 import subprocess
 import sys
-import threading
 
 from filelock import FileLock, Timeout
 
 from modiste.service import metrics
+from modiste.service.background import Background
 from modiste.service.jobs import ENDED, Job, JobStore
 from modiste.service.settings import Settings
 
@@ -22,23 +22,14 @@ _TRIES = 3  # of a job whose process dies without a word
 log = logging.getLogger("modiste.service")
 
 
-class JobRunner:
-    """A thread that does waiting jobs, each in a process of its own, as long as no other worker does."""
+class JobRunner(Background):
+    """Does waiting jobs, each in a process of its own, as long as no other worker does; `stop` lets a job in progress commit
+    what it has and stay queued."""
 
     def __init__(self, settings: Settings, store: JobStore) -> None:
+        super().__init__("jobs")
         self._settings, self._store = settings, store
-        self._stop = threading.Event()
         self._tries: dict[str, int] = {}
-        self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the thread; a job in progress commits what it has and stays queued."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
 
     def _run(self) -> None:
         while not self._stop.wait(LOOK_SECONDS):

@@ -15,13 +15,14 @@ import secrets
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from filelock import FileLock
 
 from modiste.files import write_atomically
+from modiste.service.quota import today
 
 Scope = Literal["read", "admin"]
 SCOPES: tuple[Scope, ...] = ("read", "admin")
@@ -29,7 +30,6 @@ PREFIX = "mk_"
 RATE, BURST = 20.0, 40
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LOOK_AGAIN = 1.0  # seconds between looks at whether the file has changed
-_DAY = 86_400
 
 log = logging.getLogger("modiste.service")
 
@@ -103,8 +103,7 @@ class KeyFile:
 
     def _write(self, keys: tuple[Key, ...], secret: str) -> None:
         values = {"photo_secret": secret or secrets.token_hex(32), "keys": [asdict(one) for one in keys]}
-        write_atomically(self.path, json.dumps(values, indent=2).encode() + b"\n")
-        self.path.chmod(0o600)
+        write_atomically(self.path, json.dumps(values, indent=2).encode() + b"\n", mode=0o600)
 
 
 def digest(key: str) -> str:
@@ -163,7 +162,7 @@ class KeyRing:
         """What makes the address of an item's photo valid today and tomorrow without a key; empty where none is needed."""
         if not self._keys:
             return ""
-        day = int(time.time() // _DAY) - days_ago
+        day = today() - days_ago
         return hmac.new(self._secret.encode(), f"{day} {item_id}".encode(), hashlib.sha256).hexdigest()[:32]
 
     def signed(self, item_id: str, signature: str) -> bool:
@@ -226,4 +225,4 @@ def presented_key(headers: Mapping[str, str]) -> str:
 
 def described(key: Key) -> dict[str, Any]:
     """A key for listings, without its hash."""
-    return {name: value for name, value in asdict(replace(key, sha256="0" * 64)).items() if name != "sha256"}
+    return {name: value for name, value in asdict(key).items() if name != "sha256"}

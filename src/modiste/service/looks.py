@@ -31,7 +31,6 @@ class StoredLooks:
     """Those of some looks whose items a snapshot has, ready to be compared."""
 
     def __init__(self, looks: Sequence[Look], snapshot: Snapshot) -> None:
-        self.version = snapshot.version
         self._looks = [look for look in looks if all(snapshot.find(one) is not None for one in look.item_ids)]
         self._index = LookIndex(snapshot, [look.item_ids for look in self._looks])
 

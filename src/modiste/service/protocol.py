@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -61,8 +60,3 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self.transport.write(b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
         self.transport.close()
-
-
-def is_idle(connection: Any) -> bool:
-    """Whether no request of a connection is being answered."""
-    return connection.cycle is None or connection.cycle.response_complete

@@ -50,8 +50,9 @@ class Usage:
         with closing(sqlite3.connect(self.path, timeout=10)) as database, database:
             database.execute("PRAGMA journal_mode=WAL")
             database.execute(_TABLE)
-            database.execute("DELETE FROM usage WHERE day < ?", (today() - _KEPT_DAYS,))
-            database.executemany(_ADD, [(day, key, count) for (day, key), count in new.items()])
+            if new:
+                database.execute("DELETE FROM usage WHERE day < ?", (today() - _KEPT_DAYS,))
+                database.executemany(_ADD, [(day, key, count) for (day, key), count in new.items()])
             told = {(d, k): n for d, k, n in database.execute("SELECT * FROM usage WHERE day = ?", (today(),))}
         with self._lock:
             self._told = told

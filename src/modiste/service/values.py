@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -77,6 +77,5 @@ def filter_values(snapshot: Snapshot) -> list[dict[str, Any]]:
     return sorted(found, key=lambda one: str(one["name"]))
 
 
-def as_pairs(values: Mapping[str, int] | Iterable[tuple[str, int]]) -> list[dict[str, Any]]:
-    pairs = values.items() if isinstance(values, Mapping) else values
+def as_pairs(pairs: Iterable[tuple[str, int]]) -> list[dict[str, Any]]:
     return [{"name": name, "count": count} for name, count in pairs]

@@ -114,6 +114,7 @@ class BayesScorer(OutfitScorer):
         self._style, self.against, self._draws = style, against, draws
         self._seed = seed
         self._shares: dict[tuple[str, ...], float] = {}
+        self._odds: dict[Shape, float] = {}
         if against is not None:
             self._proposer = Proposer(items)
             self._shape_shares = dict(zip(self._proposer.shapes, self._proposer.shares.tolist(), strict=True))
@@ -141,6 +142,11 @@ class BayesScorer(OutfitScorer):
     def odds(self, shape: Shape) -> float:
         """How much oftener stylists are shown a set of this shape than it is drawn from all items of the split: share(shape) q
         to share(size) u; 0 for a shape that is not proposed."""
+        if shape not in self._odds:
+            self._odds[shape] = self._reckoned_odds(shape)
+        return self._odds[shape]
+
+    def _reckoned_odds(self, shape: Shape) -> float:
         self.share(shape)
         if not (shown := self._shape_shares.get(shape, 0.0)) or not self._distinct[shape]:
             return 0.0

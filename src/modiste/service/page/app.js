@@ -12,7 +12,7 @@ import { showItem } from "./views/detail.js";
  * @typedef {ReturnType<typeof createApp>} App
  */
 
-export const ROOMS = ["find", "looks", "saved", "board"];
+const ROOMS = ["find", "looks", "saved", "board"];
 const WIDE = window.matchMedia("(min-width: 60rem)"); // the board has its own column; as in shell.css
 
 /** @param {import("./types.js").Catalogue} catalogue */
@@ -25,6 +25,9 @@ export function createApp(catalogue) {
     view: createStore({ name: "find" }),
     /** Items seen so far, so that one that is dragged is known by its id. @type {Map<string, import("./types.js").Item>} */
     seen: new Map(),
+
+    /** Say what was done to the board; it can be undone from there. @param {string} words */
+    done: (words) => say(words, { action: "Undo", onaction: () => app.board.undo() }),
 
     /** Enter a room. @param {string} name */
     go(name) {
@@ -40,10 +43,7 @@ export function createApp(catalogue) {
       const { board, replaced } = placed(app.board.get(), item, slotKey);
       app.board.push(board, `add ${item.title || item.id}`);
       const where = kindName(item.slot).toLowerCase();
-      say(`${item.title || item.id} is on the board as ${where}${replaced && replaced.id !== item.id ? ", in place of another" : ""}.`, {
-        action: "Undo",
-        onaction: () => app.board.undo(),
-      });
+      app.done(`${item.title || item.id} is on the board as ${where}${replaced && replaced.id !== item.id ? ", in place of another" : ""}.`);
     },
 
     /** Search with an item's photo, and words. @param {import("./types.js").Item} item @param {string} words */
@@ -55,7 +55,7 @@ export function createApp(catalogue) {
     /** @param {import("./types.js").Board} board @param {string} label */
     takeBoard(board, label) {
       app.board.push(board, label);
-      say("The look is on the board.", { action: "Undo", onaction: () => app.board.undo() });
+      app.done("The look is on the board.");
     },
 
     undo() {

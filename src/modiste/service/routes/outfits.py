@@ -70,15 +70,6 @@ async def complete(shop: TheShop, body: CompleteBody) -> JSONResponse:
         raise Problem(422, "nothing to complete: say what you have, or what you want", kind="invalid")
 
     def work(engine: OutfitEngine) -> Answer:
-        if not body.want:
-            return engine.generate(
-                body.text,
-                n=body.n,
-                have=outfit.items,
-                alpha=body.alpha,
-                filters=body.filters,
-                effort=_effort(shop, body),
-            )
         slots = [
             shop.bench.slot(one.slot, one.wish.strip(), f"want.{at}.slot") if one.slot.strip() else _any(one.wish)
             for at, one in enumerate(body.want)
@@ -215,11 +206,11 @@ async def _looks(shop: Shop, body: Searching, outfit: Given, work: Callable[[Out
                 done = work(_engine(shop, body, sorted(avoid)))
                 break
             except NoFeasibleOutfit as error:
-                blamed = avoid & {one.values[0] for one in error.rules if one.kind == "forbidden"}
-                if not (blamed or avoid):
+                blamed = avoid & {one.values[0] for one in error.rules if one.kind == "forbidden"} or avoid
+                if not blamed:
                     raise
-                needed += sorted(blamed or avoid)
-                avoid -= blamed or avoid
+                needed += sorted(blamed)
+                avoid = avoid - blamed
         names = [shop.store.get(one).title or one for one in needed]
         again = [f"nothing else fits in the place of {', '.join(names)}"] if names else []
         return {
@@ -241,9 +232,7 @@ def _engine(shop: Shop, body: Searching, avoid: Sequence[str]) -> OutfitEngine:
     if not isinstance(body, House) or (body.budget is None and not (body.required or body.forbidden or avoid)):
         return shop.engine
     rules = shop.engine.rules
-    budget = (
-        body.budget if rules.budget is None else min(rules.budget, rules.budget if body.budget is None else body.budget)
-    )
+    budget = min((one for one in (rules.budget, body.budget) if one is not None), default=None)
     snapshot = shop.store.snapshot()
     for one in body.required:
         snapshot.row(one)  # an unknown one is told with near ids

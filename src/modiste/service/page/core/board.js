@@ -62,11 +62,15 @@ export function placed(board, item, key = "") {
   return { board: { ...board, slots: sorted([...kept, slot]) }, key: slot.key, replaced: null };
 }
 
-/** @param {Slot[]} slots  by kind from head to foot, else as they are */
-function sorted(slots) {
-  const place = (/** @type {Slot} */ slot) => (ORDER.indexOf(slot.kind) + ORDER.length + 1) % (ORDER.length + 1);
-  return [...slots].sort((one, other) => place(one) - place(other));
-}
+/** Where a name stands in an order; behind it when it is in none. @param {string[]} order @param {string} name */
+export const placeIn = (order, name) => (order.indexOf(name) + order.length + 1) % (order.length + 1);
+
+/** Things by kind from head to foot, else as they are. @template T @param {T[]} things @param {(thing: T) => string} kindOf */
+export const headToFoot = (things, kindOf) =>
+  [...things].sort((one, other) => placeIn(ORDER, kindOf(one)) - placeIn(ORDER, kindOf(other)));
+
+/** @param {Slot[]} slots */
+const sorted = (slots) => headToFoot(slots, (slot) => slot.kind);
 
 /** Exchange what two slots hold, where both take it. @param {Board} board @param {string} from @param {string} to */
 export function moved(board, from, to) {

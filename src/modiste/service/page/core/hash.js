@@ -39,9 +39,11 @@ export function write(find, board) {
   return query.toString();
 }
 
+/** What stands for the board alone. @param {import("../types.js").Board} board */
+export const lookHash = (board) => write({ view: "board", q: "", filters: [] }, board);
+
 /** A link to the board alone. @param {import("../types.js").Board} board */
-export const link = (board) =>
-  `${location.origin}${location.pathname}#${new URLSearchParams([["view", "board"], ...ofBoard(board)])}`;
+export const link = (board) => `${location.origin}${location.pathname}#${lookHash(board)}`;
 
 /** What a link says; whatever cannot be read is left out. @param {string} hash @returns {Shared} */
 export function read(hash) {

@@ -45,8 +45,9 @@ export const likedLooks = () => list(likedAs).filter((one) => Array.isArray(one)
 export const isLiked = (ids) => likedLooks().some((one) => same(one, ids));
 /** @param {string[]} ids @returns {boolean} whether it is liked now */
 export function toggleLike(ids) {
-  const others = likedLooks().filter((one) => !same(one, ids));
-  const liked = others.length === likedLooks().length;
+  const all = likedLooks();
+  const others = all.filter((one) => !same(one, ids));
+  const liked = others.length === all.length;
   keep(likedAs, liked ? [ids, ...others] : others);
   return liked;
 }

@@ -4,7 +4,7 @@ import { post } from "../core/api.js";
 import { references, worn } from "../core/board.js";
 import { h, icon, iconButton } from "../core/dom.js";
 import { asJson, asPng, download } from "../core/export.js";
-import { link, write } from "../core/hash.js";
+import { link, lookHash } from "../core/hash.js";
 import { saveLook } from "../core/kept.js";
 import { say, sayError } from "../core/say.js";
 import { score, spoken } from "../core/words.js";
@@ -36,7 +36,7 @@ async function keep(app) {
   const look = {
     name: board.text || spoken(items) || "A look",
     at: new Date().toISOString(),
-    hash: write({ view: "board", q: "", filters: [] }, board),
+    hash: lookHash(board),
     score: verdict?.score ?? null,
     items: items.map((item) => ({ ...item, attributes: {} })),
   };

@@ -194,7 +194,7 @@ function questions(app, ways) {
       return;
     }
     turn(0);
-    say("The look is complete.", { action: "Undo", onaction: () => app.board.undo() });
+    app.done("The look is complete.");
   }
 
   /** @param {boolean} yes */

@@ -19,9 +19,7 @@ export function card(app, item, fact = under(item)) {
       ondragstart(/** @type {DragEvent} */ event) {
         event.dataTransfer?.setData(DRAGGED, item.id);
         if (event.dataTransfer) event.dataTransfer.effectAllowed = "copy";
-        document.body.classList.add("dragging");
       },
-      ondragend: () => document.body.classList.remove("dragging"),
     },
     h(
       "button",

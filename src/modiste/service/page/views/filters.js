@@ -1,5 +1,6 @@
 /** Filters: a button for each field that opens its values, and a chip for each thing chosen. */
 
+import { placeIn } from "../core/board.js";
 import { fill, h, iconButton } from "../core/dom.js";
 import { chips, toggled, withChoice } from "../core/filters.js";
 import { kindName } from "../core/words.js";
@@ -9,7 +10,7 @@ const SHOWN = 7; // before "More filters"
 
 /** @param {import("../app.js").App} app */
 export function mountFilters(app) {
-  const fields = [...app.catalogue.filters].filter(useful).sort((one, other) => place(one.name) - place(other.name));
+  const fields = [...app.catalogue.filters].filter(useful).sort((one, other) => placeIn(FIRST, one.name) - placeIn(FIRST, other.name));
   const menus = fields.map((field) => menu(app, field));
   const more = h(
     "button",
@@ -35,9 +36,6 @@ export function mountFilters(app) {
   closeOthers(menus);
   return h("div", { class: "filters", role: "group", "aria-label": "Filters" }, h("div", { class: "pills" }, ...menus, menus.length > SHOWN ? more : ""), chosen);
 }
-
-/** @param {string} name */
-const place = (name) => (FIRST.indexOf(name) + FIRST.length + 1) % (FIRST.length + 1);
 
 /** A field that tells items apart. @param {import("../types.js").Field} field */
 const useful = (field) => (field.kind === "number" ? (field.min ?? 0) < (field.max ?? 0) : (field.values?.length ?? 0) > 1);

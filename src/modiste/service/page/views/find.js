@@ -168,9 +168,13 @@ function searchBox(app) {
     },
   });
   const given = h("div", { class: "given" });
+  /** @type {object|null|undefined} */
+  let shown; // words alone change with every letter, and leave the photo as it is
   app.find.subscribe(({ q, photo, like }) => {
     if (input.value !== q) input.value = q;
     input.placeholder = photo || like ? "…and in words: the same, but red" : "A navy linen dress, white sneakers…";
+    if ((photo ?? like) === shown) return;
+    shown = photo ?? like;
     const drop = iconButton("close", "Search without the photo", () => app.find.set({ photo: null, like: null }));
     if (photo) fill(given, h("img", { src: photo.url, alt: "" }), h("span", {}, "Like this photo"), drop);
     else if (like) fill(given, photoOf(like, { small: true }), h("span", {}, `Like ${like.title || like.id}`), drop);

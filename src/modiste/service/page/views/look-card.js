@@ -1,7 +1,7 @@
 /** A look: its photos as a flat lay, its worth, what is proven about it, and what can be done with it. */
 
 import { h, icon, iconButton, setAttribute } from "../core/dom.js";
-import { ORDER } from "../core/board.js";
+import { headToFoot } from "../core/board.js";
 import { isLiked, toggleLike } from "../core/kept.js";
 import { photoOf } from "../core/photo.js";
 import { say } from "../core/say.js";
@@ -13,15 +13,14 @@ import { betterThan, kindName, proof, score } from "../core/words.js";
  * @returns {{element: HTMLElement, refresh: () => void}}
  */
 export function lookCard(app, look, { heading, take, locked, onlock }) {
-  const items = headToFoot(look.items);
+  const items = headToFoot(look.items, (item) => item.slot);
   const matches = new Map(look.chosen?.map((one) => [one.id, one.match]));
   const locks = items.map((item) => {
     if (!locked) return null;
-    const button = iconButton("unlock", "Keep", () => {
+    return iconButton("unlock", "Keep", () => {
       if (!locked.delete(item.id)) locked.set(item.id, item);
       onlock?.();
     });
-    return button;
   });
   const refresh = () =>
     locks.forEach((button, at) => {
@@ -62,12 +61,6 @@ function facts(look) {
   return found;
 }
 
-/** @param {import("../types.js").Item[]} items */
-const headToFoot = (items) => {
-  const place = (/** @type {import("../types.js").Item} */ item) => (ORDER.indexOf(item.slot) + ORDER.length + 1) % (ORDER.length + 1);
-  return [...items].sort((one, other) => place(one) - place(other));
-};
-
 /** Photos as one picture: big clothes left, small things right. @param {import("../app.js").App} app @param {import("../types.js").Item[]} items */
 export function flatLay(app, items) {
   const big = items.filter((item) => ["top", "bottom", "one_piece", "outerwear"].includes(item.slot));
@@ -78,7 +71,7 @@ export function flatLay(app, items) {
     return h("button", { type: "button", class: "tile", title: item.title, "aria-label": `Open ${item.title || item.id}`, onclick: () => app.open(item) }, photoOf(item, { small: true }));
   };
   const columns = [big, small].filter((column) => column.length);
-  return h("div", { class: "flat-lay", "data-columns": columns.length }, ...columns.map((column) => h("div", { class: "lay-column", "data-tiles": column.length }, ...column.map(tile))));
+  return h("div", { class: "flat-lay", "data-columns": columns.length }, ...columns.map((column) => h("div", { class: "lay-column" }, ...column.map(tile))));
 }
 
 /** @param {import("../types.js").Item[]} items */

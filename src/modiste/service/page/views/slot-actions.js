@@ -14,5 +14,15 @@ export function lock(app, slot) {
 export function takeOff(app, slot) {
   const name = slot.item?.title || kindName(slot.kind);
   app.board.push(emptied(app.board.get(), slot.key), `take ${name} off`);
-  say(`${name} is off the board.`, { action: "Undo", onaction: () => app.board.undo() });
+  app.done(`${name} is off the board.`);
+}
+
+/**
+ * Put another item into a slot.
+ * @param {import("../app.js").App} app @param {import("../types.js").Slot} slot @param {import("../types.js").Item} item
+ * @param {string} kind  as it is called @param {number|null} [match]
+ */
+export function exchange(app, slot, item, kind, match = null) {
+  app.board.push(changed(app.board.get(), slot.key, { item, locked: false, match }), `swap the ${kind}`);
+  app.done(`${item.title || item.id} is on the board instead.`);
 }

@@ -1,13 +1,14 @@
 /** What could be worn instead of one item, best first. */
 
 import { post } from "../core/api.js";
-import { changed, references, worn } from "../core/board.js";
+import { references, worn } from "../core/board.js";
 import { fill, h } from "../core/dom.js";
 import { photoOf } from "../core/photo.js";
-import { say, state } from "../core/say.js";
+import { state } from "../core/say.js";
 import { kindName, score } from "../core/words.js";
 import { arrowKeys } from "../core/keys.js";
 import { dialog } from "./dialogs.js";
+import { exchange } from "./slot-actions.js";
 
 const OFFERS = 6;
 
@@ -40,8 +41,7 @@ export async function showSwaps(app, slot) {
     if (!item) return "";
     const take = () => {
       box.close();
-      app.board.push(changed(app.board.get(), slot.key, { item, locked: false, match: chosen.match }), `swap the ${name}`);
-      say(`${item.title || item.id} is on the board instead.`, { action: "Undo", onaction: () => app.board.undo() });
+      exchange(app, slot, item, name, chosen.match);
     };
     return h(
       "li",

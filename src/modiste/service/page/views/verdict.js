@@ -1,12 +1,12 @@
 /** The live score of the board and why: which items and pairs help or hurt, and the best single exchange. */
 
 import { post } from "../core/api.js";
-import { changed, references, worn } from "../core/board.js";
+import { references, worn } from "../core/board.js";
 import { fill, h } from "../core/dom.js";
 import { latest } from "../core/later.js";
 import { photoOf } from "../core/photo.js";
-import { say } from "../core/say.js";
 import { betterThan, judgedBy, kindName, score, signed } from "../core/words.js";
+import { exchange } from "./slot-actions.js";
 
 const SETTLE = 300; // ms after a change before the score is asked for
 const WORTH = 0.005; // a smaller gain is not worth a word
@@ -137,11 +137,8 @@ function better(app, swap, named) {
   if (swap.after - swap.before < WORTH || !removed) return h("p", { class: "quiet" }, "No exchange of a single item would help.");
   const kind = kindName(removed.slot).toLowerCase();
   const apply = () => {
-    const board = app.board.get();
-    const slot = board.slots.find((one) => one.item === removed);
-    if (!slot) return;
-    app.board.push(changed(board, slot.key, { item: swap.add, locked: false, match: null }), `swap the ${kind}`);
-    say(`${swap.add.title || swap.add.id} is on the board instead.`, { action: "Undo", onaction: () => app.board.undo() });
+    const slot = app.board.get().slots.find((one) => one.item === removed);
+    if (slot) exchange(app, slot, swap.add, kind);
   };
   return h(
     "div",
