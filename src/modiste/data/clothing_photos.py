@@ -20,7 +20,8 @@ SPLITS = ("train", "valid")
 _COLUMNS = ("id", "category", "image")
 _WHERE_FROM = (
     "get the clothing dataset (small) from github.com/alexeygrigorev/clothing-dataset-small and write one Parquet file per "
-    f"split, {NAME}/{{train,valid}}.parquet, with the columns {', '.join(_COLUMNS)}; then set MODISTE_DATA to the folder that holds it"
+    f"split, {NAME}/{{train,valid}}.parquet, with the columns {', '.join(_COLUMNS)}; then set MODISTE_DATA to the folder that "
+    "holds it"
 )
 
 # Class -> the article types of `fashion_products` that are of this class. A long-sleeved garment counts as `longsleeve` only
@@ -75,7 +76,8 @@ def read_clothing_photos(split: str, root: str | Path | None = None) -> list[Ite
         image = cells["image"]
         if isinstance(image, dict):  # as Hugging Face's `datasets` writes pictures
             image = image.get("bytes")
-        if lacking := [name for name, value in zip(_COLUMNS, (cells["id"], cells["category"], image), strict=True) if not value]:
+        values = (cells["id"], cells["category"], image)
+        if lacking := [name for name, value in zip(_COLUMNS, values, strict=True) if not value]:
             raise ValueError(f"{path}: row {number}: no {', '.join(lacking)}")
         items.append(Item(id=str(cells["id"]), image=image, category=str(cells["category"])))
     return items

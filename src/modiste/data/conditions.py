@@ -1,8 +1,8 @@
 """What can be wrong with a customer's photo, each thing none, some or strong: so that a score can say where it breaks.
 
-FindFashion (Kuang et al., ICCV 2019, arXiv 1908.11754) labels photos by view, occlusion and cropping; light, clutter and quality
-are ours. Levels are drawn independently of each other, so the photos of one level of one condition have the same mixture of all
-others as those of its other levels: two slices of a condition may be compared.
+FindFashion (Kuang et al., ICCV 2019, arXiv 1908.11754) labels photos by view, occlusion and cropping; light, clutter and
+quality are ours. Levels are drawn independently of each other, so the photos of one level of one condition have the same
+mixture of all others as those of its other levels: two slices of a condition may be compared.
 """
 
 from __future__ import annotations

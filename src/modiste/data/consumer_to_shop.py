@@ -1,4 +1,4 @@
-"""Find exactly this item from a customer's photo: shop photos, customers' photos of the same products, and what is hard in each."""
+"""Find exactly this item from a customer's photo: shop photos, customers' photos of the same products, what is hard in each."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def shop_photos(
         Of what is drawn: conditions, grounds, and all that happens to a photo. Other seeds give other photos of the same
         products; it does not touch DeepFashion's, nor which products are in which split.
     photos_per_product
-        How many a customer takes of an item: 4 in the atelier, 1 of real shop photos unless said. Each is of its own conditions.
+        How many a customer takes of an item: 4 in the atelier, 1 of real shop photos unless said. Conditions are each photo's own.
     siblings
         Of the atelier: which kinds of siblings the gallery holds; all unless said.
     size

@@ -1,9 +1,9 @@
 """Real shop photos photographed again: the recipe that makes customers' photos where there are none.
 
 The garment is cut out of its plain background (`cutout.py`; a photo without one is used whole, as if of a page), and
-`snapshots.py` photographs it. What it lies on is white (clutter none), a corner of somebody's photo of their clothes (some: mostly
-floor and wall), or such a photo whole, with a garment in it (strong); what covers it is a piece of such a photo too. Those come
-from the training split of `clothing_photos`, of which training, validation and test each have their own photos.
+`snapshots.py` photographs it. What it lies on is white (clutter none), a corner of somebody's photo of their clothes (some:
+mostly floor and wall), or such a photo whole, with a garment in it (strong); what covers it is a piece of such a photo too.
+Those come from the training split of `clothing_photos`, of which training, validation and test each have their own photos.
 """
 
 from __future__ import annotations
@@ -86,8 +86,10 @@ class ProductSnapshots:
     def _corner(self, size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.uint8]:
         """A corner of a photo, a third of it each way, blown up: the garment is usually in the middle."""
         pixels = self._any(rng)
-        height, width = max(1, pixels.shape[0] // 3), max(1, pixels.shape[1] // 3)
-        top, left = (0 if rng.random() < 0.5 else side - part for side, part in ((pixels.shape[0], height), (pixels.shape[1], width)))
+        height, width = (max(1, side // 3) for side in pixels.shape[:2])
+        top, left = (
+            int(rng.integers(2)) * (side - part) for side, part in zip(pixels.shape, (height, width), strict=False)
+        )
         return fit(pixels[top : top + height, left : left + width], size, mode="crop")
 
     def _any(self, rng: np.random.Generator) -> NDArray[np.uint8]:

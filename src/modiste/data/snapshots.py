@@ -190,7 +190,10 @@ def _warped(garment: Pixels, frame: tuple[int, int], back: Callable[[Points], Po
     height, width = frame
     opaque = garment[..., 3:].astype(np.float32) / 255
     premultiplied = np.concatenate([garment[..., :3] * opaque, garment[..., 3:]], axis=2).round().astype(np.uint8)
-    across, down = (np.linspace(0, side, number + 1).round().astype(int) for side, number in zip((width, height), _GRID, strict=True))
+    across, down = (
+        np.rint(np.linspace(0, side, number + 1)).astype(int)
+        for side, number in ((width, _GRID[0]), (height, _GRID[1]))
+    )
     corners = np.stack(np.meshgrid(across, down, indexing="ij"), axis=-1)  # (across, down, 2)
     source = back(corners.reshape(-1, 2).astype(np.float64)).reshape(corners.shape)
     mesh = []
@@ -245,7 +248,9 @@ def _lit(picture: NDArray[np.float32], conditions: Conditions, rng: np.random.Ge
     angle, uneven = rng.uniform(0, 2 * np.pi), _between(_UNEVEN[level], rng)
     x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
-    light = np.float32(gain) * (1 + np.float32(uneven) * (x * np.float32(np.cos(angle)) + y * np.float32(np.sin(angle))))
+    light = np.float32(gain) * (
+        1 + np.float32(uneven) * (x * np.float32(np.cos(angle)) + y * np.float32(np.sin(angle)))
+    )
     if shadow := _between(_SHADOW[level], rng):
         edge, lean, wide = rng.uniform(-0.6, 0.6), rng.uniform(0, np.pi), rng.uniform(0.05, 0.2)
         beyond = (x * np.cos(lean) + y * np.sin(lean) - edge) / wide

@@ -1,7 +1,7 @@
 """Products that are easily taken for another: what a search for exactly one item has to tell apart.
 
-A *colourway* is the same design in the colour nearest to its own, a *cut* the same description sewn anew (other proportions, own
-shade of the same colour), a *detail* the same design but for one attribute that is drawn.
+A *colourway* is the same design in the colour nearest to its own, a *cut* the same description sewn anew (other proportions,
+own shade of the same colour), a *detail* the same design but for one attribute that is drawn.
 """
 
 from __future__ import annotations
@@ -66,8 +66,9 @@ def _altered(of: Design, rng: np.random.Generator) -> Design | None:
     if name != "pattern" and (second := of.get("secondary_colour")):
         fixed["secondary_colour"] = second
     made = compose(of.shape_seed[0], of.index, of.root, of.article, rng, fixed)
-    kept = {key: one for key, one in of.attributes.items() if key not in ("pattern", "secondary_colour", name)}
-    attributes = {**kept, **{key: made.attributes[key] for key in ("pattern", "secondary_colour", name) if key in made.attributes}}
+    new = ("pattern", "secondary_colour", name)
+    kept = {key: one for key, one in of.attributes.items() if key not in new}
+    attributes = {**kept, **{key: made.attributes[key] for key in new if key in made.attributes}}
     second_paint = made.second_paint if name == "pattern" else of.second_paint
     return replace(of, attributes=MappingProxyType(attributes), second_paint=second_paint)
 
