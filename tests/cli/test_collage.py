@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from modiste.cli.collage import BOARD, Box, LookCard, Pair, Piece, draw_board, layout, write_collages, write_looks_page
-from modiste.cli.cutout import cut_out
+from modiste.data.cutout import cut_out
 from modiste.data.images import ImageError
 from modiste.taxonomy import SLOTS
 from modiste.types import Item

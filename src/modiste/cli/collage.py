@@ -125,7 +125,7 @@ def draw_board(pieces: Sequence[Piece], size: tuple[int, int] = BOARD) -> Image:
     """One collage as RGB pixels. Raises `ImageError` for a photo that cannot be decoded."""
     from PIL import Image, ImageDraw
 
-    from modiste.cli.cutout import cut_out
+    from modiste.data.cutout import cut_out
 
     board = Image.new("RGB", size, _PAPER)
     draw = ImageDraw.Draw(board)
@@ -252,7 +252,7 @@ def look_values(cards: Sequence[LookCard]) -> list[dict[str, object]]:
 
 def _cut_out_source(photo: ImageLike | None) -> str:
     """A cut-out as an address that carries it; empty for no photo."""
-    from modiste.cli.cutout import cut_out
+    from modiste.data.cutout import cut_out
 
     if photo is None:
         return ""

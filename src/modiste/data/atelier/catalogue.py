@@ -29,12 +29,17 @@ _BACKGROUNDS = ("#f3f0ec", "#eef0f1", "#f4efe8", "#eff1ec", "#f2edef", "#eceef2"
 _TITLE, _DESCRIPTION, _QUERY, _GROUND = 11, 12, 13, 14  # random streams, beside those of design.py
 
 
-def _pixels(svg: str, width: int, height: int) -> NDArray[np.uint8]:
+def raster(svg: str, width: int, height: int) -> Image.Image:
+    """A drawing as RGBA: transparent where nothing is drawn."""
     import resvg_py  # drawn examples that are kept in a file are read where nothing can be drawn
 
     png = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=width, height=height, skip_system_fonts=True))
     with Image.open(io.BytesIO(png)) as image:
-        return np.asarray(image.convert("RGB"))
+        return image.convert("RGBA")
+
+
+def _pixels(svg: str, width: int, height: int) -> NDArray[np.uint8]:
+    return np.asarray(raster(svg, width, height).convert("RGB"))
 
 
 def _jpeg(pixels: NDArray[np.uint8], quality: int) -> bytes:

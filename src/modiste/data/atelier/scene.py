@@ -61,7 +61,10 @@ def _tiles(rng: np.random.Generator) -> str:
     )
 
 
-def _clutter(rng: np.random.Generator) -> str:
+GROUNDS = (_wood, _sheet, _tiles)
+
+
+def clutter(rng: np.random.Generator) -> str:
     """Things lying about at the edges of the picture."""
     parts = []
     for _ in range(int(rng.integers(1, 5))):
@@ -92,15 +95,14 @@ def _clutter(rng: np.random.Generator) -> str:
 
 def staged(definitions: str, drawing: str, rng: np.random.Generator) -> str:
     """The scene as SVG: a ground, the item turned by up to 25 degrees, scaled and skewed, and clutter around it."""
-    grounds = (_wood, _sheet, _tiles)
-    ground = grounds[int(rng.integers(len(grounds)))](rng)
+    ground = GROUNDS[int(rng.integers(len(GROUNDS)))](rng)
     turn, scale = rng.uniform(-25, 25), rng.uniform(0.78, 1.08)
     x, y = rng.uniform(-22, 22), rng.uniform(-24, 24)
     skew = rng.uniform(-6, 6)
-    clutter = _clutter(rng)
+    things = clutter(rng)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}"><defs>{definitions}</defs>'
-        f'<g transform="rotate({rng.uniform(-30, 30):.1f} 150 200)">{ground}</g>{clutter}'
+        f'<g transform="rotate({rng.uniform(-30, 30):.1f} 150 200)">{ground}</g>{things}'
         f'<g transform="translate({150 + x:.1f} {200 + y:.1f}) rotate({turn:.1f}) skewX({skew:.1f}) '
         f'scale({scale:.3f} {scale * rng.uniform(0.92, 1.04):.3f}) translate(0 -200)">{drawing}</g></svg>'
     )

@@ -1,0 +1,167 @@
+"""Find exactly this item from a customer's photo: shop photos, customers' photos of the same products, what is hard in each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+
+from modiste.data.conditions import slices_of
+from modiste.data.roots import SPLITS, default_root
+from modiste.taxonomy import super_category
+from modiste.types import Item
+
+PRODUCTS = ("fashion_products", "fashion_products_224")
+_ATELIER = re.compile(r"atelier:(\d{1,9})(?::(\d{1,9}))?")
+
+
+@dataclass(frozen=True, eq=False)
+class ShopPhotos:
+    """One split. `group` of every item is its product: a query is answered by any shop photo of its own product.
+
+    Raises `ValueError` when a photo has no image or product, an id is there twice, a query's product has no shop photo, or a
+    slice has not one value for each query.
+    """
+
+    shop: tuple[Item, ...]  # the gallery
+    customer: tuple[Item, ...]  # the queries
+    slices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # slice name -> value for each query
+
+    def __post_init__(self) -> None:
+        for kind, photos in (("shop", self.shop), ("customer", self.customer)):
+            if not photos:
+                raise ValueError(f"there are no {kind} photos")
+            seen: set[str] = set()
+            for item in photos:
+                if item.image is None or not item.group:
+                    raise ValueError(
+                        f"{kind} photo {item.id!r} has no {'group' if item.image is not None else 'image'}"
+                    )
+                if item.id in seen:
+                    raise ValueError(f"{kind} photo {item.id!r} is there twice")
+                seen.add(item.id)
+        products = {item.group for item in self.shop}
+        for item in self.customer:
+            if item.group not in products:
+                raise ValueError(
+                    f"customer photo {item.id!r} is of product {item.group!r}, of which there is no shop photo"
+                )
+        for name, values in self.slices.items():
+            if len(values) != len(self.customer):
+                raise ValueError(f"slice {name!r} has {len(values)} values for {len(self.customer)} customer photos")
+        object.__setattr__(self, "slices", MappingProxyType(dict(self.slices)))
+
+    def __repr__(self) -> str:
+        products = len({item.group for item in self.customer})
+        return f"ShopPhotos({len(self.shop):,} shop photos, {len(self.customer):,} customers' photos of {products:,} products)"
+
+
+def shop_photos(
+    source: str,
+    split: str,
+    seed: int = 0,
+    *,
+    photos_per_product: int | None = None,
+    siblings: Sequence[str] | None = None,
+    size: tuple[int, int] | None = None,
+) -> ShopPhotos:
+    """The photos of one split.
+
+    Parameters
+    ----------
+    source
+        - `atelier:SIZE[:SEED]`: every item of the split and its siblings (`data.atelier.siblings`) in the gallery, photographed
+          by the atelier's customers; an item is a product, and no design is in two splits;
+        - `fashion_products`, `fashion_products_224`: the real shop photos of the split, photographed again
+          (`data.product_snapshots`); a product is the data set's `group`;
+        - a folder with DeepFashion Consumer-to-Shop's files (`data.deepfashion`).
+    split
+        "train", "valid" or "test". No product is in two splits.
+    seed
+        Of what is drawn: conditions, grounds, and all that happens to a photo. Other seeds give other photos of the same
+        products; it does not touch DeepFashion's, nor which products are in which split.
+    photos_per_product
+        How many a customer takes of an item: 4 in the atelier, 1 of real shop photos unless said. Conditions are each photo's own.
+    siblings
+        Of the atelier: which kinds of siblings the gallery holds; all unless said.
+    size
+        Of the atelier: (width, height) of the photos, 120 x 160 unless said.
+
+    Raises
+    ------
+    ValueError
+        If the source or split is not understood or cannot be read, an option does not belong to the source, or there is no
+        photo; it says what would be right.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
+    if seed < 0:
+        raise ValueError(f"the seed must not be negative, not {seed}")
+    if photos_per_product is not None and photos_per_product < 1:
+        raise ValueError(f"photos_per_product must be at least 1, not {photos_per_product}")
+    if not source.startswith("atelier") and (siblings is not None or size is not None):
+        raise ValueError(f"{source}: siblings and size are options of the atelier")
+    if source.startswith("atelier"):
+        return _atelier(source, split, seed, photos_per_product or 4, siblings, size)
+    if source in PRODUCTS:
+        return _products(source, split, seed, photos_per_product or 1)
+    if not Path(source).is_dir():
+        raise ValueError(
+            f"{source}: not a folder with DeepFashion Consumer-to-Shop's files, and not atelier:SIZE[:SEED] or "
+            f"{' or '.join(PRODUCTS)} either"
+        )
+    from modiste.data.deepfashion import DeepFashion
+
+    return DeepFashion(source).photos(split)
+
+
+def _atelier(
+    source: str,
+    split: str,
+    seed: int,
+    photos_per_product: int,
+    siblings: Sequence[str] | None,
+    size: tuple[int, int] | None,
+) -> ShopPhotos:
+    match = _ATELIER.fullmatch(source)
+    if match is None or not int(match[1]):
+        raise ValueError(f"{source!r}: write atelier:SIZE or atelier:SIZE:SEED, for example atelier:3000:7")
+    from modiste.data.atelier import Atelier  # draws garments: only those who ask for it wait for its imports
+    from modiste.data.atelier.customers import SIZE, Customers
+    from modiste.data.atelier.siblings import KINDS
+    from modiste.data.sources import split_by_hash
+
+    atelier = Atelier(seed=int(match[2] or 0))
+    customers = Customers(atelier, seed, size or SIZE)
+    indices = [i for i in range(int(match[1])) if split_by_hash(atelier.item(i, image=False).product) == split]
+    kinds = KINDS if siblings is None else tuple(siblings)
+    shop = [item for index in indices for item in customers.shop_items(index, kinds)]
+    taken = [pair for index in indices for pair in customers.customer_items(index, range(photos_per_product))]
+    if not taken:
+        raise ValueError(f"{source}: no item in split {split!r}; ask for more items")
+    queries = tuple(item for item, _ in taken)
+    return ShopPhotos(tuple(shop), queries, {**slices_of([one for _, one in taken]), **_kinds(queries)})
+
+
+def _products(source: str, split: str, seed: int, photos_per_product: int) -> ShopPhotos:
+    from modiste.data.fashion_products import FashionProducts
+    from modiste.data.product_snapshots import ProductSnapshots, read_grounds
+
+    where = f"{source} needs {source}/ and clothing_photos/ in the folder that MODISTE_DATA names"
+    try:
+        root = default_root(where)
+        items = [item for item in FashionProducts(root / source).split(split) if item.image is not None]
+        camera = ProductSnapshots(read_grounds(split, root), seed)
+    except FileNotFoundError as error:
+        raise ValueError(str(error)) from error
+    shop = tuple(replace(item, group=item.product) for item in items)
+    taken = [camera.customer_item(item, number) for item in shop for number in range(photos_per_product)]
+    queries = tuple(item for item, _ in taken)
+    return ShopPhotos(shop, queries, {**slices_of([one for _, one in taken]), **_kinds(queries)})
+
+
+def _kinds(queries: Sequence[Item]) -> dict[str, tuple[str, ...]]:
+    """The slice that tells what is looked for: shoes, tops, jewellery..."""
+    return {"kind": tuple(super_category(item.category) for item in queries)}
