@@ -280,37 +280,38 @@ class Grnet(nn.Module):
     def losses(self, batch: ShopBatch) -> dict[str, Tensor]:
         """`embedding_loss` of the global embedding; with the graph `pair_loss` (same item or not) and `rank_loss`.
 
-        A customer's photo is paired with the shop photo of its product and with those of the `num_negatives` other products of
-        the batch that the embedding takes for most alike: hard negatives, as far as the batch holds them.
+        A customer's photo is paired with the shop photo of its product and with those `num_negatives` shop photos of other
+        products in the batch, its look-alikes among them, that the embedding takes for most alike.
         """
-        photos = batch.images.flatten(0, 1)  # (P * K, 3, H, W)
-        found = self.describe(photos)
-        products = batch.products.repeat_interleave(batch.images.shape[1])
+        found = self.describe(batch.photos)
+        products, shops, customers = batch.photo_products, batch.shop_rows, batch.customer_rows
         losses = {"embedding_loss": view_loss(found.embedding, self.logit_scale, product_ids=products)}
         losses["logit_scale"] = self.logit_scale.detach()
         if not self.objective.graph:
             return losses
-        shops, customers = batch.shop_rows, batch.customer_rows
         negatives = self._hard_negatives(found.embedding, products, shops, customers)  # (Q, M) rows of photos
-        own = customers - customers % batch.images.shape[1]
+        own = shops[: len(batch)].repeat_interleave(batch.images.shape[1] - 1)  # (Q,)
         candidates = torch.cat([own[:, None], negatives], dim=1)  # (Q, 1 + M)
         asked = customers[:, None].expand_as(candidates).reshape(-1)
         logits = self.logits(found[asked], found[candidates.reshape(-1)]).view_as(candidates)
-        targets = torch.zeros_like(logits)
-        targets[:, 0] = 1
-        weights = torch.full_like(logits, 1 / max(negatives.shape[1], 1))
-        weights[:, 0] = 1  # a right pair counts as much as all the wrong ones
-        losses["pair_loss"] = F.binary_cross_entropy_with_logits(logits, targets, weights) * logits.shape[1] / 2
-        losses["rank_loss"] = ranking_loss(logits[:, :1], logits[:, 1:])
-        losses["pair_accuracy"] = (logits[:, 0] > logits[:, 1:].amax(dim=1)).float().mean().detach()
+        # Binary cross-entropy in which a right pair counts as much as all the wrong ones of its photo.
+        right, wrong = logits[:, 0], logits[:, 1:]
+        losses["pair_loss"] = (F.softplus(-right).mean() + F.softplus(wrong).mean()) / 2
+        losses["rank_loss"] = ranking_loss(logits[:, :1], wrong)
+        losses["pair_accuracy"] = (right > wrong.amax(dim=1)).float().mean().detach()
         return losses
 
     def _hard_negatives(self, embedding: Tensor, products: Tensor, shops: Tensor, customers: Tensor) -> Tensor:
-        """Rows (Q, M) of the shop photos of other products nearest to each customer's photo."""
+        """Rows (Q, M) of the shop photos of other products nearest to each customer's photo.
+
+        Raises `ValueError` for a batch in which a photo has no shop photo of another product.
+        """
         with torch.no_grad():
-            similarity = embedding[customers] @ embedding[shops].T  # (Q, P)
+            similarity = embedding[customers] @ embedding[shops].T  # (Q, P + P * J)
             same = products[customers][:, None] == products[shops][None]
             count = min(self.objective.num_negatives, int((~same).sum(dim=1).min()))
+            if count < 1:
+                raise ValueError("a batch needs shop photos of two products or more")
             return shops[similarity.masked_fill(same, -math.inf).topk(count, dim=1).indices]
 
 
