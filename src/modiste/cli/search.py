@@ -28,7 +28,9 @@ def search(
     ),
     no_rerank: bool = typer.Option(False, "--no-rerank", help="Keep the order of the first search."),
     exact: bool = typer.Option(
-        False, "--exact", help="Find the very item on the photo: its regions are compared with those of the first 100 hits."
+        False,
+        "--exact",
+        help="Find the very item on the photo: its regions are compared with those of the first 100 hits.",
     ),
     model: str = typer.Option("", help="Where the catalogue's encoder is, if it has moved since."),
     json: bool = typer.Option(False, "--json", help="Print JSON."),
@@ -142,7 +144,10 @@ def matched_row(photo, hits, judge):  # type: ignore[no-untyped-def]
     known, features = judge.features.find(judge.catalogue.snapshot(), [item.id for item, _ in hits])
     asked = scorer.features([photo])[0]
     shown = [hit for hit, is_known in zip(hits, known, strict=True) if is_known and hit[0].image is not None]
-    described = {item.id: row for (item, _), row in zip([h for h, k in zip(hits, known, strict=True) if k], features, strict=True)}
+    described = {
+        item.id: row
+        for (item, _), row in zip([h for h, k in zip(hits, known, strict=True) if k], features, strict=True)
+    }
     drawn = []
     for item, score in shown:
         row = described[item.id]
@@ -150,7 +155,12 @@ def matched_row(photo, hits, judge):  # type: ignore[no-untyped-def]
             photo, item.image, scorer.model.config.image_size, scorer.heat(asked, row), scorer.regions(asked, row)
         )
         drawn.append((Item(item.id, item.title, pair, item.category), score))
-    return Row("what matched", None, drawn, "Left the photo, right the item. Bright: spoke for a match; same number: same pair.")
+    return Row(
+        "what matched",
+        None,
+        drawn,
+        "Left the photo, right the item. Bright: spoke for a match; same number: same pair.",
+    )
 
 
 def hits_table(hits, log_odds=None):  # type: ignore[no-untyped-def]

@@ -60,7 +60,9 @@ def as_customers(images: Tensor) -> Tensor:
     pixels = F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
     direction, depth = uniform(0, 6.2832), uniform(0.0, 0.25)
     x, y = torch.linspace(-1, 1, width, device=device), torch.linspace(-1, 1, height, device=device)
-    ramp = (torch.cos(direction)[:, None, None] * x + torch.sin(direction)[:, None, None] * y[:, None]) * depth[:, None, None]
+    ramp = (torch.cos(direction)[:, None, None] * x + torch.sin(direction)[:, None, None] * y[:, None]) * depth[
+        :, None, None
+    ]
     cast = 1 + torch.stack([uniform(-0.07, 0.07), uniform(-0.03, 0.03), uniform(-0.07, 0.07)], dim=1)
     pixels = (pixels * (uniform(0.8, 1.1)[:, None, None] + ramp)[:, None] * cast[:, :, None, None]).clamp(0, 1)
     # A rectangle of up to half the height and width, somewhere, filled from the photo before.

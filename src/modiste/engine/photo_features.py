@@ -195,12 +195,14 @@ class PhotoFeatures:
                 if not 2 <= length <= MAX_HEADER_BYTES:
                     raise ValueError("its header is too long")
                 header = json.loads(stream.read(length))
-            arrays = {
-                name: _mapped(path, 8 + length, header[name]) for name in ("features", "hashes", "sums", "ids")
-            }
+            arrays = {name: _mapped(path, 8 + length, header[name]) for name in ("features", "hashes", "sums", "ids")}
             ids = tuple(json.loads(arrays["ids"].tobytes()))
             features, hashes, sums = arrays["features"], arrays["hashes"], np.array(arrays["sums"])
-            if features.shape != (len(ids), self.maker.dim) or hashes.shape != (len(ids), HASH_BYTES) or sums.shape != (len(ids),):
+            if (
+                features.shape != (len(ids), self.maker.dim)
+                or hashes.shape != (len(ids), HASH_BYTES)
+                or sums.shape != (len(ids),)
+            ):
                 raise ValueError("its arrays do not fit each other")
         except FileNotFoundError:
             raise
@@ -281,7 +283,9 @@ class PhotoFeatures:
         """Merge the parts when there are many, or much in them no longer counts."""
         state = self._load()
         live = [
-            (at, row) for one, (at, row) in sorted(state.place.items()) if state.parts[at].hashes[row] == hashes.get(one)
+            (at, row)
+            for one, (at, row) in sorted(state.place.items())
+            if state.parts[at].hashes[row] == hashes.get(one)
         ]
         total = sum(len(part.ids) for part in state.parts)
         if len(state.parts) <= MAX_PARTS and total <= 2 * len(live) + COMMIT_ROWS:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -26,7 +26,8 @@ from torch import Tensor, nn
 
 from modiste.data.shop_batches import ShopBatch
 from modiste.losses import ranking_loss, view_loss
-from modiste.models.grnet_backbone import Backbone, MvltPyramid, build_backbone
+from modiste.models.grnet_backbone import Backbone, build_backbone
+from modiste.models.mvlt import MvltConfig
 
 EPS = 1e-6  # added to the length of a node: two equal windows have the node 0, not nan
 BYTES = 4  # of a number while scoring
@@ -49,7 +50,9 @@ class GrnetConfig:
     node_dim: int = 32  # D
     steps: int = 2  # T, with weights of their own; 0: the global node is read as it begins
     cross_scale: bool = True  # False: edges within a scale, and into the global node
-    global_node: Literal["vector", "cosine"] = "vector"  # as the other nodes, or the cosine of both A times a learned vector
+    global_node: Literal["vector", "cosine"] = (
+        "vector"  # as the other nodes, or the cosine of both A times a learned vector
+    )
     cosine_term: bool = True  # the embeddings' cosine, scaled, is added to the read-out
     embed_dim: int = 128  # E: of the first search and the baseline
     initial_temperature: float = 0.07
@@ -81,15 +84,16 @@ class GrnetConfig:
         return BYTES * (differences + 8 * nodes * self.node_dim + edges + 4 * self.num_windows * self.window_dim)
 
 
-_SMALL = GrnetConfig()
+_SMALL = GrnetConfig(pyramid=(1, 2, 3))  # of a 60x80 photo's map of 8x10 places 4x4 windows are too small to tell much
 SIZES: dict[str, GrnetConfig] = {
     "debug": GrnetConfig(
         image_size=(30, 40), backbone_sizes={"channels": (8, 16, 16), "depths": (1, 1, 1)}, pyramid=(1, 2), window_dim=16,
         node_dim=8, embed_dim=16,
     ),
     "small": _SMALL,  # photos of 60x80 pixels, on two cores
-    "small_120": GrnetConfig(
-        image_size=(120, 120), backbone_sizes={"channels": (32, 64, 128, 256, 256), "depths": (1, 1, 1, 2, 1)}
+    "small_square": replace(_SMALL, image_size=(80, 80)),
+    "small_224": GrnetConfig(
+        image_size=(224, 224), backbone_sizes={"channels": (32, 64, 128, 256, 256), "depths": (1, 1, 1, 2, 1)}
     ),
     # Photos of 224 pixels and GoogLeNet are the paper's; the rest of this row is not printed there.
     "paper": GrnetConfig(
@@ -337,9 +341,7 @@ def _same_scale(config: GrnetConfig) -> Tensor:
     return allowed
 
 
-def mvlt_backbone(config: Mapping[str, Any]) -> dict[str, Any]:
-    """An MVLT's sizes as `GrnetConfig.backbone_sizes`: its described config without the labels."""
-    return {key: value for key, value in config.items() if key != "labels"}
-
-
-__all__ = ["SIZES", "Described", "Grnet", "GrnetConfig", "GrnetObjective", "MvltPyramid", "ReasoningStep", "mvlt_backbone"]
+def on_mvlt(config: MvltConfig, **changes: Any) -> GrnetConfig:
+    """The sizes of a GRNet on the pyramid of an MVLT of these sizes."""
+    sizes = {"image_size": config.image_size, "backbone": "mvlt", "backbone_sizes": asdict(config), **changes}
+    return replace(SIZES["small"], **sizes)

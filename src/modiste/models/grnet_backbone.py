@@ -255,6 +255,5 @@ def build_backbone(kind: str, values: Mapping[str, Any]) -> Backbone:
     if kind == "googlenet":
         return GoogLeNet(**values)
     if kind == "mvlt":
-        sizes = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-        return MvltPyramid(MvltConfig(**sizes))
+        return MvltPyramid(MvltConfig(**values))
     raise ValueError(f"unknown backbone {kind!r}; choose one of residual, googlenet, mvlt")

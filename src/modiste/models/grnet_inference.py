@@ -100,7 +100,9 @@ class GrnetScorer:
     def compare(self, query: Features, features: Features) -> FloatArray:
         """(F,), (N, F) -> (N,) log-odds that the photos show the same item; in pieces that keep to `max_bytes`."""
         if features.ndim != 2 or features.shape[1] != self.id.dim or query.shape != (self.id.dim,):
-            raise ValueError(f"features of shape {query.shape} and {features.shape} are not (F,) and (N, F={self.id.dim})")
+            raise ValueError(
+                f"features of shape {query.shape} and {features.shape} are not (F,) and (N, F={self.id.dim})"
+            )
         step = max(1, self.max_bytes // (8 * self.id.dim))  # fp16 becomes fp32 a piece at a time, too
         asked = self._restored(query[None])
         parts = []
@@ -113,7 +115,9 @@ class GrnetScorer:
     def _restored(self, features: Features) -> Described:
         config = self.model.config
         rows = torch.from_numpy(np.ascontiguousarray(features)).to(self.device).float()
-        return Described(rows[:, : self._split].unflatten(1, (config.num_windows, config.window_dim)), rows[:, self._split :])
+        return Described(
+            rows[:, : self._split].unflatten(1, (config.num_windows, config.window_dim)), rows[:, self._split :]
+        )
 
     def prepare(self, items: Sequence[Item]) -> None:
         """Describe these items now and remember them by id: `score` then looks at none of their photos again."""
@@ -190,7 +194,9 @@ class GrnetEncoder:
         """(N, E); raises `ValueError` naming an item without a photo, or whose photo cannot be decoded."""
         for item in items:
             if item.image is None:
-                raise ValueError(f"item {item.id!r} has no photo, and {self.id.name or 'this model'} reads nothing else")
+                raise ValueError(
+                    f"item {item.id!r} has no photo, and {self.id.name or 'this model'} reads nothing else"
+                )
         return Embeddings(self._scorer.embeddings([item.image for item in items]), self.id)  # type: ignore[misc]
 
     def encode_query(self, text: str = "", image: ImageLike | None = None) -> Embeddings:

@@ -30,14 +30,23 @@ def describe(model: Grnet) -> dict[str, Any]:
 
 def built(values: Mapping[str, Any]) -> Grnet:
     """The model that `describe` described. Raises `KeyError`, `TypeError`, `ValueError` when it does not fit."""
-    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    return Grnet(GrnetConfig(**fields))
+    return Grnet(GrnetConfig(**_with_tuples(values)))
+
+
+def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON's lists as the tuples that they were, also in what is nested."""
+    return {
+        key: _with_tuples(value) if isinstance(value, dict) else tuple(value) if isinstance(value, list) else value
+        for key, value in values.items()
+    }
 
 
 def save_grnet(folder: str | Path, model: Grnet, *, name: str, card: str = "") -> Path:
     """Write the model's folder atomically; matrices in fp16, everything one-dimensional in fp32."""
     config = {"architecture": ARCHITECTURE, "name": name, "modiste_version": __version__, "model": describe(model)}
-    card = card or f"---\nlibrary_name: modiste\ntags: [fashion, image-retrieval]\n---\n# {name}\n\nCompares two photos.\n"
+    card = (
+        card or f"---\nlibrary_name: modiste\ntags: [fashion, image-retrieval]\n---\n# {name}\n\nCompares two photos.\n"
+    )
     return pretrained.write_folder(folder, pretrained.to_stored(model.state_dict()), config, card)
 
 

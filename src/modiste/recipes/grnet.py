@@ -31,8 +31,8 @@ class GrnetRecipe:
     graph: bool = True
     """False: the global embedding alone, the baseline."""
     size: str = "small"
-    """Row of the model's table of sizes; an unknown one lists them."""
-    start: str = "mvlt_small.products_v1"
+    """Row of the model's table of sizes, an unknown one lists them; mvlt: the pyramid of `start`."""
+    start: str | None = "mvlt_small.products_v1"
     """Whose convolutions the backbone starts from: an MVLT's or dual encoder's name or folder; none: from scratch."""
     googlenet: Path | None = None
     """GoogLeNet's weights as torchvision names them, a safetensors file, for size=paper."""
@@ -139,13 +139,23 @@ def model_config(config: GrnetRecipe) -> GrnetConfig:
     """The size's row with the recipe's changes. Raises `ValueError` listing the sizes for an unknown one."""
     from dataclasses import replace
 
-    from modiste.models.grnet import SIZES
+    from modiste.models.grnet import SIZES, on_mvlt
     from modiste.models.grnet_pretrained import load_grnet
+    from modiste.models.mvlt import Mvlt
 
     if config.init_from:
         return load_grnet(config.init_from).model.config
+    if config.size == "mvlt":
+        start = started_from(config)
+        if not isinstance(start, Mvlt):
+            raise ValueError(f"size=mvlt: start={config.start} is no MVLT")
+        return on_mvlt(start.config, **_changes(config))
     if config.size not in SIZES:
-        raise ValueError(f"there is no size {config.size!r}; choose one of {', '.join(SIZES)}")
+        raise ValueError(f"there is no size {config.size!r}; choose one of {', '.join(SIZES)}, mvlt")
+    return replace(SIZES[config.size], **_changes(config))
+
+
+def _changes(config: GrnetRecipe) -> dict[str, Any]:
     changes: dict[str, Any] = {"cross_scale": config.cross_scale}
     if config.pyramid:
         changes["pyramid"] = config.pyramid
@@ -153,24 +163,29 @@ def model_config(config: GrnetRecipe) -> GrnetConfig:
         changes["steps"] = config.steps
     if config.cosine_term:
         changes["cosine_term"] = config.cosine_term == "yes"
-    return replace(SIZES[config.size], **changes)
+    return changes
+
+
+def started_from(config: GrnetRecipe) -> Any:
+    """The model whose convolutions or pyramid `start` names; None for none. Raises `PretrainedError`."""
+    from modiste.models import pretrained
+    from modiste.registry import PRETRAINED
+
+    if not config.start:
+        return None
+    known = PRETRAINED.get(config.start)
+    return pretrained.load_model(pretrained.WEIGHTS / config.start if known and known.ships else config.start).model
 
 
 def model_builder(config: GrnetRecipe, sizes: GrnetConfig) -> Any:
     """A builder of the model with what it starts from. Raises `ValueError` where that does not fit."""
-    from modiste.models import pretrained
     from modiste.models.grnet import Grnet, GrnetObjective
     from modiste.models.grnet_backbone import MvltPyramid, Residual
     from modiste.models.grnet_pretrained import load_grnet, load_torchvision_googlenet
-    from modiste.registry import PRETRAINED
 
     objective = GrnetObjective(config.graph, config.num_negatives)
     before = load_grnet(config.init_from).model if config.init_from else None
-    start = None
-    if config.start and before is None and sizes.backbone != "googlenet":
-        known = PRETRAINED.get(config.start)
-        folder = pretrained.WEIGHTS / config.start if known and known.ships else Path(config.start)
-        start = pretrained.load_model(folder).model
+    start = started_from(config) if before is None and sizes.backbone != "googlenet" else None
 
     def make() -> Grnet:
         made = Grnet(sizes, objective)
@@ -231,13 +246,18 @@ def _drawn(config: GrnetRecipe, sizes: GrnetConfig) -> tuple[Any, list[str], Any
     from modiste.models.inference import photo_tensor
     from modiste.models.pretrained import load
 
-    says = [config.data, config.photos_per_product, config.max_products, sizes.image_size, config.miner, DRAWING_VERSION]
+    says = [
+        config.data,
+        config.photos_per_product,
+        config.max_products,
+        sizes.image_size,
+        config.miner,
+        DRAWING_VERSION,
+    ]
     name = hashlib.sha256(json.dumps(says).encode()).hexdigest()[:16]
     file = Path(config.cache) / f"shop-photos-{name}.safetensors" if config.cache else None
     if file is None or not file.exists():
-        photos = chosen_products(
-            shop_photos(config.data, "train", seed=1, **_photos_each(config)), config.max_products
-        )
+        photos = chosen_products(shop_photos(config.data, "train", seed=1, **_photos_each(config)), config.max_products)
         transform = partial(photo_tensor, image_size=sizes.image_size)
         vectors = load(config.miner or None).encode_images([item.image for item in photos.shop]).vectors  # type: ignore[misc]
         tensors = {

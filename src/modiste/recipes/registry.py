@@ -290,7 +290,7 @@ RECIPES: dict[str, Recipe] = {
         {
             "size": "paper",
             "data": "fashion_products_224",
-            "start": "",
+            "start": None,
             "frozen": 0,
             "backbone_rate": 0.1,
             "batch_size": 64,
@@ -302,7 +302,7 @@ RECIPES: dict[str, Recipe] = {
         {
             "size": "debug",
             "data": "atelier:60",
-            "start": "",
+            "start": None,
             "frozen": 0,
             "photos_per_product": 2,
             "neighbours": 3,

@@ -28,12 +28,16 @@ class IngestCounts:
 
     def as_dict(self) -> dict[str, Any]:
         counts = dataclasses.asdict(self.ingest) | {"rejected": self.rejected}
-        return {
-            "into": str(self.into),
-            "rows": self.rows,
-            "warnings": self.warnings,
-            "report": str(self.report_file),
-        } | ({"described": self.features.described} if self.features else {}) | counts
+        return (
+            {
+                "into": str(self.into),
+                "rows": self.rows,
+                "warnings": self.warnings,
+                "report": str(self.report_file),
+            }
+            | ({"described": self.features.described} if self.features else {})
+            | counts
+        )
 
     def sentence(self) -> str:
         done = self.ingest

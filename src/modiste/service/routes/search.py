@@ -109,7 +109,9 @@ async def _page(
     if rerank and judge is None:
         raise Problem(422, f"rerank: {shop.store.encoder_id.name} has no matching head", kind="invalid")
     wanted = max(depth, rerank or 0)
-    search = Search(vector, wanted, tuple(filters), per_product, (like,) if like else (), images=judge is not None and not exact)
+    search = Search(
+        vector, wanted, tuple(filters), per_product, (like,) if like else (), images=judge is not None and not exact
+    )
     found = await shop.find(search)
     hits, match = found.hits, {}
     if judge is not None and (text.strip() or photo is not None):
