@@ -35,6 +35,14 @@ def evaluate(
     per_look: int = typer.Option(1, help="Of outfits: blanks per look; 0 for each of its items in turn."),
     tasks: str = typer.Option("cp,fitb,cir", help="Of outfits: which are asked; galleries (cir) take longest."),
     test: Path = typer.Option(None, help="Of outfits: ask the questions of this JSONL file instead of drawing any."),
+    rerank: str = typer.Option(
+        "", help="Of consumer-to-shop and photo-classes: the model that looks again at the first hits."
+    ),
+    shortlist: int = typer.Option(100, help="... and at how many of them."),
+    distractors: int = typer.Option(0, help="Of consumer-to-shop: so many shop photos of other splits in the gallery."),
+    words: bool = typer.Option(
+        False, "--words", help="Of consumer-to-shop and photo-classes: the shop's words are read."
+    ),
     inputs: str = typer.Option("both", help="Of recognition: both, image (text blanked), or text (image removed)."),
     mask_ratio: float = typer.Option(0.5, help="Of generation: the share of each photo that is hidden."),
     seed: int = typer.Option(0, help="Of negatives, queries, masks and bootstrap."),
@@ -52,6 +60,8 @@ def evaluate(
     modiste evaluate recognition --model runs/mvlt_small --data data/fashion_products --inputs image
     modiste evaluate outfits --model co-occurrence --data mango_outfits
     modiste evaluate outfits --model rules --data atelier:3000
+    modiste evaluate consumer-to-shop --data atelier:3000:7
+    modiste evaluate photo-classes --data fashion_products
     modiste evaluate generation --model runs/mvlt_small --data data/fashion_products --mask-ratio 0.5
     ```
     """
@@ -70,6 +80,12 @@ def evaluate(
         raise ValueError(f"--by is an option of retrieval and outfits; {protocol} has none")
     if (wish != "none" or per_look != 1 or test is not None or tasks != "cp,fitb,cir") and kind != "outfits":
         raise ValueError(f"--wish, --per-look, --tasks and --test are options of outfits; {protocol} has none")
+    if (rerank or shortlist != 100 or words) and kind not in ("consumer_to_shop", "photo_classes"):
+        raise ValueError(
+            f"--rerank, --shortlist and --words are options of consumer-to-shop and photo-classes; {protocol} has none"
+        )
+    if distractors and kind != "consumer_to_shop":
+        raise ValueError(f"--distractors is an option of consumer-to-shop; {protocol} has none")
     if inputs != "both" and kind != "recognition":
         raise ValueError(f"--inputs is an option of recognition; {protocol} has none")
     if mask_ratio != 0.5 and kind != "generation":
@@ -77,15 +93,16 @@ def evaluate(
     if not 0 < mask_ratio < 1:
         raise ValueError(f"--mask-ratio must lie between 0 and 1, not {mask_ratio}")
     by = by or {"retrieval": "vectors", "outfits": "s"}.get(kind, "")
-    part = split or ("test" if kind == "outfits" else default_split(data))
+    tested = kind in ("outfits", "consumer_to_shop", "photo_classes")  # what has no "all"
+    part = split or ("test" if tested else default_split(data))
     request = Request(
         protocol, model, data, part, num_queries, seed, control, device, inputs, mask_ratio, by, wish, per_look, test,
-        tuple(filter(None, (one.strip() for one in tasks.split(",")))),
+        tuple(filter(None, (one.strip() for one in tasks.split(",")))), rerank, shortlist, distractors, words,
     )  # fmt: skip
     measured = RUNNERS[kind](request)
     made = {"date": time.strftime("%Y-%m-%d", time.gmtime()), "modiste": __version__}
     model_id = {"model": measured.model, "sha256": measured.sha256}
-    ranked: dict[str, str] = {"by": by} if kind == "retrieval" else {}
+    ranked: dict[str, str] = {"by": by} if kind == "retrieval" else dict(measured.more)
     if test is not None:
         ranked["test"] = str(test)
     result = {**model_id, "data": data, "split": part or "all", **ranked, **measured.report.as_dict(), **made}

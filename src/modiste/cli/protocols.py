@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from modiste.cli.console import errors
 from modiste.evaluation.protocols import Kind
+from modiste.types import PairScorer
 
 if TYPE_CHECKING:
     from modiste.data.outfits import OutfitData
@@ -24,6 +25,13 @@ class Report(Protocol):
     def as_dict(self) -> dict[str, Any]: ...
 
     def table(self) -> list[list[str]]: ...
+
+
+class NamedScorer(PairScorer, Protocol):
+    """A pair scorer that says which it is."""
+
+    name: str
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,10 @@ class Request:
     per_look: int = 1
     questions: Path | None = None
     tasks: tuple[str, ...] = ("cp", "fitb", "cir")
+    rerank: str = ""
+    shortlist: int = 100
+    distractors: int = 0
+    words: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +67,7 @@ class Measured:
     model: str
     sha256: str
     caption: str  # how many of what, in which unit
+    more: Mapping[str, str] = field(default_factory=dict)  # what else the JSON says of the models
 
 
 def run_retrieval(request: Request) -> Measured:
@@ -233,8 +246,83 @@ def _outfit_scorer(request: Request, data: OutfitData) -> _Named:
     return _Named(found.scorer, found.name, found.sha256 if found.kind == "trained" else "")
 
 
+def run_consumer_to_shop(request: Request) -> Measured:
+    """Customers' photos find their item: an encoder's vectors, and a second look if a re-ranker is named."""
+    from modiste.data.consumer_to_shop import other_shop_photos, shop_photos
+    from modiste.evaluation.consumer_to_shop import evaluate_consumer_to_shop
+    from modiste.models.pretrained import load
+
+    split = request.split or "test"
+    encoder, reranker = load(request.model or None, device=request.device), _second_look(request)
+    with errors.status(f"reading {request.data}"):
+        photos = shop_photos(request.data, split, request.seed)
+        others = (
+            other_shop_photos(request.data, split, request.distractors, request.seed) if request.distractors else ()
+        )
+    with errors.status(f"looking for {len(photos.customer):,} photos among {len(photos.shop) + len(others):,}"):
+        report = evaluate_consumer_to_shop(
+            photos,
+            encoder,
+            reranker,
+            shortlist=request.shortlist,
+            distractors=others,
+            words=request.words,
+            num_queries=request.num_queries or None,
+            seed=request.seed,
+        )
+    caption = f"{report.num_queries:,} photos of {report.num_products:,} products among {report.gallery:,} (percent)"
+    return Measured(report, encoder.id.name, encoder.id.sha256, caption, _told_of(reranker))
+
+
+def run_photo_classes(request: Request) -> Measured:
+    """People's own photos find the right kind of garment in a catalogue."""
+    from modiste.data.clothing_photos import ARTICLE_TYPES, read_clothing_photos
+    from modiste.data.sources import load_items
+    from modiste.evaluation.consumer_to_shop import evaluate_photo_classes
+    from modiste.models.pretrained import load
+
+    encoder, reranker = load(request.model or None, device=request.device), _second_look(request)
+    with errors.status(f"reading {request.data}"):
+        catalogue = load_items(request.data, None if request.split == "all" else request.split)
+        try:
+            queries = _drawn(read_clothing_photos("valid"), request)
+        except FileNotFoundError as error:
+            raise ValueError(str(error)) from error
+    with errors.status(f"looking for {len(queries):,} photos among {len(catalogue):,}"):
+        report = evaluate_photo_classes(
+            queries,
+            catalogue,
+            ARTICLE_TYPES,
+            encoder,
+            reranker,
+            shortlist=request.shortlist,
+            words=request.words,
+            seed=request.seed,
+        )
+    caption = f"{report.num_queries:,} photos of {len(report.metrics) - 2} classes among {report.gallery:,} (percent)"
+    return Measured(report, encoder.id.name, encoder.id.sha256, caption, _told_of(reranker))
+
+
+def _second_look(request: Request) -> NamedScorer | None:
+    """The re-ranker that was asked for."""
+    from modiste.models.pretrained import load_reranker
+
+    return load_reranker(request.rerank, device=request.device) if request.rerank else None
+
+
+def _told_of(reranker: NamedScorer | None) -> dict[str, str]:
+    return {} if reranker is None else {"rerank": reranker.name, "rerank_sha256": reranker.sha256}
+
+
 RUNNERS: Mapping[Kind, Callable[[Request], Measured]] = MappingProxyType(
-    {"retrieval": run_retrieval, "recognition": run_recognition, "generation": run_generation, "outfits": run_outfits}
+    {
+        "retrieval": run_retrieval,
+        "recognition": run_recognition,
+        "generation": run_generation,
+        "outfits": run_outfits,
+        "consumer_to_shop": run_consumer_to_shop,
+        "photo_classes": run_photo_classes,
+    }
 )
 
 

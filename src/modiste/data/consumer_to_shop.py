@@ -7,13 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from modiste.data.conditions import slices_of
 from modiste.data.roots import SPLITS, default_root
 from modiste.taxonomy import super_category
 from modiste.types import Item
 
+if TYPE_CHECKING:
+    from modiste.data.atelier.customers import Customers
+
 PRODUCTS = ("fashion_products", "fashion_products_224")
+_WHERE_FROM = "it is one Parquet file per split, in a folder of that name where MODISTE_DATA says"
 _ATELIER = re.compile(r"atelier:(\d{1,9})(?::(\d{1,9}))?")
 
 
@@ -83,7 +90,7 @@ def shop_photos(
         Of what is drawn: conditions, grounds, and all that happens to a photo. Other seeds give other photos of the same
         products; it does not touch DeepFashion's, nor which products are in which split.
     photos_per_product
-        How many a customer takes of an item: 4 in the atelier, 1 of real shop photos unless said. Conditions are each photo's own.
+        How many a customer takes of an item: 4 in the atelier, 1 of real shop photos unless said. Each has its own conditions.
     siblings
         Of the atelier: which kinds of siblings the gallery holds; all unless said.
     size
@@ -117,6 +124,54 @@ def shop_photos(
     return DeepFashion(source).photos(split)
 
 
+def other_shop_photos(source: str, split: str, count: int, seed: int = 0) -> list[Item]:
+    """`count` shop photos of the source's other splits, drawn by the seed: a larger haystack for the same queries.
+
+    Of the training split as far as that has enough, then of the rest. Raises `ValueError` as `shop_photos`, or when there are
+    fewer.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
+    if count < 1:
+        raise ValueError(f"the number of other shop photos must be at least 1, not {count}")
+    found: list[Item] = []
+    seen = {item.group for item in _shop(source, split)}  # DeepFashion's valid and test share a gallery
+    random = np.random.default_rng(seed)
+    for other in (name for name in SPLITS if name != split):
+        pool = [item for item in _shop(source, other) if item.group not in seen]
+        drawn = random.permutation(len(pool))[: count - len(found)]
+        found += [pool[place] for place in sorted(drawn.tolist())]
+        if len(found) == count:
+            return found
+    raise ValueError(f"{source}: {count:,} other shop photos wanted, there are {len(found):,}")
+
+
+def _shop(source: str, split: str) -> tuple[Item, ...]:
+    """The gallery of a split, without its queries."""
+    if source.startswith("atelier"):
+        customers, indices = _customers(source, split)
+        return tuple(item for index in indices for item in customers.shop_items(index))
+    return _real_shop(source, split) if source in PRODUCTS else shop_photos(source, split).shop
+
+
+def _customers(
+    source: str, split: str, seed: int = 0, size: tuple[int, int] | None = None
+) -> tuple[Customers, list[int]]:
+    """The customers of `atelier:SIZE[:SEED]` and the items of a split."""
+    match = _ATELIER.fullmatch(source)
+    if match is None or not int(match[1]):
+        raise ValueError(f"{source!r}: write atelier:SIZE or atelier:SIZE:SEED, for example atelier:3000:7")
+    from modiste.data.atelier import Atelier  # draws garments: only those who ask for it wait for its imports
+    from modiste.data.atelier.customers import SIZE, Customers
+    from modiste.data.sources import split_by_hash
+
+    atelier = Atelier(seed=int(match[2] or 0))
+    indices = [i for i in range(int(match[1])) if split_by_hash(atelier.item(i, image=False).product) == split]
+    if not indices:
+        raise ValueError(f"{source}: no item in split {split!r}; ask for more items")
+    return Customers(atelier, seed, size or SIZE), indices
+
+
 def _atelier(
     source: str,
     split: str,
@@ -125,38 +180,35 @@ def _atelier(
     siblings: Sequence[str] | None,
     size: tuple[int, int] | None,
 ) -> ShopPhotos:
-    match = _ATELIER.fullmatch(source)
-    if match is None or not int(match[1]):
-        raise ValueError(f"{source!r}: write atelier:SIZE or atelier:SIZE:SEED, for example atelier:3000:7")
-    from modiste.data.atelier import Atelier  # draws garments: only those who ask for it wait for its imports
-    from modiste.data.atelier.customers import SIZE, Customers
     from modiste.data.atelier.siblings import KINDS
-    from modiste.data.sources import split_by_hash
 
-    atelier = Atelier(seed=int(match[2] or 0))
-    customers = Customers(atelier, seed, size or SIZE)
-    indices = [i for i in range(int(match[1])) if split_by_hash(atelier.item(i, image=False).product) == split]
+    customers, indices = _customers(source, split, seed, size)
     kinds = KINDS if siblings is None else tuple(siblings)
     shop = [item for index in indices for item in customers.shop_items(index, kinds)]
     taken = [pair for index in indices for pair in customers.customer_items(index, range(photos_per_product))]
-    if not taken:
-        raise ValueError(f"{source}: no item in split {split!r}; ask for more items")
     queries = tuple(item for item, _ in taken)
     return ShopPhotos(tuple(shop), queries, {**slices_of([one for _, one in taken]), **_kinds(queries)})
 
 
-def _products(source: str, split: str, seed: int, photos_per_product: int) -> ShopPhotos:
+def _real_shop(source: str, split: str) -> tuple[Item, ...]:
+    """The shop photos of a split of Fashion Product Images; `group` is the product."""
     from modiste.data.fashion_products import FashionProducts
-    from modiste.data.product_snapshots import ProductSnapshots, read_grounds
 
-    where = f"{source} needs {source}/ and clothing_photos/ in the folder that MODISTE_DATA names"
     try:
-        root = default_root(where)
-        items = [item for item in FashionProducts(root / source).split(split) if item.image is not None]
-        camera = ProductSnapshots(read_grounds(split, root), seed)
+        items = FashionProducts(default_root(_WHERE_FROM) / source).split(split)
     except FileNotFoundError as error:
         raise ValueError(str(error)) from error
-    shop = tuple(replace(item, group=item.product) for item in items)
+    return tuple(replace(item, group=item.product) for item in items if item.image is not None)
+
+
+def _products(source: str, split: str, seed: int, photos_per_product: int) -> ShopPhotos:
+    from modiste.data.product_snapshots import ProductSnapshots, read_grounds
+
+    shop = _real_shop(source, split)
+    try:
+        camera = ProductSnapshots(read_grounds(split), seed)
+    except FileNotFoundError as error:
+        raise ValueError(str(error)) from error
     taken = [camera.customer_item(item, number) for item in shop for number in range(photos_per_product)]
     queries = tuple(item for item, _ in taken)
     return ShopPhotos(shop, queries, {**slices_of([one for _, one in taken]), **_kinds(queries)})

@@ -9,7 +9,7 @@ Those come from the training split of `clothing_photos`, of which training, vali
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -73,10 +73,6 @@ class ProductSnapshots:
             group=item.product,
         )
         return query, conditions
-
-    def customer_items(self, items: Sequence[Item], number: int = 0) -> Iterator[tuple[Item, Conditions]]:
-        """`customer_item` for each."""
-        return (self.customer_item(item, number) for item in items)
 
     def _ground(self, clutter: Level, size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.uint8]:
         if clutter == "none":

@@ -175,6 +175,41 @@ def expected_ranks(scores: Scores, relevant: Relevant, ties: Ties = "chance") ->
     return tie.above + (tie.tied + 1) / (tie.relevant + 1)  # the mean of the least of `relevant` draws from 1..tied
 
 
+def precision_at_k(scores: Scores, relevant: Relevant, k: int) -> Values:
+    """(Q,) in [0, 1]: the share of relevant candidates among the first `k`, expected over all orders of equal scores.
+
+    Parameters
+    ----------
+    scores
+        (Q, C), higher is better, not NaN.
+    relevant
+        (Q, C) bool; a query without any has a precision of 0.
+    k
+        From 1 to C: a gallery of fewer candidates has no first `k`.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or are not (Q, C), `k` is out of range, or a score is NaN (the row is named).
+    """
+    if scores.ndim != 2 or relevant.shape != scores.shape or relevant.dtype != np.bool_:
+        raise ValueError(f"scores {scores.shape} and bools {relevant.shape} must have one shape (Q, C)")
+    if not 1 <= k <= scores.shape[1]:
+        raise ValueError(f"k must lie between 1 and the {scores.shape[1]} candidates, not {k}")
+    found = np.empty(len(scores))
+    step = max(1, _CHUNK // scores.shape[1])
+    for start in range(0, len(scores), step):
+        some, good = np.asarray(scores[start : start + step]), np.asarray(relevant[start : start + step])
+        if some.dtype.kind == "f" and (bad := np.isnan(some).any(axis=1)).any():
+            raise ValueError(f"row {start + int(np.argmax(bad))}: a score is NaN")
+        last = np.partition(some, -k, axis=1)[:, -k][:, None]  # the least score that is among the first k
+        above, level = some > last, some == last
+        places = k - np.count_nonzero(above, axis=1)  # left for those that tie
+        share = np.count_nonzero(level & good, axis=1) / np.count_nonzero(level, axis=1)
+        found[start : start + step] = (np.count_nonzero(above & good, axis=1) + places * share) / k
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """A mean over `count` values and its bootstrap interval [low, high]."""
@@ -265,6 +300,18 @@ def mean_with_interval(
         drawn = random.integers(len(sums), size=(min(step, resamples - start), len(sums)))
         means[start : start + step] = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
     return _estimate(float(values.mean()), means, len(values), level)
+
+
+def average(estimates: Sequence[Estimate], level: float = 0.95) -> Estimate:
+    """The mean of several means, each counting alike, of queries that were drawn independently (give each its own seed).
+
+    Raises `ValueError` when there are none, or their numbers of resamples differ.
+    """
+    drawn = [np.zeros(0) if one.resampled is None else one.resampled for one in estimates]
+    if not drawn or len({len(one) for one in drawn}) > 1:
+        raise ValueError(f"{len(drawn)} estimates of {sorted({len(one) for one in drawn})} resamples have no mean")
+    mean = sum(one.mean for one in estimates) / len(estimates)
+    return _estimate(mean, np.mean(drawn, axis=0), sum(one.count for one in estimates), level)
 
 
 def roc_auc(scores: Scores, positive: Relevant) -> float:

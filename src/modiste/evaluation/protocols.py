@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-Kind = Literal["retrieval", "recognition", "generation", "outfits"]
+Kind = Literal["retrieval", "recognition", "generation", "outfits", "consumer_to_shop", "photo_classes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,10 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
             Protocol("retrieval-full", "words to photo and back among everything in the split", "retrieval"),
             Protocol("recognition", "category, sub-category and other labels of an item", "recognition"),
             Protocol("generation", "the hidden half of a photo, painted in", "generation"),
+            Protocol(
+                "consumer-to-shop", "a customer's photo finds exactly this item among shop photos", "consumer_to_shop"
+            ),
+            Protocol("photo-classes", "people's own photos find the right kind of garment", "photo_classes"),
             Protocol("outfits", "looks told from non-looks, a blank filled, the missing item found", "outfits"),
         )
     }

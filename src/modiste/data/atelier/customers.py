@@ -1,4 +1,4 @@
-"""Customers' photos of the atelier's items under conditions that are chosen and known, and a gallery that makes them hard to find.
+"""Customers' photos of the atelier's items under known conditions, and a gallery that makes them hard to find.
 
 Unlike `Atelier.customer_photo`, which varies everything a little, each condition of `conditions.py` is set by itself here.
 
