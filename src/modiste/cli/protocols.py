@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from modiste.data.outfits import OutfitData
     from modiste.evaluation.outfits import By, Reference, Task, VectorsOf, Wish
     from modiste.evaluation.recognition import Inputs
-    from modiste.types import Item, OutfitScorer
+    from modiste.types import Item, ItemEncoder, OutfitScorer
 
 
 class Report(Protocol):
@@ -250,15 +250,15 @@ def run_consumer_to_shop(request: Request) -> Measured:
     """Customers' photos find their item: an encoder's vectors, and a second look if a re-ranker is named."""
     from modiste.data.consumer_to_shop import other_shop_photos, shop_photos
     from modiste.evaluation.consumer_to_shop import evaluate_consumer_to_shop
-    from modiste.models.pretrained import load
 
     split = request.split or "test"
-    encoder, reranker = load(request.model or None, device=request.device), _second_look(request)
+    encoder, reranker = _photo_encoder(request), _second_look(request)
     with errors.status(f"reading {request.data}"):
         photos = shop_photos(request.data, split, request.seed)
         others = (
             other_shop_photos(request.data, split, request.distractors, request.seed) if request.distractors else ()
         )
+    _described(reranker, [*photos.shop, *others])
     with errors.status(f"looking for {len(photos.customer):,} photos among {len(photos.shop) + len(others):,}"):
         report = evaluate_consumer_to_shop(
             photos,
@@ -279,15 +279,15 @@ def run_photo_classes(request: Request) -> Measured:
     from modiste.data.clothing_photos import ARTICLE_TYPES, read_clothing_photos
     from modiste.data.sources import load_items
     from modiste.evaluation.consumer_to_shop import evaluate_photo_classes
-    from modiste.models.pretrained import load
 
-    encoder, reranker = load(request.model or None, device=request.device), _second_look(request)
+    encoder, reranker = _photo_encoder(request), _second_look(request)
     with errors.status(f"reading {request.data}"):
         catalogue = load_items(request.data, None if request.split == "all" else request.split)
         try:
             queries = _drawn(read_clothing_photos("valid"), request)
         except FileNotFoundError as error:
             raise ValueError(str(error)) from error
+    _described(reranker, catalogue)
     with errors.status(f"looking for {len(queries):,} photos among {len(catalogue):,}"):
         report = evaluate_photo_classes(
             queries,
@@ -303,11 +303,33 @@ def run_photo_classes(request: Request) -> Measured:
     return Measured(report, encoder.id.name, encoder.id.sha256, caption, _told_of(reranker))
 
 
+def _photo_encoder(request: Request) -> ItemEncoder:
+    """What gives the first search's vectors: any encoder, or a GRNet's embedding."""
+    from modiste.models.grnet_pretrained import is_grnet, load_grnet
+    from modiste.models.pretrained import load
+
+    if is_grnet(request.model):
+        return load_grnet(request.model, device=request.device).encoder
+    return load(request.model or None, device=request.device)
+
+
 def _second_look(request: Request) -> NamedScorer | None:
-    """The re-ranker that was asked for."""
+    """The re-ranker that was asked for: a GRNet's graph, or an MVLT's matching head."""
+    from modiste.models.grnet_pretrained import is_grnet, load_grnet
     from modiste.models.pretrained import load_reranker
 
-    return load_reranker(request.rerank, device=request.device) if request.rerank else None
+    if not request.rerank:
+        return None
+    if is_grnet(request.rerank):
+        return load_grnet(request.rerank, device=request.device)
+    return load_reranker(request.rerank, device=request.device)
+
+
+def _described(reranker: NamedScorer | None, items: Sequence[Item]) -> None:
+    """Have a judge that can describe photos once do so, instead of once for every query."""
+    if (prepare := getattr(reranker, "prepare", None)) is not None:
+        with errors.status(f"describing {len(items):,} photos"):
+            prepare(items)
 
 
 def _told_of(reranker: NamedScorer | None) -> dict[str, str]:

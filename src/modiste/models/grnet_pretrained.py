@@ -77,6 +77,16 @@ def load_grnet(name: str | Path, *, device: str = "cpu") -> GrnetScorer:
     return GrnetScorer(model, name=str(config.get("name", "")), sha256=digest.hexdigest(), device=device)
 
 
+def is_grnet(name: str | Path) -> bool:
+    """Whether a folder, or that of a run, holds a GRNet."""
+    folder = pretrained.model_folder(Path(name))
+    return (
+        str(name) != ""
+        and (folder / CONFIG).is_file()
+        and pretrained.read_config(folder).get("architecture") == ARCHITECTURE
+    )
+
+
 def load_torchvision_googlenet(model: Grnet, file: str | Path) -> dict[str, str]:
     """GoogLeNet's weights, as torchvision names them, from a safetensors file into the backbone; what was left out -> why.
 

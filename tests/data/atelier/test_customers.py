@@ -77,7 +77,9 @@ def test_clutter_is_in_the_ground_not_on_the_garment() -> None:
 
     def busy(level: str) -> float:
         photos = [decode(CUSTOMERS.photo(index, 0, Conditions(clutter=level))[0].image) for index in range(12)]  # type: ignore[arg-type]
-        return float(np.mean([np.concatenate([one[0], one[-1], one[:, 0], one[:, -1]]).std(axis=0).mean() for one in photos]))
+        return float(
+            np.mean([np.concatenate([one[0], one[-1], one[:, 0], one[:, -1]]).std(axis=0).mean() for one in photos])
+        )
 
     assert busy("none") < busy("some") < busy("strong")
 
