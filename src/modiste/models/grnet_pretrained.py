@@ -80,11 +80,9 @@ def load_grnet(name: str | Path, *, device: str = "cpu") -> GrnetScorer:
 def is_grnet(name: str | Path) -> bool:
     """Whether a folder, or that of a run, holds a GRNet."""
     folder = pretrained.model_folder(Path(name))
-    return (
-        str(name) != ""
-        and (folder / CONFIG).is_file()
-        and pretrained.read_config(folder).get("architecture") == ARCHITECTURE
-    )
+    if not str(name) or not (folder / CONFIG).is_file():
+        return False
+    return pretrained.read_config(folder).get("architecture") == ARCHITECTURE
 
 
 def load_torchvision_googlenet(model: Grnet, file: str | Path) -> dict[str, str]:
