@@ -45,7 +45,9 @@ def test_nothing_wrong_shows_the_whole_garment_in_its_colours() -> None:
         assert (bright.mean(axis=0) < (80, 60)).all()
 
 
-@pytest.mark.parametrize(("condition", "measured", "bounds"), [("cropping", "lost", LOST), ("occlusion", "covered", COVERED)])
+@pytest.mark.parametrize(
+    ("condition", "measured", "bounds"), [("cropping", "lost", LOST), ("occlusion", "covered", COVERED)]
+)
 def test_what_is_lost_and_covered_is_what_was_asked_and_what_is_seen(condition, measured, bounds) -> None:  # type: ignore[no-untyped-def]
     for level in ("some", "strong"):
         shares = []
@@ -79,7 +81,10 @@ def test_light_leaves_the_place_and_view_leaves_the_light() -> None:
 def test_quality_costs_bytes_and_detail() -> None:
     sizes = {level: np.mean([len(take(seed, quality=level)[0].image) for seed in range(6)]) for level in LEVELS}
     assert sizes["strong"] < sizes["none"]
-    edge = {level: np.mean([np.abs(np.diff(take(s, quality=level)[1][..., 0], axis=1)).max() for s in range(6)]) for level in LEVELS}
+    edge = {
+        level: np.mean([np.abs(np.diff(take(s, quality=level)[1][..., 0], axis=1)).max() for s in range(6)])
+        for level in LEVELS
+    }
     assert edge["strong"] < edge["none"]
 
 

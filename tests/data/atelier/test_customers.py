@@ -77,7 +77,9 @@ def test_clutter_is_in_the_ground_not_on_the_garment() -> None:
 
     def busy(level: str) -> float:
         photos = [decode(CUSTOMERS.photo(index, 0, Conditions(clutter=level))[0].image) for index in range(12)]  # type: ignore[arg-type]
-        return float(np.mean([np.concatenate([one[0], one[-1], one[:, 0], one[:, -1]]).std(axis=0).mean() for one in photos]))
+        return float(
+            np.mean([np.concatenate([one[0], one[-1], one[:, 0], one[:, -1]]).std(axis=0).mean() for one in photos])
+        )
 
     assert busy("none") < busy("some") < busy("strong")
 
@@ -127,7 +129,7 @@ def test_siblings_differ_in_what_their_kind_says() -> None:
 def test_the_gallery_holds_only_siblings_that_can_be_told_apart() -> None:
     for index in range(10):
         family = CUSTOMERS.shop_items(index)
-        assert [item.id for item in family][0] == f"atelier-{index:06d}"
+        assert family[0].id == f"atelier-{index:06d}"
         assert all(item.group == item.id for item in family)
         photos = [decode(item.image) for item in family]  # type: ignore[arg-type]
         for place, one in enumerate(photos):
