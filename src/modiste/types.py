@@ -354,3 +354,24 @@ class PairScorer(Protocol):
     def score(self, query: Item, items: Sequence[Item]) -> FloatArray:
         """(N,), higher is better, in the order of `items`."""
         ...
+
+
+@runtime_checkable
+class PhotoComparer(Protocol):
+    """Compares two photos by what each of them is described by alone, so that a catalogue's photos are described once.
+
+    Shapes: N photos, F numbers that describe one.
+    """
+
+    @property
+    def id(self) -> EncoderId:
+        """Who describes: features of another are not compared."""
+        ...
+
+    def features(self, photos: Sequence[ImageLike]) -> NDArray[np.float16]:
+        """(N, F). Raises `ValueError` naming the position of a photo that cannot be decoded."""
+        ...
+
+    def compare(self, query: NDArray[np.float16], features: NDArray[np.float16]) -> FloatArray:
+        """(F,), (N, F) -> (N,) log-odds that both photos show the same item."""
+        ...

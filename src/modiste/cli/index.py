@@ -11,6 +11,7 @@ def index(
     table: Path = typer.Argument(..., help="CSV, TSV, JSONL or Parquet; or a folder that holds one."),
     into: Path = typer.Option(..., "--into", "-o", help="The catalogue's folder; made if it is not there."),
     model: str = typer.Option("", help="Encoder: a name of `modiste models`, a folder, or a hub name."),
+    exact: str = typer.Option("", help="A GRNet's folder: describe the photos for `modiste search --exact`, too."),
     mapping: list[str] = typer.Option(
         [], "--map", help="FIELD=COLUMN for plain tables whose names are not understood: title=product_name."
     ),
@@ -30,6 +31,7 @@ def index(
     ```console
     modiste index shop.csv --into shop
     modiste index export.csv --dialect shopify --images photos --into shop --prune
+    modiste index shop.csv --into shop --exact runs/grnet_small
     modiste index items.parquet --map title=productDisplayName --map category=articleType --into shop
     ```
     """
@@ -42,7 +44,7 @@ def index(
     encoder = load(chosen or None, device=device)
     pairs = dict(as_pair(entry) for entry in mapping)
     counts = ingest_table(
-        table, into, encoder, model=chosen, dialect=dialect, mapping=pairs, image_folder=images, strict=strict,
+        table, into, encoder, model=chosen, exact=exact, dialect=dialect, mapping=pairs, image_folder=images, strict=strict,
         prune=prune, report_file=report or into / "rejected.jsonl",
     )  # fmt: skip
     if json:

@@ -25,4 +25,7 @@ def ingest_table(table: Path, into: Path, encoder: ItemEncoder, **options: Any) 
             done = state.added + state.updated + state.unchanged + state.rejected
             bar.update(task, completed=done, rate=f"{done / max(state.seconds, 1e-9):,.0f}")
 
-        return ingest(table, into, encoder, show=show, **options)
+        def look(done: int, total: int) -> None:
+            bar.update(task, description="describing photos", completed=done, total=total, rate="")
+
+        return ingest(table, into, encoder, show=show, look=look, **options)

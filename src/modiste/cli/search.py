@@ -6,6 +6,9 @@ from pathlib import Path
 
 import typer
 
+EXACT_SHORTLIST = 100
+EXPLAINED = 5  # hits whose matched regions are drawn
+
 
 def search(
     catalogue: Path = typer.Argument(..., help="The catalogue's folder, as `modiste index` made it."),
@@ -24,6 +27,11 @@ def search(
         help="Judge the first N hits again, pair by pair.  [default: 25 with an MVLT's catalogue, else none]",
     ),
     no_rerank: bool = typer.Option(False, "--no-rerank", help="Keep the order of the first search."),
+    exact: bool = typer.Option(
+        False,
+        "--exact",
+        help="Find the very item on the photo: its regions are compared with those of the first 100 hits.",
+    ),
     model: str = typer.Option("", help="Where the catalogue's encoder is, if it has moved since."),
     json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
@@ -36,24 +44,30 @@ def search(
     modiste search shop --image photo.jpg --html found.html
     modiste search shop "the same, but red" --image photo.jpg --filter "price<80" --filter "category=Dress"
     modiste search shop "beige linen blazer" --rerank 100
+    modiste search shop --image photo.jpg --exact --html matched.html
     ```
     """
     from modiste.cli.console import print_json, results, say
     from modiste.cli.contact_sheet import Row, write_contact_sheet
     from modiste.engine.catalogue import Catalogue
     from modiste.models.pretrained import load, reranker_of
+    from modiste.service.exact import open_judge
 
     if not words.strip() and image is None:
         raise ValueError('nothing to search for: give words, such as "red dress", or a photo with --image FILE')
     if rerank is not None and no_rerank:
         raise ValueError("--rerank and --no-rerank are opposites; give one of them")
+    if exact and (image is None or words.strip() or no_rerank):
+        raise ValueError("--exact looks for the very item on a photo: give --image FILE, no words, and not --no-rerank")
     photo = image.read_bytes() if image is not None else None
     store = Catalogue.open(catalogue)
     encoder = load(model or store.model or store.encoder_id.name)
-    judge = None if no_rerank else reranker_of(encoder)
-    if judge is None and rerank is not None:
+    judge = None if no_rerank or exact else reranker_of(encoder)
+    if exact:
+        judge, rerank = open_judge(store), rerank or EXACT_SHORTLIST
+    elif judge is None and rerank is not None:
         raise ValueError(f"--rerank: {encoder.id.name} has no matching head; index with an MVLT model to have one")
-    if judge is not None and rerank is None and (not words.strip() or not judge.share):
+    if judge is not None and not exact and rerank is None and (not words.strip() or not judge.share):
         # A photo is compared with photos, and a judge without a say needs no hearing: only for those who ask for it.
         judge = None
     found, seen = find(
@@ -63,7 +77,10 @@ def search(
     shown = seen.hits[:k]
     if html is not None:
         hits = [(hit.item, hit.score) for hit in shown]
-        write_contact_sheet(html, f"{len(hits)} of {found.total_candidates:,} items", [Row(words, photo, hits)])
+        rows = [Row(words, photo, hits)]
+        if exact:
+            rows.append(matched_row(photo, hits[:EXPLAINED], judge))
+        write_contact_sheet(html, f"{len(hits)} of {found.total_candidates:,} items", rows)
     if json:
         print_json(
             {
@@ -72,6 +89,7 @@ def search(
                 "candidates": found.total_candidates,
                 "seconds": round(found.seconds, 6),
                 "reranker": judge.name if judge is not None and seen.log_odds else None,
+                "exact": exact,
                 "reranked": len(seen.log_odds),
                 "rerank_seconds": round(seen.seconds, 6),
                 "hits": [
@@ -101,17 +119,48 @@ def find(store, encoder, words="", photo=None, *, k, judge=None, shortlist=None,
 
     `where`: filters and collapse, as `Catalogue.search` takes them. The second look may hold more than `k` hits.
     """
+    from modiste.engine.photo_features import ExactJudge
     from modiste.engine.rerank import SHORTLIST, SecondLook, look_again
     from modiste.types import Item
 
     shortlist = (shortlist or SHORTLIST) if judge is not None else 0
     found = store.search(
-        encoder.encode_query(words, photo), k=max(k, shortlist), images=images or judge is not None, **where
-    )
+        encoder.encode_query(words, photo), k=max(k, shortlist),
+        images=images or not (judge is None or isinstance(judge, ExactJudge)), **where,
+    )  # fmt: skip
     if judge is None:
         return found, SecondLook(found.hits, {}, 0.0)
     query = Item("query", words, photo)
     return found, look_again(query, found.hits, judge, shortlist=shortlist, share=judge.share, scale=judge.logit_scale)
+
+
+def matched_row(photo, hits, judge):  # type: ignore[no-untyped-def]
+    """The photo beside each hit, with the regions that matched drawn on both, as a row of a contact sheet."""
+    from modiste.cli.contact_sheet import Row
+    from modiste.cli.matched_regions import matched_pair
+    from modiste.types import Item
+
+    scorer = judge.comparer
+    known, features = judge.features.find(judge.catalogue.snapshot(), [item.id for item, _ in hits])
+    asked = scorer.features([photo])[0]
+    shown = [hit for hit, is_known in zip(hits, known, strict=True) if is_known and hit[0].image is not None]
+    described = {
+        item.id: row
+        for (item, _), row in zip([h for h, k in zip(hits, known, strict=True) if k], features, strict=True)
+    }
+    drawn = []
+    for item, score in shown:
+        row = described[item.id]
+        pair = matched_pair(
+            photo, item.image, scorer.model.config.image_size, scorer.heat(asked, row), scorer.regions(asked, row)
+        )
+        drawn.append((Item(item.id, item.title, pair, item.category), score))
+    return Row(
+        "what matched",
+        None,
+        drawn,
+        "Left the photo, right the item. Bright: spoke for a match; same number: same pair.",
+    )
 
 
 def hits_table(hits, log_odds=None):  # type: ignore[no-untyped-def]

@@ -38,6 +38,42 @@ def augment_photos(images: Tensor, *, strength: float = 1.0) -> Tensor:
     return (pixels * gain + offset).clamp_(0, 1)
 
 
+def as_customers(images: Tensor) -> Tensor:
+    """What customers' photos go through beside `augment_photos`: (B, 3, H, W) in [0, 1] -> the same shape.
+
+    Each is zoomed into by up to 1.8 (cropping), turned by up to 25 degrees, lit unevenly and with a cast, and partly covered by a
+    patch of another photo of the batch.
+    """
+    batch, height, width = len(images), images.shape[2], images.shape[3]
+    device = images.device
+
+    def uniform(low: float, high: float) -> Tensor:
+        return torch.rand(batch, device=device) * (high - low) + low
+
+    scale, angle = 1 / uniform(0.9, 1.8), uniform(-0.44, 0.44)
+    room = (1 - scale).clamp(min=0)
+    cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
+    affine = torch.stack(
+        [torch.stack([cos, -sin, uniform(-1, 1) * room], 1), torch.stack([sin, cos, uniform(-1, 1) * room], 1)], dim=1
+    )
+    grid = F.affine_grid(affine, list(images.shape), align_corners=False)
+    pixels = F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    direction, depth = uniform(0, 6.2832), uniform(0.0, 0.25)
+    x, y = torch.linspace(-1, 1, width, device=device), torch.linspace(-1, 1, height, device=device)
+    ramp = (torch.cos(direction)[:, None, None] * x + torch.sin(direction)[:, None, None] * y[:, None]) * depth[
+        :, None, None
+    ]
+    cast = 1 + torch.stack([uniform(-0.07, 0.07), uniform(-0.03, 0.03), uniform(-0.07, 0.07)], dim=1)
+    pixels = (pixels * (uniform(0.8, 1.1)[:, None, None] + ramp)[:, None] * cast[:, :, None, None]).clamp(0, 1)
+    # A rectangle of up to half the height and width, somewhere, filled from the photo before.
+    half_height, half_width = uniform(0.0, 0.25) * height, uniform(0.0, 0.25) * width
+    rows, columns = torch.arange(height, device=device), torch.arange(width, device=device)
+    down = (rows - (uniform(0, 1) * height)[:, None]).abs() < half_height[:, None]  # (B, H)
+    across = (columns - (uniform(0, 1) * width)[:, None]).abs() < half_width[:, None]
+    covered = (down[:, :, None] & across[:, None, :])[:, None]
+    return torch.where(covered, images.roll(1, 0), pixels)
+
+
 def drop_tokens(token_ids: Tensor, *, rate: float, replacement_id: int) -> Tensor:
     """Replace each token but the first and the padding (id 0) by `replacement_id` with probability `rate`: (B, L) -> (B, L)."""
     dropped = (torch.rand(token_ids.shape, device=token_ids.device) < rate) & (token_ids != 0)

@@ -234,6 +234,10 @@ class Catalogue:
         with _writing(self.folder):
             self._table.optimize(keep_versions)
 
+    def writing(self) -> contextlib.AbstractContextManager[None]:
+        """Hold the writer's lock, for what is kept beside the items. Raises `CatalogueLocked` when another has it."""
+        return _writing(self.folder)
+
     # -- reading ------------------------------------------------------------------------------------------------------
 
     def __len__(self) -> int:

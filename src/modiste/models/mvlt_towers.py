@@ -27,7 +27,7 @@ def copy_towers(model: Mvlt, start: DualEncoder) -> dict[str, tuple[str, ...]]:
     renamed: dict[str, tuple[str, ...]] = {}
     problems: list[str] = []
     for key, value in start.state_dict().items():
-        names = _our_names(key, places)
+        names = mvlt_names(key, places)
         fitting = [name for name in names if name in own and own[name].shape == value.shape]
         if not names or len(fitting) < len(names):
             problems.append(f"{key} {tuple(value.shape)} does not fit {', '.join(names) or 'anywhere'}")
@@ -48,7 +48,7 @@ def _block_places(depths: tuple[int, ...]) -> list[tuple[int, int]]:
     return [(stage, number) for stage, depth in enumerate(depths) for number in range(depth)]
 
 
-def _our_names(key: str, places: list[tuple[int, int]]) -> tuple[str, ...]:
+def mvlt_names(key: str, places: list[tuple[int, int]]) -> tuple[str, ...]:
     whole = {
         "image_tower.project.": "itc_image.project.",
         "text_tower.tokens.": "words.",

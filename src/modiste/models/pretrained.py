@@ -69,6 +69,10 @@ def load(name: str | Path | None = None, *, device: str = "cpu", revision: str |
             return from_pretrained(folder, device=device)
         if architecture in OUTFIT_ARCHITECTURES:
             raise PretrainedError(f"{folder} holds an outfit model, which gives no item vectors: it reads an encoder's")
+        if architecture == "grnet":
+            raise PretrainedError(
+                f"{folder} holds a GRNet, which judges pairs of photos: `modiste index --exact` takes it"
+            )
         return _load_published(str(folder), name=folder.name, device=device, revision=None)
     hub_name = name.removeprefix("hf-hub:")
     if hub_name.count("/") == 1 and not hub_name.startswith((".", "/", "~")):

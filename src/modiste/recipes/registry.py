@@ -64,6 +64,11 @@ def _outfits(summary: str, defaults: Mapping[str, Any] | None = None) -> Recipe:
     return Recipe(summary, f"{module}:OutfitRecipe", f"{module}:build", defaults or {}, protocol="outfits")
 
 
+def _grnet(summary: str, defaults: Mapping[str, Any] | None = None) -> Recipe:
+    module = "modiste.recipes.grnet"
+    return Recipe(summary, f"{module}:GrnetRecipe", f"{module}:build", defaults or {}, protocol="consumer-to-shop")
+
+
 # What the paper trains with: three losses on one masked encoding, uniform negatives, no contrastive head.
 _PAPER: dict[str, Any] = {
     "objectives": ("mir", "itm", "mlm"),
@@ -275,6 +280,37 @@ RECIPES: dict[str, Recipe] = {
     "type_aware_small": _outfits(
         "type-aware embeddings (CSN): a learned mask per pair of categories; scores pairs, so search can be exact",
         {"model": "type_aware", "learning_rate": 2e-3},
+    ),
+    "grnet_small": _grnet("GRNet: is this the very item on the customer's photo? 60x80 photos, on two cores"),
+    "grnet_global_small": _grnet(
+        "its baseline: metric learning of one vector per photo; same backbone, photos and steps", {"graph": False}
+    ),
+    "grnet_paper": _grnet(
+        "GoogLeNet at 224 px as in the paper; googlenet=FILE starts from ImageNet's weights; made for a GPU",
+        {
+            "size": "paper",
+            "data": "fashion_products_224",
+            "start": None,
+            "frozen": 0,
+            "backbone_rate": 0.1,
+            "batch_size": 64,
+            "epochs": 30,
+        },
+    ),
+    "grnet_debug": _grnet(
+        "the same at toy size on a few generated items: seconds, for tests and for trying the loop",
+        {
+            "size": "debug",
+            "data": "atelier:60",
+            "start": None,
+            "frozen": 0,
+            "photos_per_product": 2,
+            "neighbours": 3,
+            "batch_size": 8,
+            "epochs": 2,
+            "warmup_steps": 2,
+            "cache": "",
+        },
     ),
 }
 

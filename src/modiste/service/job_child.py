@@ -89,7 +89,7 @@ class Child:
                 done = ingest_table(
                     table, self.catalogue, encoder, dialect=options.dialect, mapping=options.mapping or None,
                     image_folder=self.media, prune=options.prune, report_file=self.job.rejected_file, show=show,
-                    batch_size=_BATCH,
+                    batch_size=_BATCH, look=lambda done, total: self._look({}),
                 )  # fmt: skip
                 break
             except CatalogueLocked:  # somebody indexes by hand; they will be done some time

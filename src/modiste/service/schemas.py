@@ -267,6 +267,7 @@ class CatalogueOut(BaseModel):
     scorer: ScorerOut
     calibrated: bool
     reranker: bool
+    exact: bool = Field(description="Whether photos are searched for the very item on them")
     taggable: bool
     captionable: bool
     categories: list[CategoryOut]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,6 +13,7 @@ from urllib.parse import quote
 import numpy as np
 
 from modiste.engine.catalogue import SearchResult
+from modiste.engine.photo_features import ExactJudge, PhotoFeatures
 from modiste.engine.snapshot import Snapshot
 from modiste.models.inference import ImageTextEncoder
 from modiste.models.mvlt_inference import Recogniser, Reranker
@@ -19,6 +21,7 @@ from modiste.models.outfit_scorers import NamedScorer
 from modiste.models.pretrained import PretrainedError, load_recogniser, reranker_of
 from modiste.service import limits, metrics
 from modiste.service.batching import Busy
+from modiste.service.exact import open_judge
 from modiste.service.finder import BatchedEncoder, BatchedSearch, Search
 from modiste.service.following import FollowedCatalogue, Follower
 from modiste.service.keys import KeyRing
@@ -32,6 +35,7 @@ from modiste.service.workbench import Workbench, load_encoder, open_workbench
 from modiste.types import ImageLike, Item
 
 AnswerT = TypeVar("AnswerT")
+log = logging.getLogger("modiste.service")
 _KINDS = {"rules": "rules", "statistic": "counted", "trained": "trained"}
 
 
@@ -77,6 +81,7 @@ class Shop:
         self.engine = self.bench.engine
         self.engine.encoder = self.encoder
         self.judge: Reranker | None = reranker_of(encoder)
+        self.exact: ExactJudge | None = None  # where features of the photos are kept
         self.recogniser = _recogniser(self.bench, encoder)
         self.pictures = Pictures(self.store)
         self._all_looks = read_stored_looks(settings.looks_file)
@@ -93,8 +98,9 @@ class Shop:
         looks = StoredLooks(self._all_looks, snapshot)
         fields = filter_values(snapshot)
         without_photo = snapshot.without_photo()
+        exact = _exact(self.store, self.exact, snapshot)
         self.engine.adopt(world, snapshot, lambda: self.store.publish(snapshot))
-        self.looks, self.fields, self._without_photo = looks, fields, without_photo
+        self.looks, self.fields, self._without_photo, self.exact = looks, fields, without_photo, exact
         metrics.LOADS.inc()
         metrics.ITEMS.set(len(snapshot))
         metrics.VERSION.set(snapshot.version)
@@ -146,6 +152,19 @@ class Shop:
             one.close()
         self.encoder.close()
         self._searches.close()
+
+
+def _exact(store: FollowedCatalogue, known: ExactJudge | None, snapshot: Snapshot) -> ExactJudge | None:
+    """What compares photos with this version's, opened where features have appeared; without it the service goes on."""
+    try:
+        if known is None and PhotoFeatures.is_at(store.folder):
+            known = open_judge(store)
+        if known is not None:
+            known.features.warm(snapshot)
+    except (ValueError, OSError):
+        log.exception("exact search is off")
+        return None
+    return known
 
 
 def _recogniser(bench: Workbench, encoder: ImageTextEncoder) -> Recogniser | None:

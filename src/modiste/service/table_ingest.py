@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from modiste.engine.ingest import IngestProgress, IngestReport
+    from modiste.engine.photo_features import FeatureReport
     from modiste.types import Item, ItemEncoder
 
 
@@ -23,15 +24,20 @@ class IngestCounts:
     warnings: int
     rejected: int
     ingest: IngestReport
+    features: FeatureReport | None = None  # of photos, where the catalogue keeps them
 
     def as_dict(self) -> dict[str, Any]:
         counts = dataclasses.asdict(self.ingest) | {"rejected": self.rejected}
-        return {
-            "into": str(self.into),
-            "rows": self.rows,
-            "warnings": self.warnings,
-            "report": str(self.report_file),
-        } | counts
+        return (
+            {
+                "into": str(self.into),
+                "rows": self.rows,
+                "warnings": self.warnings,
+                "report": str(self.report_file),
+            }
+            | ({"described": self.features.described} if self.features else {})
+            | counts
+        )
 
     def sentence(self) -> str:
         done = self.ingest
@@ -43,7 +49,10 @@ class IngestCounts:
         ]
         told = ", ".join(f"{count:,} {name}" for name, count in kinds if count) or "nothing"
         rate = f", {done.images_per_second:,.0f} items/s encoded" if done.added and done.images_per_second else ""
-        return f"indexed into {self.into}: {told} in {done.seconds:.1f} s{rate}"
+        described = (
+            f"; {self.features.described:,} photos described in {self.features.seconds:.1f} s" if self.features else ""
+        )
+        return f"indexed into {self.into}: {told} in {done.seconds:.1f} s{rate}{described}"
 
 
 def ingest_table(
@@ -52,6 +61,7 @@ def ingest_table(
     encoder: ItemEncoder,
     *,
     model: str = "",
+    exact: str = "",
     dialect: Any = "auto",
     mapping: Mapping[str, str] | None = None,
     image_folder: Path | None = None,
@@ -60,13 +70,16 @@ def ingest_table(
     report_file: Path,
     batch_size: int = 256,
     show: Callable[[IngestProgress], None] | None = None,
+    look: Callable[[int, int], None] | None = None,
 ) -> IngestCounts:
     """Read, check, encode and store every item of the table; raises `FeedError` at a bad row when `strict`.
 
-    `show` is called after each batch; an exception in it ends the work, and what was encoded is committed.
+    `show` is called after each batch; an exception in it ends the work, and what was encoded is committed. Then the photos are
+    described for exact search, where the catalogue keeps features or `exact` names a GRNet; `look` gets how many of how many.
     """
     from modiste.data.feed import FeedError, FeedReport, read_rows
     from modiste.engine.catalogue import Catalogue
+    from modiste.service.exact import keep_up
 
     store = Catalogue.open_or_create(into, encoder.id, model=model)
     rows: dict[str, int] = {}  # of the items that are on their way, for the report
@@ -89,4 +102,5 @@ def ingest_table(
             report.reject(row, item.id, "image", reason)
 
         done = store.ingest(items(), encoder, on_error=refuse, progress=show, prune=prune, batch_size=batch_size)
-    return IngestCounts(into, report_file, report.rows_read, report.warnings, report.rejected, done)
+    features = keep_up(store, exact, look)
+    return IngestCounts(into, report_file, report.rows_read, report.warnings, report.rejected, done, features)

@@ -43,6 +43,7 @@ def _described(shop: Shop) -> dict[str, Any]:
         "scorer": shop.scorer_values,
         "calibrated": shop.bench.is_calibrated,
         "reranker": shop.judge is not None,
+        "exact": shop.exact is not None,
         "taggable": shop.recogniser is not None,
         "captionable": False,
         "categories": [{**one, "slot": slot_of(one["name"])} for one in as_pairs(counts(category))],

@@ -58,6 +58,7 @@ async def search_by_photo(
     per_product: Annotated[bool, Form()] = False,
     rerank: Annotated[int | None, Form(ge=1, le=limits.MAX_RERANK)] = None,
     like: Annotated[Id | None, Form(description="An item of the catalogue whose photo is the query")] = None,
+    exact: Annotated[bool, Form(description="Find the very item on the photo: regions are compared")] = False,
 ) -> JSONResponse:
     photo: Any = None
     exclude: str | None = None
@@ -70,7 +71,9 @@ async def search_by_photo(
         photo, exclude = stored, like
     elif not q.strip():
         raise Problem(422, "nothing to search for: give words, a photo, or an item", kind="invalid")
-    return await find(shop, q, photo, exclude, filters, k, offset, per_product, rerank)
+    if exact and (photo is None or q.strip() or rerank):
+        raise Problem(422, "exact: the very item is looked for by a photo alone, without q and rerank", kind="invalid")
+    return await find(shop, q, photo, exclude, filters, k, offset, per_product, rerank, exact)
 
 
 @router.get(
@@ -87,23 +90,28 @@ async def similar(
 
 async def find(
     shop: Shop, text: str, photo: Any, like: str | None, filters: list[str], k: int, offset: int, per_product: bool,
-    rerank: int | None,
+    rerank: int | None, exact: bool = False,
 ) -> JSONResponse:  # fmt: skip
     started = time.perf_counter()
+    if exact and shop.exact is None:
+        raise Problem(422, "exact: no features of the photos are kept; index with --exact", kind="invalid")
     vector = await shop.vector(text, photo)
-    return await _page(shop, vector, text, photo, like, filters, k, offset, per_product, rerank, started)
+    return await _page(shop, vector, text, photo, like, filters, k, offset, per_product, rerank, started, exact)
 
 
 async def _page(
     shop: Shop, vector: np.ndarray, text: str, photo: Any, like: str | None, filters: list[str], k: int, offset: int,
-    per_product: bool, rerank: int | None, started: float,
+    per_product: bool, rerank: int | None, started: float, exact: bool = False,
 ) -> JSONResponse:  # fmt: skip
     depth = min(offset + k, limits.MAX_DEPTH)
-    judge = shop.judge if rerank else None
+    judge = shop.exact if exact else shop.judge if rerank else None
+    rerank = limits.MAX_RERANK if exact else rerank
     if rerank and judge is None:
         raise Problem(422, f"rerank: {shop.store.encoder_id.name} has no matching head", kind="invalid")
     wanted = max(depth, rerank or 0)
-    search = Search(vector, wanted, tuple(filters), per_product, (like,) if like else (), images=judge is not None)
+    search = Search(
+        vector, wanted, tuple(filters), per_product, (like,) if like else (), images=judge is not None and not exact
+    )
     found = await shop.find(search)
     hits, match = found.hits, {}
     if judge is not None and (text.strip() or photo is not None):

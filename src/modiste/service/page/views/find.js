@@ -101,6 +101,7 @@ async function ask(app, offset, signal) {
     if (photo) form.append("image", asBlob(photo), "photo.jpg");
     if (like) form.append("like", like.id);
     if (q.trim()) form.append("q", q.trim());
+    else if (photo && app.catalogue?.exact) form.append("exact", "true"); // the very item, if it is here
     filter.forEach((one) => form.append("filter", one));
     form.append("k", String(PAGE));
     form.append("offset", String(offset));
