@@ -65,6 +65,13 @@ class _QueriesEncoder(Protocol):
     def encode_queries(self, queries: Sequence[tuple[str, ImageLike | None]]) -> Embeddings: ...
 
 
+@runtime_checkable
+class _Preparing(Protocol):
+    """A judge that looks at items once, before it compares any."""
+
+    def prepare(self, items: Sequence[Item]) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class ConsumerToShopReport:
     """The numbers of one run of consumer-to-shop, in percent.
@@ -276,6 +283,8 @@ def rerank_scores(
 ) -> Scores:
     """(Q, G) numbers that order the gallery as a second look does: the shortlist by the judge, then the others as they were.
 
+    A judge with a method `prepare` is given the gallery first.
+
     Raises
     ------
     ValueError
@@ -284,6 +293,8 @@ def rerank_scores(
     if shortlist < 1:
         raise ValueError(f"the shortlist must hold at least 1 candidate, not {shortlist}")
     count = min(shortlist, len(gallery))
+    if isinstance(reranker, _Preparing):
+        reranker.prepare(gallery)
     random = np.random.default_rng([seed, _EDGE])
     found = np.empty(scores.shape, np.float64)
     for row, query in enumerate(queries):

@@ -129,7 +129,7 @@ def test_siblings_differ_in_what_their_kind_says() -> None:
 def test_the_gallery_holds_only_siblings_that_can_be_told_apart() -> None:
     for index in range(10):
         family = CUSTOMERS.shop_items(index)
-        assert [item.id for item in family][0] == f"atelier-{index:06d}"
+        assert family[0].id == f"atelier-{index:06d}"
         assert all(item.group == item.id for item in family)
         photos = [decode(item.image) for item in family]  # type: ignore[arg-type]
         for place, one in enumerate(photos):
