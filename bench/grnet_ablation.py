@@ -214,7 +214,7 @@ def rows_of_slices(photos: ShopPhotos) -> dict[str, NDArray[np.int64]]:
     for name, value in HARD.items():
         found[f"{name}={value}"] = np.flatnonzero(np.array(photos.slices[name]) == value)
     found["hard"] = np.unique(np.concatenate([found[f"{name}={value}"] for name, value in HARD.items()]))
-    return found
+    return {name: places for name, places in found.items() if len(places)}
 
 
 def tops(ranks: NDArray[np.float64], k: int) -> NDArray[np.float64]:

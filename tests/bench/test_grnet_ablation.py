@@ -1,4 +1,4 @@
-"""The grid of GRNet and its baseline: a tiny one through its front door, gone on with; its intervals against a plain bootstrap."""
+"""The grid of GRNet and its baseline: a tiny one through its front door, gone on with; its intervals against plain loops."""
 
 from __future__ import annotations
 

@@ -156,12 +156,8 @@ def matched_row(photo, hits, judge):  # type: ignore[no-untyped-def]
             photo, item.image, scorer.model.config.image_size, scorer.heat(asked, row), scorer.regions(asked, row)
         )
         drawn.append((Item(item.id, item.title, pair, item.category), score))
-    return Row(
-        "what matched",
-        None,
-        drawn,
-        "Left the photo, right the item. Bright: spoke for a match; same number: same pair.",
-    )
+    note = "Left the photo, right the item. Bright: spoke for a match; same number: same pair."
+    return Row("what matched", None, drawn, note, wide=True)
 
 
 def hits_table(hits, log_odds=None):  # type: ignore[no-untyped-def]
