@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from modiste.cli.console import errors
 from modiste.evaluation.protocols import Kind
-from modiste.types import PairScorer
+from modiste.types import ItemEncoder, PairScorer
 
 if TYPE_CHECKING:
     from modiste.data.outfits import OutfitData
@@ -25,13 +25,6 @@ class Report(Protocol):
     def as_dict(self) -> dict[str, Any]: ...
 
     def table(self) -> list[list[str]]: ...
-
-
-class NamedScorer(PairScorer, Protocol):
-    """A pair scorer that says which it is."""
-
-    name: str
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,10 +243,9 @@ def run_consumer_to_shop(request: Request) -> Measured:
     """Customers' photos find their item: an encoder's vectors, and a second look if a re-ranker is named."""
     from modiste.data.consumer_to_shop import other_shop_photos, shop_photos
     from modiste.evaluation.consumer_to_shop import evaluate_consumer_to_shop
-    from modiste.models.pretrained import load
 
     split = request.split or "test"
-    encoder, reranker = load(request.model or None, device=request.device), _second_look(request)
+    encoder, judge = _photo_encoder(request), _second_look(request)
     with errors.status(f"reading {request.data}"):
         photos = shop_photos(request.data, split, request.seed)
         others = (
@@ -263,7 +255,7 @@ def run_consumer_to_shop(request: Request) -> Measured:
         report = evaluate_consumer_to_shop(
             photos,
             encoder,
-            reranker,
+            judge.scorer if judge else None,
             shortlist=request.shortlist,
             distractors=others,
             words=request.words,
@@ -271,7 +263,7 @@ def run_consumer_to_shop(request: Request) -> Measured:
             seed=request.seed,
         )
     caption = f"{report.num_queries:,} photos of {report.num_products:,} products among {report.gallery:,} (percent)"
-    return Measured(report, encoder.id.name, encoder.id.sha256, caption, _told_of(reranker))
+    return Measured(report, encoder.id.name, encoder.id.sha256, caption, judge.told if judge else {})
 
 
 def run_photo_classes(request: Request) -> Measured:
@@ -279,9 +271,8 @@ def run_photo_classes(request: Request) -> Measured:
     from modiste.data.clothing_photos import ARTICLE_TYPES, read_clothing_photos
     from modiste.data.sources import load_items
     from modiste.evaluation.consumer_to_shop import evaluate_photo_classes
-    from modiste.models.pretrained import load
 
-    encoder, reranker = load(request.model or None, device=request.device), _second_look(request)
+    encoder, judge = _photo_encoder(request), _second_look(request)
     with errors.status(f"reading {request.data}"):
         catalogue = load_items(request.data, None if request.split == "all" else request.split)
         try:
@@ -294,24 +285,60 @@ def run_photo_classes(request: Request) -> Measured:
             catalogue,
             ARTICLE_TYPES,
             encoder,
-            reranker,
+            judge.scorer if judge else None,
             shortlist=request.shortlist,
             words=request.words,
             seed=request.seed,
         )
     caption = f"{report.num_queries:,} photos of {len(report.metrics) - 2} classes among {report.gallery:,} (percent)"
-    return Measured(report, encoder.id.name, encoder.id.sha256, caption, _told_of(reranker))
+    return Measured(report, encoder.id.name, encoder.id.sha256, caption, judge.told if judge else {})
 
 
-def _second_look(request: Request) -> NamedScorer | None:
-    """The re-ranker that was asked for."""
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """A re-ranker, and what the JSON says of it."""
+
+    scorer: PairScorer
+    told: Mapping[str, str]
+
+
+def _photo_encoder(request: Request) -> ItemEncoder:
+    """The encoder that was asked for; of a GRNet its global embedding."""
+    if _is_grnet(request.model):
+        from modiste.models.grnet_pretrained import load_grnet
+
+        return load_grnet(request.model, device=request.device).encoder
+    from modiste.models.pretrained import load
+
+    return load(request.model or None, device=request.device)
+
+
+def _second_look(request: Request) -> _Judge | None:
+    """The re-ranker that was asked for: a GRNet, or an MVLT's matching head, which reads the shop's words."""
+    if not request.rerank:
+        return None
+    if _is_grnet(request.rerank):
+        from modiste.models.grnet_pretrained import load_grnet
+
+        graph = load_grnet(request.rerank, device=request.device)
+        return _Judge(graph, {"rerank": graph.name, "rerank_sha256": graph.id.sha256})
     from modiste.models.pretrained import load_reranker
 
-    return load_reranker(request.rerank, device=request.device) if request.rerank else None
+    if not request.words:
+        raise ValueError(f"--rerank {request.rerank}: it judges a photo against words; give --words too, or a GRNet")
+    head = load_reranker(request.rerank, device=request.device)
+    return _Judge(head, {"rerank": head.name, "rerank_sha256": head.sha256})
 
 
-def _told_of(reranker: NamedScorer | None) -> dict[str, str]:
-    return {} if reranker is None else {"rerank": reranker.name, "rerank_sha256": reranker.sha256}
+def _is_grnet(model: str) -> bool:
+    """Whether this is the folder of a GRNet, or of a run that trained one."""
+    from modiste.models.grnet_pretrained import ARCHITECTURE
+    from modiste.models.pretrained import CONFIG, model_folder, read_config
+
+    folder = model_folder(Path(model)) if model else None
+    return (
+        folder is not None and (folder / CONFIG).is_file() and read_config(folder).get("architecture") == ARCHITECTURE
+    )
 
 
 RUNNERS: Mapping[Kind, Callable[[Request], Measured]] = MappingProxyType(
