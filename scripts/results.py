@@ -414,6 +414,47 @@ def trade_table(results: list[dict]) -> str:
     return plain_table(rows)
 
 
+CONDITIONS = ("view", "occlusion", "cropping", "light", "clutter", "quality")
+LEVELS = ("none", "some", "strong")
+
+
+def shop_table(rows: list[tuple[str, dict]]) -> str:
+    """Consumer-to-shop of several galleries: (label, result)."""
+    keys = ("top-1", "top-20", "top-50", "MRR")
+    lines = [f"|  | photos | gallery | {' | '.join(keys)} | top-1 by chance |", "|" + "---|" * (len(keys) + 4)]
+    for label, result in rows:
+        cells = [f"{result['num_queries']:,}", f"{result['gallery']:,}", *(cell(result, key) for key in keys)]
+        lines.append(f"| {label} | {' | '.join(cells)} | {result['top-1_chance']:.2f} |")
+    return "\n".join(lines)
+
+
+def conditions_table(rows: list[tuple[str, dict]], key: str = "top-1") -> str:
+    """One metric by condition and level: (label, result)."""
+    lines = [f"| {key} |  | {' | '.join(LEVELS)} |", "|" + "---|" * (len(LEVELS) + 2)]
+    for label, result in rows:
+        for condition in CONDITIONS:
+            cells = [cell(result, f"{condition}={level}/{key}") for level in LEVELS]
+            lines.append(f"| {label} | {condition} | {' | '.join(cells)} |")
+        cells = [cell(result, f"strong={number}/{key}") for number in ("0", "1", "2 or more")]
+        lines.append(f"| {label} | strong ones: 0, 1, 2 or more | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def classes_table(columns: list[tuple[str, dict]]) -> str:
+    """Precision@10 by class: (label, result) columns, each with chance and the best possible of its gallery."""
+    end = "/precision@10"
+    names = [key.removesuffix(end) for key in columns[0][1] if key.endswith(end)]
+    lines = ["| class | photos | " + " | ".join(f"{label} | chance, best" for label, _ in columns) + " |"]
+    lines.append("|" + "---|" * (2 + 2 * len(columns)))
+    for name in names:
+        key = f"{name}{end}"
+        cells = [f"{columns[0][1][f'{key}_count']}"]
+        for _, result in columns:
+            cells += [cell(result, key), f"{result[f'{key}_chance']:.1f}, {result[f'{key}_best']:.0f}"]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def blocks() -> dict[str, str]:
     """Marker -> Markdown."""
     found = {}
@@ -517,6 +558,24 @@ def blocks() -> dict[str, str]:
     if (RESULTS / "grnet.json").exists():  # bench/grnet_ablation.py --collect
         grid = load("grnet")
         found |= {f"grnet-{data}": grnet_table(grid, data) for data in sorted({row["data"] for row in grid["rows"]})}
+    atelier, products, larger = (
+        load(f"consumer_to_shop_{name}_mvlt") for name in ("atelier", "products", "products_224")
+    )
+    photographed = [
+        ("atelier (`atelier:3000:1`), 120×160", atelier),
+        ("`fashion_products`, 60×80", products),
+        ("`fashion_products_224`, 224×224", larger),
+    ]
+    found["consumer-to-shop"] = shop_table(photographed)
+    found["consumer-to-shop-conditions"] = conditions_table(
+        [("atelier", atelier), ("`fashion_products`", products), ("`fashion_products_224`", larger)]
+    )
+    found["photo-classes"] = classes_table(
+        [
+            ("by vectors", load("photo_classes_test_mvlt")),
+            ("re-ranked by its matching head, words read", load("photo_classes_test_mvlt_itm")),
+        ]
+    )
     found["rerank-share"] = share_table(load("rerank_share"))
     found["label-lines"] = lines_table(load("label_lines_cv"))
     return found
@@ -539,6 +598,7 @@ def main() -> int:
         RESULTS / "wishes.md",
         RESULTS / "generated_looks.md",
         RESULTS / "grnet.md",
+        ROOT / "docs" / "consumer-to-shop.md",
     ):
         text = page.read_text(encoding="utf-8")
         if (fresh := render(text, found)) != text:

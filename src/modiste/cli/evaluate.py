@@ -36,7 +36,8 @@ def evaluate(
     tasks: str = typer.Option("cp,fitb,cir", help="Of outfits: which are asked; galleries (cir) take longest."),
     test: Path = typer.Option(None, help="Of outfits: ask the questions of this JSONL file instead of drawing any."),
     rerank: str = typer.Option(
-        "", help="Of consumer-to-shop and photo-classes: the model that looks again at the first hits."
+        "",
+        help="Of consumer-to-shop and photo-classes: a GRNet, or with --words an MVLT, looks again at the first hits.",
     ),
     shortlist: int = typer.Option(100, help="... and at how many of them."),
     distractors: int = typer.Option(0, help="Of consumer-to-shop: so many shop photos of other splits in the gallery."),

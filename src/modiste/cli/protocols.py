@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from modiste.cli.console import errors
 from modiste.evaluation.protocols import Kind
-from modiste.types import PairScorer
+from modiste.types import ItemEncoder, PairScorer
 
 if TYPE_CHECKING:
     from modiste.data.outfits import OutfitData
@@ -25,13 +25,6 @@ class Report(Protocol):
     def as_dict(self) -> dict[str, Any]: ...
 
     def table(self) -> list[list[str]]: ...
-
-
-class NamedScorer(PairScorer, Protocol):
-    """A pair scorer that says which it is."""
-
-    name: str
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,18 +245,18 @@ def run_consumer_to_shop(request: Request) -> Measured:
     from modiste.evaluation.consumer_to_shop import evaluate_consumer_to_shop
 
     split = request.split or "test"
-    encoder, reranker = _photo_encoder(request), _second_look(request)
+    encoder, judge = _photo_encoder(request), _second_look(request)
     with errors.status(f"reading {request.data}"):
         photos = shop_photos(request.data, split, request.seed)
         others = (
             other_shop_photos(request.data, split, request.distractors, request.seed) if request.distractors else ()
         )
-    _described(reranker, [*photos.shop, *others])
+    _described(judge, [*photos.shop, *others])
     with errors.status(f"looking for {len(photos.customer):,} photos among {len(photos.shop) + len(others):,}"):
         report = evaluate_consumer_to_shop(
             photos,
             encoder,
-            reranker,
+            judge.scorer if judge else None,
             shortlist=request.shortlist,
             distractors=others,
             words=request.words,
@@ -271,7 +264,7 @@ def run_consumer_to_shop(request: Request) -> Measured:
             seed=request.seed,
         )
     caption = f"{report.num_queries:,} photos of {report.num_products:,} products among {report.gallery:,} (percent)"
-    return Measured(report, encoder.id.name, encoder.id.sha256, caption, _told_of(reranker))
+    return Measured(report, encoder.id.name, encoder.id.sha256, caption, judge.told if judge else {})
 
 
 def run_photo_classes(request: Request) -> Measured:
@@ -280,31 +273,39 @@ def run_photo_classes(request: Request) -> Measured:
     from modiste.data.sources import load_items
     from modiste.evaluation.consumer_to_shop import evaluate_photo_classes
 
-    encoder, reranker = _photo_encoder(request), _second_look(request)
+    encoder, judge = _photo_encoder(request), _second_look(request)
     with errors.status(f"reading {request.data}"):
         catalogue = load_items(request.data, None if request.split == "all" else request.split)
         try:
             queries = _drawn(read_clothing_photos("valid"), request)
         except FileNotFoundError as error:
             raise ValueError(str(error)) from error
-    _described(reranker, catalogue)
+    _described(judge, catalogue)
     with errors.status(f"looking for {len(queries):,} photos among {len(catalogue):,}"):
         report = evaluate_photo_classes(
             queries,
             catalogue,
             ARTICLE_TYPES,
             encoder,
-            reranker,
+            judge.scorer if judge else None,
             shortlist=request.shortlist,
             words=request.words,
             seed=request.seed,
         )
     caption = f"{report.num_queries:,} photos of {len(report.metrics) - 2} classes among {report.gallery:,} (percent)"
-    return Measured(report, encoder.id.name, encoder.id.sha256, caption, _told_of(reranker))
+    return Measured(report, encoder.id.name, encoder.id.sha256, caption, judge.told if judge else {})
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """A re-ranker, and what the JSON says of it."""
+
+    scorer: PairScorer
+    told: Mapping[str, str]
 
 
 def _photo_encoder(request: Request) -> ItemEncoder:
-    """What gives the first search's vectors: any encoder, or a GRNet's embedding."""
+    """The encoder that was asked for; of a GRNet its global embedding."""
     from modiste.models.grnet_pretrained import is_grnet, load_grnet
     from modiste.models.pretrained import load
 
@@ -313,27 +314,27 @@ def _photo_encoder(request: Request) -> ItemEncoder:
     return load(request.model or None, device=request.device)
 
 
-def _second_look(request: Request) -> NamedScorer | None:
-    """The re-ranker that was asked for: a GRNet's graph, or an MVLT's matching head."""
+def _second_look(request: Request) -> _Judge | None:
+    """The re-ranker that was asked for: a GRNet, or an MVLT's matching head, which reads the shop's words."""
     from modiste.models.grnet_pretrained import is_grnet, load_grnet
     from modiste.models.pretrained import load_reranker
 
     if not request.rerank:
         return None
     if is_grnet(request.rerank):
-        return load_grnet(request.rerank, device=request.device)
-    return load_reranker(request.rerank, device=request.device)
+        graph = load_grnet(request.rerank, device=request.device)
+        return _Judge(graph, {"rerank": graph.name, "rerank_sha256": graph.sha256})
+    if not request.words:
+        raise ValueError(f"--rerank {request.rerank}: it judges a photo against words; give --words too, or a GRNet")
+    head = load_reranker(request.rerank, device=request.device)
+    return _Judge(head, {"rerank": head.name, "rerank_sha256": head.sha256})
 
 
-def _described(reranker: NamedScorer | None, items: Sequence[Item]) -> None:
-    """Have a judge that can describe photos once do so, instead of once for every query."""
-    if (prepare := getattr(reranker, "prepare", None)) is not None:
+def _described(judge: _Judge | None, items: Sequence[Item]) -> None:
+    """Have a judge that can describe photos do so once, instead of once for every query."""
+    if judge is not None and (prepare := getattr(judge.scorer, "prepare", None)) is not None:
         with errors.status(f"describing {len(items):,} photos"):
             prepare(items)
-
-
-def _told_of(reranker: NamedScorer | None) -> dict[str, str]:
-    return {} if reranker is None else {"rerank": reranker.name, "rerank_sha256": reranker.sha256}
 
 
 RUNNERS: Mapping[Kind, Callable[[Request], Measured]] = MappingProxyType(

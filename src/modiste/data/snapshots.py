@@ -88,12 +88,12 @@ def snapshot(
     warp, inside = _placed(garment.shape[:2], body, ground.shape[:2], conditions, rng)
     laid = _warped(garment, ground.shape[:2], warp)  # (H, W, 4), premultiplied, in [0, 1]
     alpha = laid[..., 3:]
-    picture = ground.astype(np.float32) / 255 * (1 - 0.35 * _shadow_of(alpha, rng))
+    picture = _unit(ground) * (1 - np.float32(0.35) * _shadow_of(alpha, rng))
     picture = laid[..., :3] + (1 - alpha) * picture
     covering, covered = _covering(alpha[..., 0], conditions, rng)
     if covered:
-        picture *= 1 - 0.3 * _shadow_of(covering, rng) * (1 - covering)
-        picture = covering * (cover.astype(np.float32) / 255) + (1 - covering) * picture
+        picture *= 1 - np.float32(0.3) * _shadow_of(covering, rng) * (1 - covering)
+        picture = covering * _unit(cover) + (1 - covering) * picture
     lit = _lit(picture, conditions, rng)
     return Snapshot(_developed(lit, conditions, rng), 1 - inside, covered)
 
@@ -204,7 +204,12 @@ def _warped(garment: Pixels, frame: tuple[int, int], back: Callable[[Points], Po
             mesh.append((tuple(int(side) for side in box), tuple(float(value) for value in np.concatenate(quad))))
     image = Image.fromarray(premultiplied, "RGBA")
     turned = image.transform((width, height), Image.Transform.MESH, mesh, Image.Resampling.BILINEAR)
-    return np.asarray(turned, dtype=np.float32) / 255
+    return _unit(turned)
+
+
+def _unit(image: Image.Image | Pixels) -> NDArray[np.float32]:
+    """Grey levels as shares of white."""
+    return np.asarray(image, dtype=np.float32) / np.float32(255)
 
 
 def _shadow_of(alpha: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -212,7 +217,7 @@ def _shadow_of(alpha: NDArray[np.float32], rng: np.random.Generator) -> NDArray[
     height, width = alpha.shape[:2]
     soft = Image.fromarray((255 * alpha[..., 0]).astype(np.uint8)).filter(ImageFilter.GaussianBlur(0.014 * width))
     right, down = np.rint(rng.uniform(0.006, 0.018, 2) * width).astype(int)
-    wide = np.pad(np.asarray(soft, dtype=np.float32) / 255, ((down, 0), (right, 0)), mode="edge")
+    wide = np.pad(_unit(soft), ((down, 0), (right, 0)), mode="edge")
     return wide[:height, :width, None]
 
 

@@ -143,7 +143,7 @@ def told_apart(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
     first, second = (pixels.astype(np.int16) - ground for pixels, ground in zip((one, other), grounds, strict=True))
     garment = (np.abs(first).max(axis=2) > _APART) | (np.abs(second).max(axis=2) > _APART)
     apart = np.abs(first - second).max(axis=2) > _APART
-    return bool(np.count_nonzero(apart & garment) >= _LEAST * max(1, np.count_nonzero(garment)))
+    return int((apart & garment).sum()) >= _LEAST * max(1, int(garment.sum()))
 
 
 def _shop_pixels(of: Design, size: tuple[int, int]) -> NDArray[np.uint8]:
