@@ -132,6 +132,8 @@ def test_features_of_another_model_are_not_compared(catalogue: Catalogue) -> Non
         ExactJudge(catalogue, features, other)
     features.update(catalogue, MeanColours())
     assert len(PhotoFeatures.create(catalogue, other.id, "")) == 0  # those of the other are gone
+    with pytest.raises(CatalogueError, match="made anew by another model"):
+        features.find(catalogue.snapshot(), ["sku-00000"])
 
 
 @pytest.mark.parametrize("what", ["bit", "torn", "header", "missing", "index", "path", "ids"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,6 +76,11 @@ def test_without_features_it_is_refused(client: Any, photo: bytes) -> None:
 
 
 def test_features_that_come_or_break_while_it_runs(described: Path, catalogue: Path, tmp_path: Path) -> None:
+    import torch
+
+    from modiste.engine.catalogue import Catalogue
+    from modiste.models.grnet import SIZES, Grnet
+    from modiste.service.exact import keep_up
     from modiste.service.settings import Settings
     from modiste.service.shop import Shop
 
@@ -86,8 +92,40 @@ def test_features_that_come_or_break_while_it_runs(described: Path, catalogue: P
         shutil.copytree(described / "exact", folder / "exact")
         shop._take(shop.store.snapshot())
         assert shop.exact is not None
+        judge = shop.exact
+        shop._take(shop.store.snapshot())
+        assert shop.exact is judge
+        torch.manual_seed(9)
+        other = save_grnet(tmp_path / "other", Grnet(SIZES["debug"]), name="grnet_debug.other")
+        keep_up(Catalogue.open(folder), str(other))
+        shop._take(shop.store.snapshot())
+        assert shop.exact is not None
+        assert shop.exact.name == "grnet_debug.other"
         (folder / "exact" / "exact.json").write_text("{")
         shop._take(shop.store.snapshot())
         assert shop.exact is None  # said in the log; all else goes on
     finally:
         shop.close()
+
+
+def test_a_job_that_is_stopped_while_it_describes_goes_on_later(described: Path, table: Path, tmp_path: Path) -> None:
+    from modiste.models.pretrained import load
+    from modiste.service.table_ingest import ingest_table
+
+    folder = tmp_path / "shop"
+    shutil.copytree(described, folder)
+    index = folder / "exact" / "exact.json"
+    index.write_text(re.sub(r'"parts": \[[^]]*\]', '"parts": []', index.read_text()))  # as before its first part
+
+    def stop(done: int, total: int) -> None:
+        assert (done, total) == (120, 120)
+        raise InterruptedError
+
+    encoder, report = load(), tmp_path / "rejected.jsonl"
+    with pytest.raises(InterruptedError):
+        ingest_table(table, folder, encoder, report_file=report, look=stop)
+    found = ingest_table(table, folder, encoder, report_file=report)
+    assert found.features is not None
+    assert found.features.described == 0  # the part was whole when the job was stopped
+    assert found.as_dict()["described"] == 0
+    assert "0 photos described" in found.sentence()

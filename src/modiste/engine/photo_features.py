@@ -175,7 +175,12 @@ class PhotoFeatures:
                     return self._state
                 kept = {part.file: part for part in self._state.parts} if self._state else {}
                 try:
-                    files = _read_index(self.folder)["parts"]
+                    values = _read_index(self.folder)
+                    if values["maker"]["sha256"] != self.maker.sha256:
+                        raise CatalogueError(
+                            f"the features in {self.folder} were made anew by another model: open them again"
+                        )
+                    files = values["parts"]
                     parts = tuple(kept.get(file) or self._read_part(file) for file in files)
                 except FileNotFoundError as error:  # a writer merged parts between the two lines
                     if attempt == 3:

@@ -416,6 +416,9 @@ class JobReportOut(BaseModel):
     deleted: int
     encoded: int
     seconds: float
+    described: int | None = Field(
+        None, description="Photos described for exact search, where the catalogue keeps features"
+    )
 
 
 class JobOut(BaseModel):

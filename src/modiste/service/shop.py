@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from urllib.parse import quote
 import numpy as np
 
 from modiste.engine.catalogue import SearchResult
+from modiste.engine.errors import CatalogueError
 from modiste.engine.photo_features import ExactJudge, PhotoFeatures
 from modiste.engine.snapshot import Snapshot
 from modiste.models.inference import ImageTextEncoder
@@ -156,11 +158,15 @@ class Shop:
 
 def _exact(store: FollowedCatalogue, known: ExactJudge | None, snapshot: Snapshot) -> ExactJudge | None:
     """What compares photos with this version's, opened where features have appeared; without it the service goes on."""
+    if not PhotoFeatures.is_at(store.folder):
+        return None
     try:
-        if known is None and PhotoFeatures.is_at(store.folder):
-            known = open_judge(store)
         if known is not None:
-            known.features.warm(snapshot)
+            with contextlib.suppress(CatalogueError):  # made anew with another model: opened again
+                known.features.warm(snapshot)
+                return known
+        known = open_judge(store)
+        known.features.warm(snapshot)
     except (ValueError, OSError):
         log.exception("exact search is off")
         return None
