@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from modiste.data.interactions import Interactions, pair_matrix
+from modiste.data.interactions import Interactions, as_ids, pair_matrix
 from modiste.data.roots import SPLITS, folder_of
 
 NAME = "ifashion"
@@ -73,7 +73,9 @@ def read_ifashion(root: str | Path | None = None) -> Interactions:
     }
     rows, columns = np.searchsorted(outfits, contents[:, 0]), np.searchsorted(items, contents[:, 1])
     return Interactions(
-        *(tuple(str(one) for one in ids.tolist()) for ids in (users, outfits, items)),
+        as_ids(users),
+        as_ids(outfits),
+        as_ids(items),
         clicks,
         pair_matrix(rows, columns, (len(outfits), len(items))),
         name=NAME,

@@ -170,10 +170,10 @@ def load_interactions(
 
 
 def _load(text: str, seed: int, report: FeedReport, core: tuple[int, int]) -> Interactions:
-    from modiste.data import ifashion  # builds what is defined here
+    from modiste.data import hfgn_files, ifashion, interaction_tables  # they build what is defined here
 
     folder = Path(text)
-    if any(core):
+    if any(core) and (text == ifashion.NAME or text.startswith("atelier") or not interaction_tables.is_tables(folder)):
         raise ValueError(f"{text}: a k-core is taken of tables of one's own; this set is divided into splits already")
     if text == ifashion.NAME:
         return ifashion.read_ifashion()
@@ -190,7 +190,15 @@ def _load(text: str, seed: int, report: FeedReport, core: tuple[int, int]) -> In
         raise ValueError(f"{text}: no such folder, and no known source; there is {', '.join(SOURCES)}")
     if ifashion.is_ifashion(folder):
         return ifashion.read_ifashion(folder)
-    raise ValueError(f"{text}: this folder has no {ifashion.NAME} files")
+    if hfgn_files.is_hfgn(folder):
+        return hfgn_files.read_hfgn(folder, seed, report=report)
+    if interaction_tables.is_tables(folder):
+        return interaction_tables.read_tables(
+            folder, seed, report=report, min_user_clicks=core[0], min_outfit_clicks=core[1]
+        )
+    raise ValueError(
+        f"{text}: neither ifashion's nor HFGN's files, nor a table named interactions and one named outfits"
+    )
 
 
 # --- what readers build from -------------------------------------------------------------------------------------------
@@ -202,6 +210,11 @@ def in_id_order(ids: Iterable[str]) -> tuple[str, ...]:
     if all(one.isascii() and one.isdigit() for one in different):
         return tuple(sorted(different, key=lambda one: (int(one), one)))
     return tuple(sorted(different))
+
+
+def as_ids(numbers: NDArray[np.int64]) -> tuple[str, ...]:
+    """Whole numbers as the ids they are in a data set."""
+    return tuple(str(one) for one in numbers.tolist())
 
 
 def pair_matrix(
