@@ -1,4 +1,4 @@
-"""Fill in the blank as HFGN asks it (Li et al. 2020, "FLTB"): one outfit is real, of three others one item was exchanged. Which?
+"""Fill in the blank as HFGN asks it ("FLTB", Li et al. 2020): one outfit is real, in three others one item is exchanged.
 
 Questions are asked of outfits that no scorer has learned from. The wrong items are drawn from the items of the training outfits
 only, uniformly or, so that being popular is no hint, close to the right one in the number of training outfits.

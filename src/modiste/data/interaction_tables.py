@@ -188,7 +188,7 @@ def _clicks(folder: Path, outfits: Mapping[str, object], report: FeedReport) -> 
     seen: set[tuple[str, str]] = set()
     for name in names:
         path, said = _the_file(folder, name), name.removeprefix("interactions").removeprefix("_")
-        rows: list[tuple[Row, Mapping[str, object], Click]] = []
+        rows: list[tuple[Row, dict[str, object], Click]] = []
         for row, cells in _good_rows(path, ("user_id", "outfit_id"), report):
             try:
                 one = _click(cells, outfits, seen)
