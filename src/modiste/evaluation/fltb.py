@@ -36,7 +36,7 @@ class FltbReport:
     num_candidates: int
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON values: `fltb_accuracy` with `_low`, `_high`, `_chance`; the control under `control_popularity_fltb_accuracy`."""
+        """JSON values: `fltb_accuracy` with `_low`, `_high`, `_chance`; the control as `control_popularity_fltb_accuracy`."""
         return {
             **self.accuracy.spelled("fltb_accuracy"),
             "fltb_accuracy_chance": self.chance,
