@@ -128,6 +128,7 @@ def evaluate_recommender(
     ks: Sequence[int] = KS,
     *,
     legacy: bool = False,
+    num_users: int = 0,
     seed: int = 0,
     resamples: int = 1000,
     controls: Mapping[str, OutfitRecommender] | None = None,
@@ -145,10 +146,14 @@ def evaluate_recommender(
         Places looked at.
     legacy
         Also report `ndcg_legacy@K`.
+    num_users
+        Measure only so many users, drawn by the seed; 0 for all.
     seed
-        Of the bootstrap, and of the order of ties where `legacy` needs one.
+        Of the bootstrap, of `num_users`, and of the order of ties where `legacy` needs one.
     controls
-        Name -> a recommender asked the same; `reference`: the best possible one, where the world is known.
+        Name -> a recommender asked the same.
+    reference
+        The best possible recommender, where the world is known.
 
     Raises
     ------
@@ -164,6 +169,10 @@ def evaluate_recommender(
     known, positives = known_and_positive(data, split)
     started = time.perf_counter()
     users = np.flatnonzero(np.diff(positives.indptr))
+    if num_users:
+        if not 1 <= num_users <= len(users):
+            raise ValueError(f"users to measure must lie between 1 and the {len(users):,} there are, not {num_users}")
+        users = np.sort(np.random.default_rng(seed).choice(users, num_users, replace=False))
     places = places_of_positives(recommender, users, known, positives, data.user_ids)
     seconds = time.perf_counter() - started
     trained = data.clicks["train"]
@@ -182,12 +191,17 @@ def evaluate_recommender(
         name: measured(places_of_positives(one, users, known, positives, data.user_ids))
         for name, one in (controls or {}).items()
     }
+    best: dict[str, Estimate] = {}
+    if reference is not None:
+        best = measured(places_of_positives(reference, users, known, positives, data.user_ids))
+        # Best for all positives together, which is not best for the cold ones among them.
+        best = {key: one for key, one in best.items() if not key.startswith("cold_outfits_")}
     return RecommendationReport(
         split=split,
         metrics=measured(places),
         chance={key: estimate.mean for key, estimate in chance.items()},
         num_users=len(users),
-        num_positives=int(positives.nnz),
+        num_positives=len(places.user),
         num_candidates=float(candidates.mean()),
         cold_users=int(cold.users.sum()),
         cold_positives=int(cold.outfits[places.outfit].sum()),
@@ -195,9 +209,7 @@ def evaluate_recommender(
         resamples=resamples,
         seconds=seconds,
         controls=beside,
-        reference={}
-        if reference is None
-        else measured(places_of_positives(reference, users, known, positives, data.user_ids)),
+        reference=best,
     )
 
 
@@ -297,7 +309,7 @@ def per_user(
 
 
 def _sum(places: Places, values: Values, num_users: int) -> Values:
-    return np.bincount(places.user, weights=values, minlength=num_users)
+    return np.bincount(places.user, weights=values, minlength=num_users).astype(np.float64)
 
 
 def _best_tie(places: Places, num_users: int) -> BestTie:
