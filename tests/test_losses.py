@@ -16,6 +16,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from modiste.losses import (
+    bpr_loss,
+    choice_loss,
     focal_loss,
     itc_loss,
     itm_loss,
@@ -393,3 +395,33 @@ def test_two_processes_have_the_gradient_of_the_whole_batch(tmp_path: Path) -> N
             assert torch.allclose(found[f"{kind}/loss"], loss, rtol=1e-5)
             assert torch.allclose(found[f"{kind}/weight"], weight.grad, rtol=1e-4, atol=1e-6)
             assert torch.allclose(found[f"{kind}/scale"], scale.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_bpr_is_the_mean_log_sigmoid_of_differences() -> None:
+    positive, negative = torch.tensor([1.0, -2.0, 30.0]), torch.tensor([0.5, 3.0, -30.0])
+    slow = sum(
+        -math.log(1 / (1 + math.exp(-(p - n)))) for p, n in zip(positive.tolist(), negative.tolist(), strict=True)
+    )
+    assert bpr_loss(positive, negative).item() == pytest.approx(slow / 3, rel=1e-6)
+    assert bpr_loss(positive, positive).item() == pytest.approx(math.log(2))
+    with pytest.raises(ValueError, match="one shape"):
+        bpr_loss(positive, negative[:2])
+
+
+def test_choices_share_the_probability_of_their_row() -> None:
+    logits = torch.tensor([[0.2, -1.0, 3.0], [1.0, -math.inf, 0.0], [5.0, 5.0, 5.0]], requires_grad=True)
+    rows, columns = torch.tensor([0, 0, 1]), torch.tensor([2, 0, 0])
+    slow = 0.0
+    for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+        line = logits[row].tolist()
+        slow -= math.log(math.exp(line[column]) / sum(math.exp(one) for one in line))
+    loss = choice_loss(logits, rows, columns)
+    assert loss.item() == pytest.approx(slow / 3, rel=1e-6)
+    loss.backward()
+    assert logits.grad is not None
+    assert torch.isfinite(logits.grad).all()
+    assert not logits.grad[2].any()  # a row without a choice
+    nothing = torch.zeros(0, dtype=torch.int64)
+    assert choice_loss(logits, nothing, nothing).item() == 0
+    with pytest.raises(ValueError, match="one length"):
+        choice_loss(logits, rows, columns[:2])

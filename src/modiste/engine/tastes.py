@@ -180,7 +180,9 @@ class TasteRecommender:
         return users, np.ascontiguousarray(outfits.T)
 
     def scores(self, users: NDArray[np.int64]) -> FloatArray:
-        """Places in `user_ids` (B,) -> (B, O) in the order of `outfit_ids`."""
+        """Places in `user_ids` (B,) -> (B, O) in the order of `outfit_ids`. Raises `ValueError` for a place outside."""
+        if len(users) and not 0 <= int(users.min()) <= int(users.max()) < len(self.user_ids):
+            raise ValueError(f"users must be places from 0 to {len(self.user_ids) - 1}")
         rows, outfits = self._places
         found: FloatArray = self.tastes.users[rows[users]] @ outfits
         return found

@@ -8,6 +8,7 @@ Shapes: U users, O outfits, I items, D width, E edges.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -72,6 +73,7 @@ class Edges(nn.Module):
 
     def __init__(self, matrix: csr_array) -> None:
         super().__init__()
+        _let_torch_warn_once()
         matrix = csr_array(matrix, dtype=np.float32)
         matrix.sum_duplicates()
         # the transpose's k-th entry is the matrix's order[k]-th: edges that are dropped are dropped in both
@@ -132,6 +134,14 @@ class Edges(nn.Module):
         first = torch.cumsum(lengths, 0) - lengths
         at = torch.arange(int(lengths.sum()), device=rows.device)
         return at + torch.repeat_interleave(begin - first, lengths), lengths
+
+
+def _let_torch_warn_once() -> None:
+    """It calls CSR a beta once per process; what is used of it here is checked against dense matrices in the tests."""
+    nothing = torch.zeros(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.sparse_csr_tensor(torch.zeros(1, dtype=torch.int64), nothing.long(), nothing, (0, 0))
 
 
 def scaled(matrix: csr_array, rows: float, columns: float) -> csr_array:
