@@ -408,20 +408,35 @@ def test_bpr_is_the_mean_log_sigmoid_of_differences() -> None:
         bpr_loss(positive, negative[:2])
 
 
-def test_choices_share_the_probability_of_their_row() -> None:
-    logits = torch.tensor([[0.2, -1.0, 3.0], [1.0, -math.inf, 0.0], [5.0, 5.0, 5.0]], requires_grad=True)
-    rows, columns = torch.tensor([0, 0, 1]), torch.tensor([2, 0, 0])
-    slow = 0.0
-    for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
-        line = logits[row].tolist()
-        slow -= math.log(math.exp(line[column]) / sum(math.exp(one) for one in line))
-    loss = choice_loss(logits, rows, columns)
-    assert loss.item() == pytest.approx(slow / 3, rel=1e-6)
+@pytest.mark.parametrize("half", [False, True])
+def test_choices_share_the_probability_of_their_query(half: bool) -> None:
+    torch.manual_seed(0)
+    leaves = [torch.randn(shape, requires_grad=True) for shape in ((4, 6), (5, 6), (5,))]
+    queries, candidates, bias = leaves
+    chosen = torch.tensor([0, 0, 2, 3]), torch.tensor([2, 0, 4, 1])
+    left_out = torch.tensor([0, 2, 2]), torch.tensor([4, 0, 1])
+    slow = torch.zeros(())
+    for query, choice in zip(*(one.tolist() for one in chosen), strict=True):
+        out = [c for q, c in zip(*(one.tolist() for one in left_out), strict=True) if q == query]
+        logits = [queries[query] @ candidates[c] + bias[c] for c in range(5)]
+        slow = slow - logits[choice] + torch.stack([one for c, one in enumerate(logits) if c not in out]).logsumexp(0)
+    slow = slow / 4
+    with torch.autocast("cpu", enabled=half):
+        loss = choice_loss(queries, candidates, bias, chosen, left_out)
+    assert loss.item() == pytest.approx(slow.item(), rel=2e-2 if half else 1e-6)
+    expected = torch.autograd.grad(3 * slow, leaves)
+    for one, other in zip(torch.autograd.grad(3 * loss, leaves), expected, strict=True):
+        assert one.dtype == torch.float32
+        torch.testing.assert_close(one, other, atol=5e-2 if half else 1e-6, rtol=5e-2 if half else 1e-5)
+
+
+def test_without_choices_nothing_is_lost() -> None:
+    nothing = (torch.zeros(0, dtype=torch.int64),) * 2
+    queries = torch.randn(2, 3, requires_grad=True)
+    loss = choice_loss(queries, torch.randn(4, 3), torch.zeros(4), nothing, nothing)
     loss.backward()
-    assert logits.grad is not None
-    assert torch.isfinite(logits.grad).all()
-    assert not logits.grad[2].any()  # a row without a choice
-    nothing = torch.zeros(0, dtype=torch.int64)
-    assert choice_loss(logits, nothing, nothing).item() == 0
-    with pytest.raises(ValueError, match="one length"):
-        choice_loss(logits, rows, columns[:2])
+    assert loss.item() == 0
+    assert queries.grad is not None
+    assert not queries.grad.any()
+    with pytest.raises(ValueError, match="left_out: rows"):
+        choice_loss(queries, torch.randn(4, 3), torch.zeros(4), nothing, (nothing[0], torch.zeros(1).long()))

@@ -108,7 +108,10 @@ def test_fields_that_make_no_sense_are_refused() -> None:
         (["shape=embed_dims=3"], "did you mean embed_dim"),
         (["shape=embed_dim=x"], "not of type int"),
         (["model=lightgcn", "mode=joint"], "only hfgn judges"),
-        (["model=hfgn_masked", "shape=item_level=false,outfit_ids=false"], "nothing to know outfits by"),
+        (
+            ["model=hfgn_masked", "mode=recommendation", "shape=item_level=false,outfit_ids=false"],
+            "nothing to know outfits by",
+        ),
     ):
         with pytest.raises((RecipeError, ValueError), match=message):
             build_run("hfgn_debug", fields("hfgn_debug", *words))

@@ -115,7 +115,8 @@ class Edges(nn.Module):
             other = torch.sparse_csr_tensor(self.offsets_t, self.columns_t, values[self.order], (columns, rows))
         if transposed:
             matrix, other = other, matrix
-        product: Tensor = _Product.apply(vectors, matrix, other)
+        with torch.autocast(vectors.device.type, enabled=False):  # torch has no sparse product in bf16
+            product: Tensor = _Product.apply(vectors.float(), matrix, other)
         return product
 
     def sums(self, rows: Tensor, vectors: Tensor, values: Tensor | None = None) -> Tensor:

@@ -111,9 +111,10 @@ class HfgnMasked(nn.Module):
             vectors = F.normalize(vectors, dim=1)  # of who keeps nothing: 0, and the bias alone speaks
         found = {}
         if self.config.objective == "softmax":
-            logits = self.logit_scale.exp() * vectors @ chosen.T + self.outfit_bias  # (B, O)
-            logits[rows[~hidden], outfits[~hidden]] = -torch.inf
-            found["choice_loss"] = choice_loss(logits, rows[hidden], outfits[hidden])
+            found["choice_loss"] = choice_loss(
+                self.logit_scale.exp() * vectors, chosen, self.outfit_bias,
+                (rows[hidden], outfits[hidden]), (rows[~hidden], outfits[~hidden]),
+            )  # fmt: skip
         else:
             found["bpr_loss"] = self._bpr(users, vectors, chosen, rows[hidden], outfits[hidden])
         if self.config.contrast_weight:
