@@ -41,6 +41,8 @@ def masked(data: Interactions | None = None, **fields: object) -> HfgnMasked:
     made = seeded(lambda: HfgnMasked(HfgnMaskedConfig(embed_dim=8, **fields), data or clicks()))  # type: ignore[arg-type]
     assert isinstance(made, HfgnMasked)
     nn.init.normal_(made.outfit_bias, std=0.5)
+    if made.outfit_weight is not None:
+        nn.init.normal_(made.outfit_weight, std=0.5)
     return made
 
 
@@ -54,6 +56,7 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "hfgn_masked_no_items": lambda: masked(item_level=False),
     "hfgn_masked_ids": lambda: masked(user_level="ids", outfit_ids=False),
     "hfgn_masked_separate": lambda: masked(separate=True),
+    "hfgn_masked_weights": lambda: masked(learned_weights=True),
 }
 
 
@@ -206,12 +209,13 @@ def slow_masked_outfits(made: HfgnMasked) -> np.ndarray:
     return unit(total)
 
 
-@pytest.mark.parametrize("fields", [{}, {"item_level": False}, {"outfit_ids": False}])
+@pytest.mark.parametrize("fields", [{}, {"item_level": False}, {"outfit_ids": False}, {"learned_weights": True}])
 def test_masked_scores_are_cosines_with_what_was_clicked(fields: dict[str, bool]) -> None:
     made = masked(**fields)
     outfits = slow_masked_outfits(made)
     for user in range(NUM_USERS):
-        mine = unit(sum(outfits[outfit] for outfit in liked(user)))
+        weights = np.ones(NUM_OUTFITS) if made.outfit_weight is None else np.exp(array(made.outfit_weight))
+        mine = unit(sum(weights[outfit] * outfits[outfit] for outfit in liked(user)))
         expected = 10 * outfits @ mine + array(made.outfit_bias)
         np.testing.assert_allclose(made.knowledge().scores(np.array([user]))[0], expected, atol=1e-4)
 

@@ -54,6 +54,8 @@ class HfgnMaskedConfig:
     """Of the loss between the two ways to know an outfit, by its own vector and by its items."""
     contrast_rows: int = 1024
     contrast_temperature: float = 0.2
+    learned_weights: bool = False
+    """How much an outfit says of who clicked it is learned, a positive number for each; else all say the same."""
     separate: bool = False
     """Outfits have other vectors where they are chosen than where users are made of them."""
 
@@ -87,8 +89,15 @@ class HfgnMasked(nn.Module):
         self.user_embedding = nn.Embedding(data.num_users, config.embed_dim) if config.user_level == "ids" else None
         if self.user_embedding is not None:
             nn.init.normal_(self.user_embedding.weight, std=0.1)
+        self.outfit_weight = nn.Parameter(torch.zeros(data.num_outfits)) if config.learned_weights else None
         self.outfit_bias = nn.Parameter(torch.zeros(data.num_outfits))
         self.logit_scale = nn.Parameter(torch.tensor(log(1 / config.temperature)))
+
+    def outfits(self) -> tuple[Tensor, Tensor]:
+        """(O, D) what an outfit adds to a user who clicked it, and (O, D) what users are compared with: unit vectors."""
+        heard = self.heard(self.pool)
+        chosen = self.chosen(self.pool) if self.config.separate else heard
+        return heard if self.outfit_weight is None else heard * self.outfit_weight.exp()[:, None], chosen
 
     def losses(self, batch: UserBatch) -> dict[str, Tensor]:
         """`choice_loss` or `bpr_loss` of the hidden clicks, and `contrast_loss` where it has a weight."""
@@ -96,8 +105,7 @@ class HfgnMasked(nn.Module):
         edges, lengths = self.clicks.edges_of(users)
         rows = torch.repeat_interleave(torch.arange(len(users), device=users.device), lengths)  # (N,)
         outfits = self.clicks.columns[edges]
-        heard = self.heard(self.pool)
-        chosen = self.chosen(self.pool) if self.config.separate else heard
+        heard, chosen = self.outfits()
         if self.user_embedding is not None:
             hidden = torch.ones_like(rows, dtype=torch.bool)
             vectors = F.normalize(self.user_embedding(users), dim=1)
@@ -147,7 +155,7 @@ class HfgnMasked(nn.Module):
     @torch.no_grad()
     def knowledge(self) -> Knowledge:
         """The bias is one more coordinate, in which every user is 1. All users are folded in, where they have no vector."""
-        heard, chosen = self.heard(self.pool), self.chosen(self.pool)
+        heard, chosen = self.outfits()
         scale = float(self.logit_scale.exp())
         if self.user_embedding is None:
             users = F.normalize(self.clicks(heard), dim=1)
