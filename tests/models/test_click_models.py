@@ -53,6 +53,7 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "hfgn": lambda: Hfgn(hfgn.SIZES["debug"], clicks()),
     "hfgn_masked": masked,
     "hfgn_masked_features": lambda: masked(clicks(features=True)),
+    "hfgn_masked_features_alone": lambda: masked(clicks(features=True), item_ids=False),
     "hfgn_masked_no_items": lambda: masked(item_level=False),
     "hfgn_masked_ids": lambda: masked(user_level="ids", outfit_ids=False),
     "hfgn_masked_separate": lambda: masked(separate=True),
@@ -254,6 +255,8 @@ def test_masked_bpr_and_user_vectors_are_there_for_the_ablation() -> None:
     assert set(masked(contrast_weight=0.5).losses(UserBatch(torch.tensor([0])))) == {"choice_loss", "contrast_loss"}
     with pytest.raises(ValueError, match="nothing to know outfits by"):
         HfgnMaskedConfig(item_level=False, outfit_ids=False)
+    with pytest.raises(ValueError, match="these items have no features"):
+        masked(item_ids=False)
     with pytest.raises(ValueError, match="needs both"):
         HfgnMaskedConfig(item_level=False, contrast_weight=1)
     with pytest.raises(ValueError, match="below 1"):

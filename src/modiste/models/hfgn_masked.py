@@ -46,6 +46,8 @@ class HfgnMaskedConfig:
     item_weight: float = 1.0
     """Of the items beside the outfit's own vector, at the start as long as it is."""
     item_level: bool = True
+    item_ids: bool = True
+    """Items have vectors of their own beside what their features say; false: features alone, so new items are known, too."""
     outfit_ids: bool = True
     user_level: Literal["clicks", "ids"] = "clicks"
     """ids: a vector for each user, from which all her clicks are to be chosen; nothing is hidden."""
@@ -182,22 +184,27 @@ class OutfitVectors(nn.Module):
         self.config = config
         dim = config.embed_dim
         self.outfit_embedding = nn.Embedding(data.num_outfits, dim) if config.outfit_ids else None
-        self.item_embedding = nn.Embedding(data.num_items, dim) if config.item_level else None
+        features = data.item_features if config.item_level else None
+        if config.item_level and features is None and not config.item_ids:
+            raise ValueError("item_ids=false leaves nothing to know items by: these items have no features")
+        self.item_embedding = nn.Embedding(data.num_items, dim) if config.item_level and config.item_ids else None
         for embedding in (self.outfit_embedding, self.item_embedding):
             if embedding is not None:
                 nn.init.normal_(embedding.weight, std=0.1)
         self.feature_map = None
-        if config.item_level and data.item_features is not None:
-            self.register_buffer("features", torch.from_numpy(data.item_features), persistent=False)
-            self.feature_map = nn.Linear(data.item_features.shape[1], dim, bias=False)
+        if features is not None:
+            self.register_buffer("features", torch.from_numpy(features), persistent=False)
+            self.feature_map = nn.Linear(features.shape[1], dim, bias=False)
 
     features: Tensor
 
     def items(self) -> Tensor:
         """(I, D)."""
-        assert self.item_embedding is not None
-        own: Tensor = self.item_embedding.weight
-        return own if self.feature_map is None else own + self.feature_map(self.features)
+        if self.feature_map is None:
+            assert self.item_embedding is not None
+            return self.item_embedding.weight
+        described: Tensor = self.feature_map(self.features)
+        return described if self.item_embedding is None else described + self.item_embedding.weight
 
     def alone(self) -> Tensor:
         """(I, D) unit vectors: each item as an outfit of it alone, which has no vector of its own."""
@@ -212,7 +219,7 @@ class OutfitVectors(nn.Module):
         """(O, D) unit vectors o*."""
         if self.outfit_embedding is None:
             return F.normalize(pool(self.items()), dim=1)
-        if self.item_embedding is None:
+        if not self.config.item_level:
             return F.normalize(self.outfit_embedding.weight, dim=1)
         own, of_items = self.parts(pool)
         return F.normalize(own + self.config.item_weight * of_items, dim=1)
