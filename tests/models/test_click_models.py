@@ -41,6 +41,8 @@ def masked(data: Interactions | None = None, **fields: object) -> HfgnMasked:
     made = seeded(lambda: HfgnMasked(HfgnMaskedConfig(embed_dim=8, **fields), data or clicks()))  # type: ignore[arg-type]
     assert isinstance(made, HfgnMasked)
     nn.init.normal_(made.outfit_bias, std=0.5)
+    if made.user_out is not None:
+        nn.init.normal_(made.user_out.weight)
     if made.outfit_weight is not None:
         nn.init.normal_(made.outfit_weight, std=0.5)
     return made
@@ -57,6 +59,8 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "hfgn_masked_no_items": lambda: masked(item_level=False),
     "hfgn_masked_ids": lambda: masked(user_level="ids", outfit_ids=False),
     "hfgn_masked_separate": lambda: masked(separate=True),
+    "hfgn_masked_hidden": lambda: masked(hidden_dim=5),
+    "hfgn_masked_lengths": lambda: masked(unit=False, hidden_dim=3),
     "hfgn_masked_weights": lambda: masked(learned_weights=True),
 }
 
