@@ -41,6 +41,10 @@ def masked(data: Interactions | None = None, **fields: object) -> HfgnMasked:
     made = seeded(lambda: HfgnMasked(HfgnMaskedConfig(embed_dim=8, **fields), data or clicks()))  # type: ignore[arg-type]
     assert isinstance(made, HfgnMasked)
     nn.init.normal_(made.outfit_bias, std=0.5)
+    if made.user_out is not None:
+        nn.init.normal_(made.user_out.weight)
+    if made.outfit_weight is not None:
+        nn.init.normal_(made.outfit_weight, std=0.5)
     return made
 
 
@@ -51,9 +55,13 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "hfgn": lambda: Hfgn(hfgn.SIZES["debug"], clicks()),
     "hfgn_masked": masked,
     "hfgn_masked_features": lambda: masked(clicks(features=True)),
+    "hfgn_masked_features_alone": lambda: masked(clicks(features=True), item_ids=False),
     "hfgn_masked_no_items": lambda: masked(item_level=False),
     "hfgn_masked_ids": lambda: masked(user_level="ids", outfit_ids=False),
     "hfgn_masked_separate": lambda: masked(separate=True),
+    "hfgn_masked_hidden": lambda: masked(hidden_dim=5),
+    "hfgn_masked_lengths": lambda: masked(unit=False, hidden_dim=3),
+    "hfgn_masked_weights": lambda: masked(learned_weights=True),
 }
 
 
@@ -206,12 +214,13 @@ def slow_masked_outfits(made: HfgnMasked) -> np.ndarray:
     return unit(total)
 
 
-@pytest.mark.parametrize("fields", [{}, {"item_level": False}, {"outfit_ids": False}])
+@pytest.mark.parametrize("fields", [{}, {"item_level": False}, {"outfit_ids": False}, {"learned_weights": True}])
 def test_masked_scores_are_cosines_with_what_was_clicked(fields: dict[str, bool]) -> None:
     made = masked(**fields)
     outfits = slow_masked_outfits(made)
     for user in range(NUM_USERS):
-        mine = unit(sum(outfits[outfit] for outfit in liked(user)))
+        weights = np.ones(NUM_OUTFITS) if made.outfit_weight is None else np.exp(array(made.outfit_weight))
+        mine = unit(sum(weights[outfit] * outfits[outfit] for outfit in liked(user)))
         expected = 10 * outfits @ mine + array(made.outfit_bias)
         np.testing.assert_allclose(made.knowledge().scores(np.array([user]))[0], expected, atol=1e-4)
 
@@ -250,6 +259,8 @@ def test_masked_bpr_and_user_vectors_are_there_for_the_ablation() -> None:
     assert set(masked(contrast_weight=0.5).losses(UserBatch(torch.tensor([0])))) == {"choice_loss", "contrast_loss"}
     with pytest.raises(ValueError, match="nothing to know outfits by"):
         HfgnMaskedConfig(item_level=False, outfit_ids=False)
+    with pytest.raises(ValueError, match="these items have no features"):
+        masked(item_ids=False)
     with pytest.raises(ValueError, match="needs both"):
         HfgnMaskedConfig(item_level=False, contrast_weight=1)
     with pytest.raises(ValueError, match="below 1"):

@@ -21,13 +21,15 @@ from torch import Tensor, nn
 
 from modiste.types import FloatArray
 
+SLOPE = 0.2  # of every LeakyReLU, as in HFGN's released code
+
 
 @dataclass(frozen=True, eq=False)
 class Knowledge:
     """What a trained recommender knows, as `engine/tastes.py` keeps it: vectors, and how likes become a user.
 
     A user of these likes is start + scale * n(a(sum of their sources / number**exponent)), with n division by the length where
-    `unit`, and a(x) = LeakyReLU(x weight + bias) where there is a weight.
+    `unit`, and a(x) = LeakyReLU(x weight + bias) where there is a weight, x + LeakyReLU(x weight + bias) out with an `out`.
     """
 
     users: Tensor  # (U, D)
@@ -36,8 +38,9 @@ class Knowledge:
     sources: Tensor  # (O, S)
     item_sources: Tensor  # (I, S)
     start: Tensor  # (D,)
-    weight: Tensor | None = None  # (S, D)
-    bias: Tensor | None = None  # (D,)
+    weight: Tensor | None = None  # (S, D), or (S, H) with `out`
+    bias: Tensor | None = None  # (D,) or (H,)
+    out: Tensor | None = None  # (H, S)
     exponent: float = 0.5
     unit: bool = True
     scale: float = 1.0
