@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--recipe", default="hfgn_atelier")
     parser.add_argument("--fields", nargs="*", default=[], help="of the recipe, to change")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--users", type=int, default=1000, help="so many are asked about")
+    parser.add_argument("--users", type=int, default=400, help="so many are asked about")
     parser.add_argument("--runs", type=Path, default=Path("runs/recommendation"))
     parser.add_argument("--out", type=Path)
     parser.add_argument("--table", type=Path, help="print the table of such a file and stop")
