@@ -246,7 +246,7 @@ def rank_all(data: Interactions, recommender: OutfitRecommender, k: int = KEPT) 
         scores = np.array(recommender.scores(users))
         out = known[users]
         scores[np.repeat(np.arange(len(users)), np.diff(out.indptr)), out.indices] = -np.inf
-        best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+        best = np.argpartition(scores, data.num_outfits - k, axis=1)[:, -k:]
         order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1, kind="stable")
         found[users] = np.take_along_axis(best, order, axis=1)
     return found
