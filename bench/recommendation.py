@@ -118,13 +118,8 @@ def run_cell(data: Interactions, row: str, seed: int, options: argparse.Namespac
     resampled = {key: one.resampled for key, one in report.metrics.items() if one.resampled is not None}
     options.runs.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(done.with_suffix(".npz"), **{key: array.astype(np.float32) for key, array in resampled.items()})
-    cell = {
-        **report.as_dict(),
-        "row": row,
-        "seed": seed,
-        "machine": machine(),
-        **cost,
-    }  # its own seed is the bootstrap's
+    # After the report, whose seed is the bootstrap's.
+    cell = {**report.as_dict(), "row": row, "seed": seed, "machine": machine(), **cost}
     write_atomically(done, (json.dumps(cell, indent=1) + "\n").encode())
     print(f"  ndcg@20 {cell['ndcg@20']:.4f}, {cost}", file=sys.stderr, flush=True)
 
