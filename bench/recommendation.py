@@ -52,7 +52,7 @@ ROWS = (
 KEPT = 50  # outfits of each user when all are ranked
 BATCH = 4_000_000
 ALS_GRID = tuple((alpha, penalty) for alpha in (10.0, 20.0, 40.0) for penalty in (0.1, 1.0))
-BPR_GRID = tuple((rate, penalty) for rate in (0.05, 0.1) for penalty in (0.003, 0.01))
+BPR_GRID = ((0.003, 0.01), (0.01, 0.01), (0.01, 0.1), (0.03, 0.1))  # the second is its default; faster ones are worse
 FACTORS = 64
 SHOWN = ("recall@20", "ndcg@20", "hr@10", "cold_users_ndcg@20", "cold_outfits_ndcg@20")
 

@@ -136,7 +136,8 @@ def load_interactions(
     Parameters
     ----------
     source
-        - `ifashion`: the real set where `MODISTE_DATA` says, or beside the checkout; or a folder with its files, or with `ifashion/`;
+        - `ifashion`: the real set where `MODISTE_DATA` says, or beside the checkout; or a folder with its files, or with
+          `ifashion/` in it;
         - `atelier:N`, `atelier:N:SEED`, `atelier:N:SEED:LOOKS`, `atelier:N:SEED:LOOKS:USERS`: users of the generated world of
           N items, by default 2 N looks and N users;
         - a folder with HFGN's files (`train_uo.txt`...), see `hfgn_files.py`;
