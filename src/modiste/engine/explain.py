@@ -191,9 +191,7 @@ def explain(
         float(weight * values[-1] + texts.sum() + tastes.sum()),
         float(weight * values[0]),
         tuple(
-            ItemTerm(
-                one, float(weight * term), float(text), float(without), None if liked is None else float(taste)
-            )
+            ItemTerm(one, float(weight * term), float(text), float(without), None if liked is None else float(taste))
             for one, term, text, without, taste in zip(ids, singles, texts, without_each(values), tastes, strict=True)
         ),
         tuple(

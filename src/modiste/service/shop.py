@@ -13,6 +13,7 @@ import numpy as np
 
 from modiste.engine.catalogue import SearchResult
 from modiste.engine.snapshot import Snapshot
+from modiste.engine.stored_looks import StoredLooks, read_stored_looks
 from modiste.models.inference import ImageTextEncoder
 from modiste.models.mvlt_inference import Recogniser, Reranker
 from modiste.models.outfit_scorers import NamedScorer
@@ -22,7 +23,6 @@ from modiste.service.batching import Busy
 from modiste.service.finder import BatchedEncoder, BatchedSearch, Search
 from modiste.service.following import FollowedCatalogue, Follower
 from modiste.service.keys import KeyRing
-from modiste.service.looks import StoredLooks, read_stored_looks
 from modiste.service.photos import read_photo
 from modiste.service.pictures import Pictures
 from modiste.service.problems import busy
