@@ -199,3 +199,26 @@ def set_ranking_loss(
     if "hard" in terms and negatives.shape[1]:
         total = total + violations.amax(dim=1)  # the nearest negative violates most; masked ones do not at all
     return total.sum() / (count > 0).sum().clamp(min=1)
+
+
+def bpr_loss(positive: Tensor, negative: Tensor) -> Tensor:
+    """Bayesian personalised ranking, a scalar: the mean of -log sigmoid(positive - negative) (Rendle et al. 2009).
+
+    Scores of the same shape; equal ones lose log 2. Raises `ValueError` for shapes that differ.
+    """
+    if positive.shape != negative.shape:
+        raise ValueError(f"bpr: scores {tuple(positive.shape)} and {tuple(negative.shape)} must be of one shape")
+    return torch.nn.functional.softplus(negative.float() - positive.float()).mean()
+
+
+def choice_loss(logits: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Multinomial likelihood of choices, a scalar: the mean of -log softmax(logits[row])[column] over the pairs.
+
+    `logits` (B, C); `rows`, `columns` (N,) int64, a row as often as it has choices: then they share the row's probability, so
+    the smallest possible loss of a row with k of them is log k (Liang et al. 2018, arXiv 1802.05814, equation 2, as a mean). A
+    logit of -inf is no candidate and must not be chosen. Without any pair the loss is 0, with a gradient of 0.
+    """
+    if rows.shape != columns.shape or rows.ndim != 1:
+        raise ValueError(f"choices: rows {tuple(rows.shape)} and columns {tuple(columns.shape)} must be of one length")
+    logits = logits.float()
+    return (logits.logsumexp(dim=1)[rows] - logits[rows, columns]).sum() / max(len(rows), 1)

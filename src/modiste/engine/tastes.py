@@ -233,11 +233,7 @@ def load_tastes(folder: str | Path) -> Tastes:
             raise TastesError(f"{path} is of format {config['format']!r}; this version reads {FORMAT}")
         ids = {f"{what}_ids": tuple(config[f"{what}_ids"]) for what in ("user", "outfit", "item")}
         numbers = config["fold_in"]
-        fold_in = {
-            "exponent": float(numbers["exponent"]),
-            "scale": float(numbers["scale"]),
-            "unit": numbers["unit"] is True,
-        }
+        exponent, scale, unit = float(numbers["exponent"]), float(numbers["scale"]), numbers["unit"] is True
         name = str(config["name"])
     except TastesError:
         raise
@@ -258,7 +254,8 @@ def load_tastes(folder: str | Path) -> Tastes:
     if more := arrays.keys() - needed - {"weight", "bias"}:
         raise TastesError(f"{folder / ARRAYS} has {', '.join(sorted(more))}, which is no part of tastes")
     try:
-        fold = FoldIn(**{name: arrays[name] for name in arrays.keys() - {"users", "outfits", "items"}}, **fold_in)
+        start, weight, bias = arrays["start"], arrays.get("weight"), arrays.get("bias")
+        fold = FoldIn(arrays["sources"], arrays["item_sources"], start, weight, bias, exponent, unit, scale)
         return Tastes(
             **ids, users=arrays["users"], outfits=arrays["outfits"], items=arrays["items"], fold=fold, name=name
         )

@@ -64,6 +64,11 @@ def _outfits(summary: str, defaults: Mapping[str, Any] | None = None) -> Recipe:
     return Recipe(summary, f"{module}:OutfitRecipe", f"{module}:build", defaults or {}, protocol="outfits")
 
 
+def _recommender(summary: str, defaults: Mapping[str, Any] | None = None) -> Recipe:
+    module = "modiste.recipes.hfgn"
+    return Recipe(summary, f"{module}:RecommenderRecipe", f"{module}:build", defaults or {}, protocol="recommendation")
+
+
 # What the paper trains with: three losses on one masked encoding, uniform negatives, no contrastive head.
 _PAPER: dict[str, Any] = {
     "objectives": ("mir", "itm", "mlm"),
@@ -267,6 +272,37 @@ RECIPES: dict[str, Recipe] = {
             "eval_every": 0,
             "cache": "",
         },
+    ),
+    "hfgn_ifashion": _recommender(
+        "HFGN, the paper's: items make outfits, outfits make users; BPR on real clicks",
+    ),
+    "hfgn_masked_ifashion": _recommender(
+        "a variant of ours: users are their clicks, some are hidden and chosen among all outfits by softmax",
+        {"model": "hfgn_masked", "batch_size": 1024},
+    ),
+    "hfgn_debug": _recommender(
+        "HFGN at toy size on generated users: seconds, for tests and for trying the loop",
+        {
+            "size": "debug",
+            "data": "atelier:200:0:200:60",
+            "mode": "joint",
+            "epochs": 2,
+            "batch_size": 64,
+            "outfit_batch_size": 32,
+            "warmup_steps": 4,
+        },
+    ),
+    "bpr_mf_ifashion": _recommender(
+        "the baseline: a vector for each user and outfit, BPR",
+        {"model": "bpr_mf", "size": "paper", "epochs": 60, "learning_rate": 1e-2},
+    ),
+    "lightgcn_ifashion": _recommender(
+        "LightGCN: vectors spread along the clicks in three layers, BPR",
+        {"model": "lightgcn", "size": "paper", "batch_size": 8192, "learning_rate": 1e-2},
+    ),
+    "crosscbr_ifashion": _recommender(
+        "like CrossCBR: an outfits' view and an items' view, brought together by a contrastive loss, BPR",
+        {"model": "crosscbr", "size": "paper", "learning_rate": 1e-2},
     ),
     "csa_net_small": _outfits(
         "CSA-Net: subspaces mixed by the pair's categories, nearest negative; scores pairs, so search can be exact",
