@@ -54,7 +54,7 @@ def test_a_table_is_taken_whole_or_not_at_all(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bad", [("", "l", ""), ("u", "", ""), ("u", "l", "i"), ("u", "x" * 201, ""), ("u\n", "l", "")])
 def test_what_is_no_click_is_refused(tmp_path: Path, bad: tuple[str, str, str]) -> None:
-    with pytest.raises(ValueError, match="a click is|an id has"):
+    with pytest.raises(ValueError, match=r"a click is|an id has"):
         ClickBook(tmp_path).add(bad[0], look=bad[1], item=bad[2])
 
 

@@ -37,7 +37,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The item that fills a slot, how well it matches the slot's wish (None: no wish), and how much it is liked (None: no taste)."""
+    """The item that fills a slot, its match with the slot's wish (None: no wish), how much it is liked (None: no taste)."""
 
     item: Item
     slot: str

@@ -45,10 +45,7 @@ def attach_tastes(catalogue: Path, source: str | Path) -> Attached:
     Raises `TastesError` for a folder that holds none, `CatalogueLocked` while another process does the same.
     """
     tastes, found = load_tastes(source), tastes_folder(Path(source))  # refused before anything is copied
-    digest = hashlib.sha256()
-    for name in (CONFIG, ARRAYS):
-        digest.update((found / name).read_bytes())
-    sha256 = digest.hexdigest()
+    sha256 = _sha256(found)
     try:
         with FileLock(str(catalogue / f".{FILE_NAME}.lock"), timeout=10):
             _copy(found, catalogue / FOLDER, sha256[:16])
@@ -77,8 +74,11 @@ def attached_tastes(catalogue: Path) -> Attached | None:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise _damaged(path, error) from error
         try:
-            return Attached(load_tastes(catalogue / FOLDER / pointer["folder"]), *found)
-        except TastesError as error:
+            folder = catalogue / FOLDER / pointer["folder"]
+            if _sha256(folder) != found[0]:
+                raise TastesError(f"{folder} is not what was attached")
+            return Attached(load_tastes(folder), *found)
+        except (TastesError, OSError) as error:
             if last_try:  # else others may have come in between, and the old copy is gone
                 raise _damaged(path, error) from error
     raise AssertionError("unreachable")
@@ -93,12 +93,10 @@ def stamp(catalogue: Path) -> int:
 
 
 def _copy(source: Path, folder: Path, name: str) -> None:
-    if (folder / name / CONFIG).is_file():
-        try:
-            load_tastes(folder / name)
+    if (folder / name).is_dir():
+        if _sha256(folder / name)[:16] == name:
             return
-        except TastesError:
-            shutil.rmtree(folder / name)
+        shutil.rmtree(folder / name)  # damaged since
     folder.mkdir(exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
     try:
@@ -109,6 +107,15 @@ def _copy(source: Path, folder: Path, name: str) -> None:
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
+
+
+def _sha256(folder: Path) -> str:
+    """Of both files; of what there is, where one is missing."""
+    digest = hashlib.sha256()
+    for name in (CONFIG, ARRAYS):
+        if (folder / name).is_file():
+            digest.update((folder / name).read_bytes())
+    return digest.hexdigest()
 
 
 def _last_click(catalogue: Path) -> int:

@@ -1,9 +1,9 @@
 """How much one person likes each item of a catalogue, in [0, 1]: the term that a taste adds to the objective.
 
-A trained taste scores items on a scale of its own, and scores whole kinds apart: who likes shoes would get shoes for everything.
-So an item counts for the share of the catalogue's items *of its slot* that she likes less, half of those she likes equally:
-1 for what she likes best, 0.5 for the middle, whatever the slot and whatever the model. It is the reading that the match has too,
-where a wish counts beside the nearest item of its slot.
+A trained taste scores items on a scale of its own, and scores whole kinds apart: who likes shoes would get shoes for
+everything. So an item counts for the share of the catalogue's items *of its slot* that she likes less, half of those she likes
+equally: 1 for what she likes best, 0.5 for the middle, whatever the slot and whatever the model. It is the reading that the
+match has too, where a wish counts beside the nearest item of its slot.
 
 An item that the taste has never seen (it came after the training) has the mean score of the five items nearest to it that the
 taste knows, by the catalogue's own vectors.
@@ -51,13 +51,14 @@ class KnownItems:
             found[start : start + len(part)] = np.argpartition(-similarity, count - 1, axis=1)[:, :count]
         return found
 
-    def item_rows(self, ids: Sequence[str]) -> NDArray[np.int64] | None:
-        """The places of some items in the taste; None if it does not know all of them."""
-        rows = np.array([-1 if (row := self.snapshot.find(one)) is None else row for one in ids], dtype=np.int64)
-        at = np.searchsorted(self.rows, rows)
-        if len(self.rows) == 0 or (at == len(self.rows)).any() or (self.rows[at] != rows).any():
-            return None
-        found: NDArray[np.int64] = self.places[at]
+    @cached_property
+    def vectors(self) -> FloatArray:
+        """(N, W) of every item, as the taste has it or as its neighbours' mean."""
+        found = np.zeros((len(self.snapshot), self.tastes.items.shape[1]), dtype=np.float32)
+        if len(self.rows):
+            known = self.tastes.items[self.places]
+            found[self.rows] = known
+            found[self.strangers] = known[self.neighbours].mean(axis=1)
         return found
 
     def nearest(self, vectors: FloatArray) -> NDArray[np.int64]:
@@ -77,13 +78,7 @@ class KnownItems:
 
     def values(self, user: FloatArray) -> Values:
         """(W,) -> (N,) how much she likes each item, in [0, 1]; 0.5 for all where the taste knows none of them."""
-        scores = np.zeros(len(self.snapshot))
-        if len(self.rows):
-            known = np.asarray(self.tastes.item_scores(user), dtype=np.float64)[self.places]
-            scores[self.rows] = known
-            if len(self.strangers):
-                scores[self.strangers] = known[self.neighbours].mean(axis=1)
-        return shares_below(scores, slots_of(self.snapshot))
+        return shares_below((self.vectors @ user).astype(np.float64), slots_of(self.snapshot))
 
 
 class Liking:
@@ -100,7 +95,8 @@ class Liking:
 class NearLiking:
     """The liking of somebody of whom only likes are known and no taste is trained: nearness to them, whatever they are.
 
-    An item counts for the share of its slot that is less near to the nearest of her likes, the catalogue's mean vector taken off.
+    An item counts for the share of its slot that is less near to the nearest of her likes, by the cosine after the catalogue's
+    mean vector was taken off.
     """
 
     def __init__(self, likes: FloatArray) -> None:

@@ -198,7 +198,7 @@ class OutfitEngine:
         )
 
     def _liked(self, items: Sequence[Item]) -> Values | None:
-        """(n,) how much each is liked, what the catalogue does not have neither more nor less than most; None without a taste."""
+        """(n,) how much each is liked, 0.5 for what the catalogue does not have; None without a taste."""
         if self.taste is None:
             return None
         _, snapshot = self._latest()
@@ -286,7 +286,7 @@ class OutfitEngine:
                 strict=query.rules.strict,
             )
         if not query.slots:
-            return self._generate(query, rules, None, n, filters, exclude, effort)
+            return self._generate(query.have, query.text, query.alpha, rules, None, n, filters, exclude, effort)
         slots = [(slot, query.wish(at)) for at, slot in enumerate(query.slots)]
         return self._solve(
             query.have, [("", slots)], replace(self.objective, alpha=query.alpha), rules, n, filters, exclude, effort
@@ -306,14 +306,20 @@ class OutfitEngine:
     ) -> Answer:
         """The best n outfits for a text, kept apart; their shape is chosen among the rules' templates, their size if not given.
 
-        Size 1 is retrieval: a single item's S is neutral, and the ranking is that of `Catalogue.search`. Raises as `complete`.
+        For a person (`with_taste`) the text may be empty. Size 1 is retrieval: a single item's S is neutral, and the ranking is
+        that of `Catalogue.search`. Raises as `complete`.
         """
+        if self.taste is not None and not have and not text.strip():  # her taste is enough to go by
+            weight = self.objective.alpha if alpha is None else alpha
+            return self._generate((), "", weight, self.rules, size, n, filters, exclude, effort)
         query = self.query(have, (), text, alpha)
-        return self._generate(query, self.rules, size, n, filters, exclude, effort)
+        return self._generate(query.have, query.text, query.alpha, self.rules, size, n, filters, exclude, effort)
 
     def _generate(
         self,
-        query: OutfitQuery,
+        have: tuple[Item, ...],
+        text: str,
+        alpha: float,
         rules: Rules,
         size: int | None,
         n: int,
@@ -321,12 +327,12 @@ class OutfitEngine:
         exclude: Sequence[str],
         effort: Effort | None,
     ) -> Answer:
-        objective = replace(self.objective, alpha=query.alpha)
+        objective = replace(self.objective, alpha=alpha)
         shapes = [
-            (name, [(Slot(frozenset({kind} if kind else ())), query.text) for kind in kinds])
-            for name, kinds in open_shapes(rules, query.have, size)
+            (name, [(Slot(frozenset({kind} if kind else ())), text) for kind in kinds])
+            for name, kinds in open_shapes(rules, have, size)
         ]
-        return self._solve(query.have, shapes, objective, rules, n, filters, exclude, effort)
+        return self._solve(have, shapes, objective, rules, n, filters, exclude, effort)
 
     def swap(
         self,

@@ -10,8 +10,8 @@ Who she is may be said in three ways, and together:
 - by likes: stored looks, items, or looks as lists of items. `Tastes.fold_in` makes a vector of them, without training.
 - by photos. Each stands for the nearest item that the taste knows.
 
-Nothing known: what everybody likes. No trained tastes (attached.py): the stored looks nearest to her likes, and every answer says
-so. A look that she has taken is not shown again unless asked for.
+Nothing known: what everybody likes. No trained tastes (attached.py): the stored looks nearest to her likes, and every answer
+says so. A look that she has taken is not shown again unless asked for.
 
 Shapes: L stored looks, W width of the taste, D width of the catalogue's vectors, M likes.
 """
@@ -141,19 +141,19 @@ class Recommender:
         return cls(store.snapshot(), found, attached_tastes(store.folder), ClickBook(store.folder))
 
     def _of_looks(self) -> tuple[FloatArray, NDArray[np.bool_]]:
-        """(L, W) the looks' vectors, and (L,) which have one: those of the training, and those of items that it knew."""
+        """(L, W) the looks' vectors, those that came after the training the means of their items', and (L,) which have one."""
         if self.attached is None or self.known is None:
             return np.zeros((len(self.looks), 0), np.float32), np.zeros(len(self.looks), dtype=bool)
         tastes = self.attached.tastes
         vectors = np.zeros((len(self.looks), tastes.users.shape[1]), dtype=np.float32)
-        able = np.zeros(len(self.looks), dtype=bool)
+        able = np.full(len(self.looks), len(self.known.rows) > 0)
         for at, look in enumerate(self.looks):
             row = tastes.outfit_rows.get(look.id)
-            items = None if row is not None else self.known.item_rows(look.item_ids)
             if row is not None:
                 vectors[at], able[at] = tastes.outfits[row], True
-            elif items is not None:
-                vectors[at], able[at] = tastes.outfit_vector(items), True
+            elif able[at]:
+                rows = [self.snapshot.row(one) for one in look.item_ids]
+                vectors[at] = self.known.vectors[rows].mean(axis=0)
         return vectors, able
 
     # -- who she is ---------------------------------------------------------------------------------------------------
@@ -291,7 +291,7 @@ class Recommender:
             scores, able = self._taken_by_all()
         notes = list(person.notes)
         if person.vector is not None and not able.all():
-            notes.append(f"{int((~able).sum())} stored looks have items that the trained taste does not know")
+            notes.append(f"the trained taste knows none of the items of {int((~able).sum())} stored looks")
         shares = np.full(len(scores), np.nan)
         shares[able] = shares_below(scores[able], np.zeros(int(able.sum()), dtype=np.int32))
         if not again:
