@@ -26,6 +26,7 @@ FILE_NAME = "clicks.sqlite"
 MAX_NAME = 200  # characters of a person's, a look's or an item's id
 MAX_OF_PERSON = 10_000  # clicks kept of one person: beyond these the oldest are dropped
 _BUSY_SECONDS = 10
+_AT_ONCE = 10_000
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS clicks (
     number INTEGER PRIMARY KEY AUTOINCREMENT, user TEXT NOT NULL, look TEXT NOT NULL, item TEXT NOT NULL,
@@ -79,6 +80,14 @@ class ClickBook:
         """What one person took, the oldest first."""
         query = "SELECT number, user, look, item FROM clicks WHERE user = ? ORDER BY number"
         return tuple(Click(*row) for row in self._read(query, user))
+
+    def every(self) -> Iterator[Click]:
+        """All clicks, the oldest first, some thousand at a time."""
+        query = "SELECT number, user, look, item FROM clicks WHERE number > ? ORDER BY number LIMIT ?"
+        last = 0
+        while rows := self._read(query, last, _AT_ONCE):
+            yield from (Click(*row) for row in rows)
+            last = int(rows[-1][0])
 
     def most_taken(self, k: int) -> tuple[tuple[str, int], ...]:
         """The k looks that most people took, and how many did; of equally many the one with the smaller id first."""
