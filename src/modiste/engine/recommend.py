@@ -32,6 +32,7 @@ from modiste.engine.attached import Attached, attached_tastes
 from modiste.engine.catalogue import Catalogue
 from modiste.engine.clicks import ClickBook
 from modiste.engine.liking import KnownItems, Liking, NearLiking, shares_below
+from modiste.engine.look_index import LookIndex
 from modiste.engine.outfits import OutfitEngine
 from modiste.engine.snapshot import Snapshot
 from modiste.engine.stored_looks import FILE_NAME as LOOKS_FILE
@@ -282,11 +283,11 @@ class Recommender:
         """
         if k < 1:
             raise ValueError(f"k must be at least 1, not {k}")
+        near = self.looks.similarities(self._means(person.likes)) if person.likes else None  # (L, M)
         if person.vector is not None:
             scores, able = (self._vectors @ person.vector).astype(np.float64), self._able.copy()
-        elif person.likes:
-            scores = self.looks.similarities(self._means(person.likes)).max(axis=1, initial=-np.inf)
-            able = np.ones(len(self.looks), dtype=bool)
+        elif near is not None:
+            scores, able = near.max(axis=1), np.ones(len(self.looks), dtype=bool)
         else:
             scores, able = self._taken_by_all()
         notes = list(person.notes)
@@ -297,15 +298,14 @@ class Recommender:
         if not again:
             able &= ~self._taken(person)
         order = np.argsort(-np.where(able, scores, -np.inf), kind="stable")[: min(k, int(able.sum()))]
-        nearest = self._nearest_likes(person, [self.looks[at].item_ids for at in order.tolist()])
         looks = tuple(
             Recommended(
                 self.looks[at],
                 float(shares[at]) if person.vector is not None else None,
-                reason.similarity if reason is not None else None,
-                () if reason is None else (reason,),
+                None if near is None else float(near[at].max()),
+                () if near is None else (self._reason(person, self.looks[at].item_ids, near[at]),),
             )
-            for at, reason in zip(order.tolist(), nearest, strict=True)
+            for at in order.tolist()
         )
         return Recommendations(looks, person.method, person.vector is not None, tuple(notes))
 
@@ -326,33 +326,24 @@ class Recommender:
 
     def _means(self, likes: Sequence[Like]) -> FloatArray:
         """(M, D) the mean item vector of each like."""
-        vectors = self.snapshot.vectors
-        return np.stack(
-            [
-                one.photo
-                if one.photo is not None
-                else vectors[[self.snapshot.row(name) for name in one.item_ids]].mean(axis=0)
-                for one in likes
-            ]
-        )
+        return np.stack([self._mean(one.item_ids) if one.photo is None else one.photo for one in likes])
+
+    def _mean(self, item_ids: Sequence[str]) -> FloatArray:
+        """(D,)"""
+        rows = [self.snapshot.row(one) for one in item_ids]
+        return np.asarray(self.snapshot.vectors[rows].mean(axis=0, dtype=np.float64), dtype=np.float32)
 
     def reasons(self, person: Person, item_ids: Sequence[str]) -> tuple[Reason, ...]:
         """Why a look of the catalogue's items is for her: the nearest of her likes; none where no like is known."""
-        (found,) = self._nearest_likes(person, [tuple(item_ids)])
-        return () if found is None else (found,)
+        if not person.likes:
+            return ()
+        one_look = LookIndex(self.snapshot, [item_ids])
+        return (self._reason(person, item_ids, one_look.similarities(self._means(person.likes))[0]),)
 
-    def _nearest_likes(self, person: Person, looks: Sequence[tuple[str, ...]]) -> list[Reason | None]:
-        if not person.likes or not looks:
-            return [None] * len(looks)
-        centre = self.snapshot.vectors.mean(axis=0, dtype=np.float64)
-        of_likes = _unit(self._means(person.likes) - centre)
-        of_looks = _unit(self._means([Like("", ids) for ids in looks]) - centre)
-        similarity = of_looks @ of_likes.T
-        found: list[Reason | None] = []
-        for ids, row in zip(looks, similarity, strict=True):
-            like = person.likes[int(row.argmax())]
-            found.append(Reason(like.label, float(row.max()), self._shared(ids, like.item_ids)))
-        return found
+    def _reason(self, person: Person, item_ids: Sequence[str], near: NDArray[np.float64]) -> Reason:
+        """`near` (M,): how near the look is to each like."""
+        like = person.likes[int(near.argmax())]
+        return Reason(like.label, float(near.max()), self._shared(item_ids, like.item_ids))
 
     def _shared(self, one: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
         """Colours, then kinds, that items of both have."""
@@ -399,8 +390,3 @@ class Recommender:
         exclude = () if again else sorted(person.taken_items)
         answer = self.engine_for(person, engine, beta).generate(text, n=n, exclude=exclude, **asked)
         return tuple((look, self.reasons(person, look.ids)) for look in answer.looks)
-
-
-def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    return found
