@@ -29,7 +29,7 @@ router = APIRouter(tags=["people"])
     summary="Outfits for a person, with reasons",
 )
 async def recommend(shop: TheShop, body: RecommendBody) -> JSONResponse:
-    """Stored looks by a trained taste where one is attached, else those nearest to what she likes; looks made anew if asked for.
+    """Stored looks by a trained taste where one is attached, else those nearest to what she likes; also looks made anew.
 
     Nothing of a request is remembered: what is to be known the next time is sent to `/v1/clicks`.
     """
