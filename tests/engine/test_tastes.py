@@ -67,6 +67,8 @@ def test_the_protocol_gets_its_own_order() -> None:
     found = recommender.scores(np.array([1, 0]))
     for row, user in enumerate(("x", "z")):
         np.testing.assert_allclose(found[row], one.scores(one.user(user))[[4, 0, 2]], rtol=1e-5)
+    with pytest.raises(ValueError, match="places from 0 to 1"):
+        recommender.scores(np.array([-1]))
     with pytest.raises(ValueError, match="outfit 'Z' was not there in training"):
         TasteRecommender(one, ("x",), ("A", "Z"))
 

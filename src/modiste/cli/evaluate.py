@@ -16,10 +16,15 @@ def evaluate(
     model: str = typer.Option(
         "",
         help="A name of `modiste models`, a folder (a run's too), or a hub name. Of outfits also popularity, co-occurrence, "
-        "colour-family, category, mixture, mean-cosine[:ENCODER], constant (counted on the training looks), or rules.",
+        "colour-family, category, mixture, mean-cosine[:ENCODER], constant (counted on the training looks), or rules; "
+        "of recommendation popularity or knn.",
     ),
     data: str = typer.Option(
-        ..., "--data", "-d", help="A table, a folder with splits, or atelier:SIZE[:SEED]; of outfits, data with looks."
+        ...,
+        "--data",
+        "-d",
+        help="A table, a folder with splits, or atelier:SIZE[:SEED]; of outfits, data with looks; of "
+        "recommendation ifashion, a folder with tables of clicks, or atelier:N[:SEED[:LOOKS[:USERS]]].",
     ),
     split: str = typer.Option("", help="train, valid or test.  [default: test where the data has splits, else all]"),
     num_queries: int = typer.Option(0, help="Only so many queries (or items, or looks), drawn by the seed; 0 for all."),
@@ -34,7 +39,11 @@ def evaluate(
     ),
     per_look: int = typer.Option(1, help="Of outfits: blanks per look; 0 for each of its items in turn."),
     tasks: str = typer.Option("cp,fitb,cir", help="Of outfits: which are asked; galleries (cir) take longest."),
-    test: Path = typer.Option(None, help="Of outfits: ask the questions of this JSONL file instead of drawing any."),
+    test: Path = typer.Option(
+        None,
+        help="Of outfits: ask the questions of this JSONL file instead of drawing any. Of recommendation: a table of "
+        "clicks (user_id, outfit_id) in place of the test split.",
+    ),
     inputs: str = typer.Option("both", help="Of recognition: both, image (text blanked), or text (image removed)."),
     mask_ratio: float = typer.Option(0.5, help="Of generation: the share of each photo that is hidden."),
     seed: int = typer.Option(0, help="Of negatives, queries, masks and bootstrap."),
@@ -52,6 +61,7 @@ def evaluate(
     modiste evaluate recognition --model runs/mvlt_small --data data/fashion_products --inputs image
     modiste evaluate outfits --model co-occurrence --data mango_outfits
     modiste evaluate outfits --model rules --data atelier:3000
+    modiste evaluate recommendation --model knn --data ifashion
     modiste evaluate generation --model runs/mvlt_small --data data/fashion_products --mask-ratio 0.5
     ```
     """
@@ -68,8 +78,10 @@ def evaluate(
     kind = require_protocol(protocol).kind
     if by and kind not in ("retrieval", "outfits"):
         raise ValueError(f"--by is an option of retrieval and outfits; {protocol} has none")
-    if (wish != "none" or per_look != 1 or test is not None or tasks != "cp,fitb,cir") and kind != "outfits":
-        raise ValueError(f"--wish, --per-look, --tasks and --test are options of outfits; {protocol} has none")
+    if (wish != "none" or per_look != 1 or tasks != "cp,fitb,cir") and kind != "outfits":
+        raise ValueError(f"--wish, --per-look and --tasks are options of outfits; {protocol} has none")
+    if test is not None and kind not in ("outfits", "recommendation"):
+        raise ValueError(f"--test is an option of outfits and recommendation; {protocol} has none")
     if inputs != "both" and kind != "recognition":
         raise ValueError(f"--inputs is an option of recognition; {protocol} has none")
     if mask_ratio != 0.5 and kind != "generation":
@@ -77,7 +89,7 @@ def evaluate(
     if not 0 < mask_ratio < 1:
         raise ValueError(f"--mask-ratio must lie between 0 and 1, not {mask_ratio}")
     by = by or {"retrieval": "vectors", "outfits": "s"}.get(kind, "")
-    part = split or ("test" if kind == "outfits" else default_split(data))
+    part = split or ("test" if kind in ("outfits", "recommendation") else default_split(data))
     request = Request(
         protocol, model, data, part, num_queries, seed, control, device, inputs, mask_ratio, by, wish, per_look, test,
         tuple(filter(None, (one.strip() for one in tasks.split(",")))),

@@ -1,4 +1,4 @@
-"""Fill in the blank as HFGN asks it (Li et al. 2020, "FLTB"): one outfit is real, of three others one item was exchanged. Which?
+"""Fill in the blank as HFGN asks it ("FLTB", Li et al. 2020): one outfit is real, in three others one item is exchanged.
 
 Questions are asked of outfits that no scorer has learned from. The wrong items are drawn from the items of the training outfits
 only, uniformly or, so that being popular is no hint, close to the right one in the number of training outfits.
@@ -73,7 +73,7 @@ def fltb_questions(
         Of the outfits with two items or more that are held out, at least one.
     negatives
         "uniform": any item of a training outfit; "category": of the category of the right one; "popularity": one of the
-        20 that come nearest in the number of training outfits.
+        20 and more that come nearest in the number of training outfits, and the right one is in some, too.
 
     Raises
     ------
@@ -95,22 +95,22 @@ def fltb_questions(
     training = np.setdiff1d(np.arange(data.num_outfits), held)
     popularity = item_popularity(data, training)
     known = np.flatnonzero(popularity)
-    by_popularity = known[np.argsort(popularity[known], kind="stable")]
-    ranks = popularity[by_popularity]
     sets: list[NDArray[np.int64]] = []
     correct: list[int] = []
     for row in held:
         items = members[row].astype(np.int64)
-        blank = int(rng.integers(len(items)))
+        places = np.flatnonzero(popularity[items]) if negatives == "popularity" else np.arange(len(items))
+        if not len(places):
+            continue  # that no training outfit has an item of it would tell it from the wrong ones
+        blank = int(rng.choice(places))
         right = int(items[blank])
         if negatives == "category":
             assert data.item_categories is not None
             pool = known[data.item_categories[known] == data.item_categories[right]]
         elif negatives == "popularity":
-            at = int(np.searchsorted(ranks, popularity[right]))
-            pool = by_popularity[max(0, at - _NEAREST) : at + _NEAREST]
-            order = np.argsort(np.abs(popularity[pool] - popularity[right]), kind="stable")
-            pool = pool[order][: _NEAREST + len(items)]
+            distance = np.abs(popularity[known] - popularity[right])
+            near = min(len(known), _NEAREST + len(items)) - 1
+            pool = known[distance <= np.partition(distance, near)[near]]  # all that are level with the last of them
         else:
             pool = known
         pool = pool[~np.isin(pool, items)]

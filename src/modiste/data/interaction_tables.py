@@ -40,6 +40,7 @@ from modiste.data.roots import SPLITS
 from modiste.data.sources import SPLIT_NAMES
 
 _ALIASES = {"user": "user_id", "outfit": "outfit_id", "look_id": "outfit_id", "item": "item_id", "timestamp": "time"}
+_TWICE = "duplicate: this user and this outfit are there already"
 NO_CLICK_WARNING = "weight of 0 or below: no click, left out"
 _TABLES = tuple(suffix for suffix in SUFFIXES if suffix != ".xml")
 
@@ -123,11 +124,10 @@ def with_test_clicks(data: Interactions, path: str | Path, *, report: FeedReport
         for split in ("train", "valid")
         if split in data.clicks
     }
-    pairs: list[tuple[int, int]] = []
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[int, int]] = set()
     for row, cells in _good_rows(path, ("user_id", "outfit_id"), report):
         try:
-            one = _click(cells, outfit_row, seen)
+            one = _click(cells, outfit_row)
             if one is None:
                 report.folded += 1
                 report.warn(NO_CLICK_WARNING)
@@ -138,13 +138,15 @@ def with_test_clicks(data: Interactions, path: str | Path, *, report: FeedReport
             for split, clicks in known.items():
                 if pair in clicks:
                     raise BadLine("outfit_id", f"already a click of {split}: it is not ranked")
+            if pair in seen:
+                raise BadLine("outfit_id", _TWICE)
         except BadLine as error:
             _refuse(report, path, row, cells, "user_id", error)
             continue
-        pairs.append(pair)
-    if not pairs:
+        seen.add(pair)
+    if not seen:
         raise ValueError(f"{path}: no click that could be tested; {report}")
-    rows, columns = zip(*pairs, strict=True)
+    rows, columns = zip(*sorted(seen), strict=True)
     test = pair_matrix(rows, columns, (data.num_users, data.num_outfits))
     return replace(data, clicks={**data.clicks, "test": test})
 
@@ -155,11 +157,12 @@ def read_clicks(path: str | Path, outfits: Collection[str], *, report: FeedRepor
     Bad rows are refused and reported. Raises `ValueError` if the file is no such table.
     """
     path, report = Path(path), FeedReport() if report is None else report
-    found: list[Click] = []
-    seen: set[tuple[str, str]] = set()
+    found: dict[tuple[str, str], Click] = {}
     for row, cells in _good_rows(path, ("user_id", "outfit_id"), report):
         try:
-            one = _click(cells, outfits, seen)
+            one = _click(cells, outfits)
+            if one is not None and (one.user, one.outfit) in found:
+                raise BadLine("outfit_id", _TWICE)
         except BadLine as error:
             _refuse(report, path, row, cells, "user_id", error)
             continue
@@ -167,8 +170,8 @@ def read_clicks(path: str | Path, outfits: Collection[str], *, report: FeedRepor
             report.folded += 1
             report.warn(NO_CLICK_WARNING)
         else:
-            found.append(one)
-    return found
+            found[one.user, one.outfit] = one
+    return list(found.values())
 
 
 # --- rows --------------------------------------------------------------------------------------------------------------
@@ -210,10 +213,10 @@ def _clicks(folder: Path, outfits: Mapping[str, object], report: FeedReport) -> 
     seen: set[tuple[str, str]] = set()
     for name in names:
         path, said = _the_file(folder, name), name.removeprefix("interactions").removeprefix("_")
-        rows: list[tuple[Row, Mapping[str, object], Click]] = []
+        rows: list[tuple[Row, dict[str, object], Click]] = []
         for row, cells in _good_rows(path, ("user_id", "outfit_id"), report):
             try:
-                one = _click(cells, outfits, seen)
+                one = _click(cells, outfits)
             except BadLine as error:
                 _refuse(report, path, row, cells, "user_id", error)
                 continue
@@ -226,14 +229,16 @@ def _clicks(folder: Path, outfits: Mapping[str, object], report: FeedReport) -> 
         for row, cells, one in rows:
             if some_say and not one.split:
                 _refuse(report, path, row, cells, "user_id", BadLine("split", "empty, where other rows have one"))
-                seen.discard((one.user, one.outfit))
+            elif (one.user, one.outfit) in seen:
+                _refuse(report, path, row, cells, "user_id", BadLine("outfit_id", _TWICE))
             else:
+                seen.add((one.user, one.outfit))
                 found.append(one)
     return found
 
 
-def _click(cells: Mapping[str, object], outfits: Collection[str], seen: set[tuple[str, str]]) -> Click | None:
-    """The click of a row, noted in `seen`; None when its weight says that it is none."""
+def _click(cells: Mapping[str, object], outfits: Collection[str]) -> Click | None:
+    """The click of a row; None when its weight says that it is none."""
     user, outfit = id_of(cells, "user_id"), id_of(cells, "outfit_id")
     if outfit not in outfits:
         raise BadLine("outfit_id", "unknown outfit")
@@ -241,12 +246,7 @@ def _click(cells: Mapping[str, object], outfits: Collection[str], seen: set[tupl
     split = SPLIT_NAMES.get(split, split)
     if split and split not in SPLITS:
         raise BadLine("split", f"{split[:40]!r} is none of {', '.join(SPLITS)}")
-    if weight is not None and weight <= 0:
-        return None
-    if (user, outfit) in seen:
-        raise BadLine("outfit_id", "duplicate: this user and this outfit are there already")
-    seen.add((user, outfit))
-    return Click(user, outfit, time, split)
+    return None if weight is not None and weight <= 0 else Click(user, outfit, time, split)
 
 
 def _good_rows(path: Path, needed: tuple[str, ...], report: FeedReport) -> Iterator[tuple[Row, dict[str, object]]]:

@@ -9,7 +9,6 @@ Shapes: U users, O outfits, I items, F width of an item's features.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,8 +23,6 @@ from modiste.data.roots import SPLITS
 from modiste.types import FloatArray
 
 _log = logging.getLogger(__name__)
-_ATELIER = re.compile(r"atelier:(\d{1,9})(?::(\d{1,9})(?::(\d{1,9})(?::(\d{1,9}))?)?)?")
-CLICK_SHARES: Mapping[str, float] = MappingProxyType({"train": 0.8, "valid": 0.1, "test": 0.1})
 SOURCES = (
     *("ifashion", "atelier:N[:SEED[:LOOKS[:USERS]]]"),
     *("a folder with ifashion's files, with HFGN's files", "or with a table of outfits and one of interactions"),
@@ -178,14 +175,9 @@ def _load(text: str, seed: int, report: FeedReport, core: tuple[int, int]) -> In
     if text == ifashion.NAME:
         return ifashion.read_ifashion()
     if text.startswith("atelier"):
-        match = _ATELIER.fullmatch(text)
-        if match is None or not int(match[1]):
-            raise ValueError(f"{text!r}: write atelier:N[:SEED[:LOOKS[:USERS]]], as atelier:2000:7:4000:500")
-        from modiste.data.atelier.clicks import atelier_interactions, atelier_with_users  # draws garments
+        from modiste.data.atelier.clicks import atelier_interactions, atelier_source  # draws garments
 
-        looks, users = (int(match[at]) if match[at] else None for at in (3, 4))
-        world = atelier_with_users(int(match[1]), int(match[2] or 0), num_looks=looks, num_users=users, user_seed=seed)
-        return atelier_interactions(*world)
+        return atelier_interactions(*atelier_source(text, seed))
     if not folder.is_dir():
         raise ValueError(f"{text}: no such folder, and no known source; there is {', '.join(SOURCES)}")
     if ifashion.is_ifashion(folder):

@@ -42,15 +42,16 @@ class TastesError(ValueError):
 class FoldIn:
     """How a handful of likes becomes a user without training: what the model does at its user level, in four lines.
 
-    x = (sum of the likes' sources) / (number of likes) ** exponent; x = LeakyReLU(x @ weight + bias) where there is a weight;
-    x = x / |x| where `unit`; user = start + scale * x.
+    x = (sum of the likes' sources) / (number of likes) ** exponent; x = LeakyReLU(x @ weight + bias) where there is a weight,
+    or x + LeakyReLU(x @ weight + bias) @ out where there is an `out`; x = x / |x| where `unit`; user = start + scale * x.
     """
 
     sources: FloatArray  # (O, S) what a liked outfit adds
     item_sources: FloatArray  # (I, S) what a liked item adds, as an outfit of it alone would
     start: FloatArray  # (D,) a user of whom nothing is known
-    weight: FloatArray | None = None  # (S, D); None: S = D
-    bias: FloatArray | None = None  # (D,)
+    weight: FloatArray | None = None  # (S, H), H = D without `out`; None: S = D
+    bias: FloatArray | None = None  # (H,)
+    out: FloatArray | None = None  # (H, D), S = D
     exponent: float = 0.5
     unit: bool = True
     scale: float = 1.0
@@ -63,8 +64,9 @@ class FoldIn:
             return self.start
         x = (liked[0].sum(axis=0) + liked[1].sum(axis=0)) / np.float32(number**self.exponent)
         if self.weight is not None:
-            x = x @ self.weight + (0 if self.bias is None else self.bias)
-            x = np.where(x > 0, x, LEAK * x)
+            hidden = x @ self.weight + (0 if self.bias is None else self.bias)
+            hidden = np.where(hidden > 0, hidden, LEAK * hidden)
+            x = hidden if self.out is None else x + hidden @ self.out
         if self.unit:
             x = x / max(float(np.linalg.norm(x)), 1e-12)
         user: FloatArray = (self.start + self.scale * x).astype(np.float32)
@@ -94,15 +96,16 @@ class Tastes:
                 raise TastesError(f"the ids of {what}s must be different, non-empty strings")
         width = self.users.shape[1] if self.users.ndim == 2 else 0
         summed = self.fold.sources.shape[1] if self.fold.sources.ndim == 2 else 0
+        hidden = width if self.fold.out is None else len(self.fold.out)
         shapes = {
             "users": (len(self.user_ids), width), "outfits": (len(self.outfit_ids), width),
             "items": (len(self.item_ids), width), "sources": (len(self.outfit_ids), summed),
             "item_sources": (len(self.item_ids), summed), "start": (width,),
-            "weight": (summed, width), "bias": (width,),
+            "weight": (summed, hidden), "bias": (hidden,), "out": (hidden, width),
         }  # fmt: skip
         arrays = _arrays(self)
-        if "weight" not in arrays and summed != width:
-            raise TastesError(f"without a weight, sources must be as wide as users, {width}, not {summed}")
+        if ("weight" not in arrays or "out" in arrays) and summed != width:
+            raise TastesError(f"without a map to them, sources must be as wide as users, {width}, not {summed}")
         for name, array in arrays.items():
             if array.shape != shapes[name] or array.dtype != np.float32:
                 raise TastesError(f"{name} must be float32 of shape {shapes[name]}, not {array.dtype} {array.shape}")
@@ -180,7 +183,9 @@ class TasteRecommender:
         return users, np.ascontiguousarray(outfits.T)
 
     def scores(self, users: NDArray[np.int64]) -> FloatArray:
-        """Places in `user_ids` (B,) -> (B, O) in the order of `outfit_ids`."""
+        """Places in `user_ids` (B,) -> (B, O) in the order of `outfit_ids`. Raises `ValueError` for a place outside."""
+        if len(users) and not 0 <= int(users.min()) <= int(users.max()) < len(self.user_ids):
+            raise ValueError(f"users must be places from 0 to {len(self.user_ids) - 1}")
         rows, outfits = self._places
         found: FloatArray = self.tastes.users[rows[users]] @ outfits
         return found
@@ -251,11 +256,13 @@ def load_tastes(folder: str | Path) -> Tastes:
     needed = {"users", "outfits", "items", "sources", "item_sources", "start"}
     if missing := needed - arrays.keys():
         raise TastesError(f"{folder / ARRAYS} has no {', '.join(sorted(missing))}")
-    if more := arrays.keys() - needed - {"weight", "bias"}:
+    if more := arrays.keys() - needed - {"weight", "bias", "out"}:
         raise TastesError(f"{folder / ARRAYS} has {', '.join(sorted(more))}, which is no part of tastes")
     try:
-        start, weight, bias = arrays["start"], arrays.get("weight"), arrays.get("bias")
-        fold = FoldIn(arrays["sources"], arrays["item_sources"], start, weight, bias, exponent, unit, scale)
+        weight, bias, out = (arrays.get(one) for one in ("weight", "bias", "out"))
+        fold = FoldIn(
+            arrays["sources"], arrays["item_sources"], arrays["start"], weight, bias, out, exponent, unit, scale
+        )
         return Tastes(
             **ids, users=arrays["users"], outfits=arrays["outfits"], items=arrays["items"], fold=fold, name=name
         )

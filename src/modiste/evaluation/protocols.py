@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-Kind = Literal["retrieval", "recognition", "generation", "outfits"]
+Kind = Literal["retrieval", "recognition", "generation", "outfits", "recommendation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
             Protocol("recognition", "category, sub-category and other labels of an item", "recognition"),
             Protocol("generation", "the hidden half of a photo, painted in", "generation"),
             Protocol("outfits", "looks told from non-looks, a blank filled, the missing item found", "outfits"),
+            Protocol("recommendation", "the outfits a person clicked next, among all there are", "recommendation"),
         )
     }
 )

@@ -8,6 +8,7 @@ Shapes: U users, O outfits, I items, D width, E edges.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -20,13 +21,15 @@ from torch import Tensor, nn
 
 from modiste.types import FloatArray
 
+SLOPE = 0.2  # of every LeakyReLU, as in HFGN's released code
+
 
 @dataclass(frozen=True, eq=False)
 class Knowledge:
     """What a trained recommender knows, as `engine/tastes.py` keeps it: vectors, and how likes become a user.
 
     A user of these likes is start + scale * n(a(sum of their sources / number**exponent)), with n division by the length where
-    `unit`, and a(x) = LeakyReLU(x weight + bias) where there is a weight.
+    `unit`, and a(x) = LeakyReLU(x weight + bias) where there is a weight, x + LeakyReLU(x weight + bias) out with an `out`.
     """
 
     users: Tensor  # (U, D)
@@ -35,8 +38,9 @@ class Knowledge:
     sources: Tensor  # (O, S)
     item_sources: Tensor  # (I, S)
     start: Tensor  # (D,)
-    weight: Tensor | None = None  # (S, D)
-    bias: Tensor | None = None  # (D,)
+    weight: Tensor | None = None  # (S, D), or (S, H) with `out`
+    bias: Tensor | None = None  # (D,) or (H,)
+    out: Tensor | None = None  # (H, S)
     exponent: float = 0.5
     unit: bool = True
     scale: float = 1.0
@@ -72,6 +76,7 @@ class Edges(nn.Module):
 
     def __init__(self, matrix: csr_array) -> None:
         super().__init__()
+        _let_torch_warn_once()
         matrix = csr_array(matrix, dtype=np.float32)
         matrix.sum_duplicates()
         # the transpose's k-th entry is the matrix's order[k]-th: edges that are dropped are dropped in both
@@ -113,7 +118,8 @@ class Edges(nn.Module):
             other = torch.sparse_csr_tensor(self.offsets_t, self.columns_t, values[self.order], (columns, rows))
         if transposed:
             matrix, other = other, matrix
-        product: Tensor = _Product.apply(vectors, matrix, other)
+        with torch.autocast(vectors.device.type, enabled=False):  # torch has no sparse product in bf16
+            product: Tensor = _Product.apply(vectors.float(), matrix, other)
         return product
 
     def sums(self, rows: Tensor, vectors: Tensor, values: Tensor | None = None) -> Tensor:
@@ -132,6 +138,14 @@ class Edges(nn.Module):
         first = torch.cumsum(lengths, 0) - lengths
         at = torch.arange(int(lengths.sum()), device=rows.device)
         return at + torch.repeat_interleave(begin - first, lengths), lengths
+
+
+def _let_torch_warn_once() -> None:
+    """It calls CSR a beta once per process; what is used of it here is checked against dense matrices in the tests."""
+    nothing = torch.zeros(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.sparse_csr_tensor(torch.zeros(1, dtype=torch.int64), nothing.long(), nothing, (0, 0))
 
 
 def scaled(matrix: csr_array, rows: float, columns: float) -> csr_array:

@@ -31,9 +31,7 @@ from modiste.data.click_batches import BrokenBatch, ClickBatch, JointBatch, padd
 from modiste.data.interactions import Interactions
 from modiste.losses import bpr_loss
 from modiste.models.bpr_mf import half_square
-from modiste.models.click_graph import Edges, Knowledge, scaled
-
-SLOPE = 0.2  # of every LeakyReLU
+from modiste.models.click_graph import SLOPE, Edges, Knowledge, scaled
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from modiste.data.click_batches import UserBatch
 from modiste.data.interactions import Interactions
 from modiste.losses import bpr_loss, choice_loss, itc_loss
-from modiste.models.click_graph import Edges, Knowledge, scaled, share_of_outfits
+from modiste.models.click_graph import SLOPE, Edges, Knowledge, scaled, share_of_outfits
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class HfgnMaskedConfig:
     item_weight: float = 1.0
     """Of the items beside the outfit's own vector, at the start as long as it is."""
     item_level: bool = True
+    item_ids: bool = True
+    """Items have vectors of their own beside what their features say; false: features alone, so new items are known, too."""
     outfit_ids: bool = True
     user_level: Literal["clicks", "ids"] = "clicks"
     """ids: a vector for each user, from which all her clicks are to be chosen; nothing is hidden."""
@@ -54,6 +56,13 @@ class HfgnMaskedConfig:
     """Of the loss between the two ways to know an outfit, by its own vector and by its items."""
     contrast_rows: int = 1024
     contrast_temperature: float = 0.2
+    hidden_dim: int = 0
+    """Of what is added to a user, as HFGN's user level would: u* = unit(x + W_2 LeakyReLU(W_1 x + b)) with x the sum over the
+    root of its number; 0: nothing."""
+    unit: bool = True
+    """Whether lengths are taken away from outfits and users, or may say how clear a taste is."""
+    learned_weights: bool = False
+    """How much an outfit says of who clicked it is learned, a positive number for each; else all say the same."""
     separate: bool = False
     """Outfits have other vectors where they are chosen than where users are made of them."""
 
@@ -87,8 +96,27 @@ class HfgnMasked(nn.Module):
         self.user_embedding = nn.Embedding(data.num_users, config.embed_dim) if config.user_level == "ids" else None
         if self.user_embedding is not None:
             nn.init.normal_(self.user_embedding.weight, std=0.1)
+        self.outfit_weight = nn.Parameter(torch.zeros(data.num_outfits)) if config.learned_weights else None
+        self.user_hidden = self.user_out = None
+        if config.hidden_dim:
+            self.user_hidden = nn.Linear(config.embed_dim, config.hidden_dim)
+            self.user_out = nn.Linear(config.hidden_dim, config.embed_dim, bias=False)
+            nn.init.zeros_(self.user_out.weight)  # at the start a user is her clicks
         self.outfit_bias = nn.Parameter(torch.zeros(data.num_outfits))
         self.logit_scale = nn.Parameter(torch.tensor(log(1 / config.temperature)))
+
+    def outfits(self) -> tuple[Tensor, Tensor]:
+        """(O, D) what an outfit adds to a user who clicked it, and (O, D) what users are compared with: unit vectors."""
+        heard = self.heard(self.pool)
+        chosen = self.chosen(self.pool) if self.config.separate else heard
+        return heard if self.outfit_weight is None else heard * self.outfit_weight.exp()[:, None], chosen
+
+    def user_vectors(self, sums: Tensor, counts: Tensor) -> Tensor:
+        """Sums (B, D) over so many clicks (B,) -> (B, D) unit vectors; 0 of no click."""
+        x = sums / counts.clamp(min=1).sqrt()[:, None]
+        if self.user_hidden is not None and self.user_out is not None:
+            x = x + self.user_out(F.leaky_relu(self.user_hidden(x), SLOPE)) * (counts > 0)[:, None]
+        return F.normalize(x, dim=1) if self.config.unit else x
 
     def losses(self, batch: UserBatch) -> dict[str, Tensor]:
         """`choice_loss` or `bpr_loss` of the hidden clicks, and `contrast_loss` where it has a weight."""
@@ -96,24 +124,24 @@ class HfgnMasked(nn.Module):
         edges, lengths = self.clicks.edges_of(users)
         rows = torch.repeat_interleave(torch.arange(len(users), device=users.device), lengths)  # (N,)
         outfits = self.clicks.columns[edges]
-        heard = self.heard(self.pool)
-        chosen = self.chosen(self.pool) if self.config.separate else heard
+        heard, chosen = self.outfits()
         if self.user_embedding is not None:
             hidden = torch.ones_like(rows, dtype=torch.bool)
-            vectors = F.normalize(self.user_embedding(users), dim=1)
+            vectors = self.user_vectors(self.user_embedding(users), torch.ones_like(users))
         else:
             share = torch.rand(len(users), device=users.device) if self.config.hide == 0 else None
             hidden = torch.rand(len(rows), device=users.device) < (self.config.hide if share is None else share[rows])
             known = F.dropout(heard, self.config.dropout, self.training)
             kept = rows[~hidden]
             counts = torch.bincount(kept, minlength=len(users))
-            vectors = F.embedding_bag(outfits[~hidden], known, torch.cumsum(counts, 0) - counts, mode="sum")
-            vectors = F.normalize(vectors, dim=1)  # of who keeps nothing: 0, and the bias alone speaks
+            sums = F.embedding_bag(outfits[~hidden], known, torch.cumsum(counts, 0) - counts, mode="sum")
+            vectors = self.user_vectors(sums, counts)  # of who keeps nothing: 0, and the bias alone speaks
         found = {}
         if self.config.objective == "softmax":
-            logits = self.logit_scale.exp() * vectors @ chosen.T + self.outfit_bias  # (B, O)
-            logits[rows[~hidden], outfits[~hidden]] = -torch.inf
-            found["choice_loss"] = choice_loss(logits, rows[hidden], outfits[hidden])
+            found["choice_loss"] = choice_loss(
+                self.logit_scale.exp() * vectors, chosen, self.outfit_bias,
+                (rows[hidden], outfits[hidden]), (rows[~hidden], outfits[~hidden]),
+            )  # fmt: skip
         else:
             found["bpr_loss"] = self._bpr(users, vectors, chosen, rows[hidden], outfits[hidden])
         if self.config.contrast_weight:
@@ -146,12 +174,13 @@ class HfgnMasked(nn.Module):
     @torch.no_grad()
     def knowledge(self) -> Knowledge:
         """The bias is one more coordinate, in which every user is 1. All users are folded in, where they have no vector."""
-        heard, chosen = self.heard(self.pool), self.chosen(self.pool)
+        heard, chosen = self.outfits()
         scale = float(self.logit_scale.exp())
         if self.user_embedding is None:
-            users = F.normalize(self.clicks(heard), dim=1)
+            users = self.user_vectors(self.clicks(heard), self.clicks.offsets.diff())
         else:
-            users = F.normalize(self.user_embedding.weight, dim=1)
+            every = self.user_embedding.weight
+            users = self.user_vectors(every, torch.ones(len(every), device=every.device))
         outfits = torch.cat([chosen, self.outfit_bias[:, None]], dim=1)
         start = F.pad(torch.zeros_like(users[0]), (0, 1), value=1.0)
         if self.config.item_level:
@@ -161,7 +190,10 @@ class HfgnMasked(nn.Module):
             items, item_sources = self.of_outfits(outfits), F.pad(self.of_outfits(heard), (0, 1))
         return Knowledge(
             F.pad(scale * users, (0, 1), value=1.0), outfits, items, F.pad(heard, (0, 1)), item_sources, start,
-            unit=True, scale=scale,
+            weight=None if self.user_hidden is None else F.pad(self.user_hidden.weight.T, (0, 0, 0, 1)),
+            bias=None if self.user_hidden is None else self.user_hidden.bias,
+            out=None if self.user_out is None else F.pad(self.user_out.weight.T, (0, 1)), scale=scale,
+            unit=self.config.unit,
         )  # fmt: skip
 
 
@@ -173,26 +205,32 @@ class OutfitVectors(nn.Module):
         self.config = config
         dim = config.embed_dim
         self.outfit_embedding = nn.Embedding(data.num_outfits, dim) if config.outfit_ids else None
-        self.item_embedding = nn.Embedding(data.num_items, dim) if config.item_level else None
+        features = data.item_features if config.item_level else None
+        if config.item_level and features is None and not config.item_ids:
+            raise ValueError("item_ids=false leaves nothing to know items by: these items have no features")
+        self.item_embedding = nn.Embedding(data.num_items, dim) if config.item_level and config.item_ids else None
         for embedding in (self.outfit_embedding, self.item_embedding):
             if embedding is not None:
                 nn.init.normal_(embedding.weight, std=0.1)
         self.feature_map = None
-        if config.item_level and data.item_features is not None:
-            self.register_buffer("features", torch.from_numpy(data.item_features), persistent=False)
-            self.feature_map = nn.Linear(data.item_features.shape[1], dim, bias=False)
+        if features is not None:
+            self.register_buffer("features", torch.from_numpy(features), persistent=False)
+            self.feature_map = nn.Linear(features.shape[1], dim, bias=False)
 
     features: Tensor
 
     def items(self) -> Tensor:
         """(I, D)."""
-        assert self.item_embedding is not None
-        own: Tensor = self.item_embedding.weight
-        return own if self.feature_map is None else own + self.feature_map(self.features)
+        if self.feature_map is None:
+            assert self.item_embedding is not None
+            return self.item_embedding.weight
+        described: Tensor = self.feature_map(self.features)
+        return described if self.item_embedding is None else described + self.item_embedding.weight
 
     def alone(self) -> Tensor:
-        """(I, D) unit vectors: each item as an outfit of it alone, which has no vector of its own."""
-        return F.normalize(self.items(), dim=1)
+        """(I, D): each item as an outfit of it alone, which has no vector of its own."""
+        items = self.config.item_weight * self.items()
+        return F.normalize(items, dim=1) if self.config.unit else items
 
     def parts(self, pool: Edges) -> tuple[Tensor, Tensor]:
         """(O, D) the outfits' own vectors, and what their items say."""
@@ -202,8 +240,10 @@ class OutfitVectors(nn.Module):
     def forward(self, pool: Edges) -> Tensor:
         """(O, D) unit vectors o*."""
         if self.outfit_embedding is None:
-            return F.normalize(pool(self.items()), dim=1)
-        if self.item_embedding is None:
-            return F.normalize(self.outfit_embedding.weight, dim=1)
-        own, of_items = self.parts(pool)
-        return F.normalize(own + self.config.item_weight * of_items, dim=1)
+            vectors = pool(self.items())
+        elif not self.config.item_level:
+            vectors = self.outfit_embedding.weight
+        else:
+            own, of_items = self.parts(pool)
+            vectors = own + self.config.item_weight * of_items
+        return F.normalize(vectors, dim=1) if self.config.unit else vectors

@@ -98,7 +98,7 @@ def build(config: RecommenderRecipe) -> Run:
         betas=(0.9, 0.99),
         grad_clip_norm=None,
         init_from=Path(config.init_from) if config.init_from else None,
-        precision="fp32",
+        precision="auto" if config.model == "hfgn_masked" else "fp32",  # small products gain nothing from bf16
         find_unused_parameters=True,
         **{name: getattr(config, name) for name in ("epochs", "learning_rate", "weight_decay", "warmup_steps", "seed")},
     )

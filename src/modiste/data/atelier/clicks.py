@@ -6,9 +6,12 @@ Rows are in the order of `AtelierUsers`: user u is `users.tastes[u]` and outfit 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from modiste.data.atelier.looks import AtelierOutfits, atelier_outfits
 from modiste.data.atelier.users import AtelierUsers, atelier_users
@@ -16,11 +19,35 @@ from modiste.data.interactions import Interactions, pair_matrix
 from modiste.data.outfit_features import tag_value
 from modiste.types import FloatArray, Item
 
+_SOURCE = re.compile(r"atelier:(\d{1,9})(?::(\d{1,9})(?::(\d{1,9})(?::(\d{1,9}))?)?)?")
 # What of an item is told to a recommender: what a shop knows. A stylist's opinion is made of such attributes.
 FEATURES = (
     *("category", "colour", "secondary_colour", "pattern", "material"),
     *("fit", "length", "season", "formality", "gender"),
 )
+
+
+def atelier_source(source: str, user_seed: int = 0) -> tuple[AtelierOutfits, AtelierUsers]:
+    """The world and the users that `atelier:N`, `atelier:N:SEED`, `...:LOOKS` or `...:USERS` means.
+
+    Raises `ValueError` for another text, or as `atelier_with_users`.
+    """
+    match = _SOURCE.fullmatch(source)
+    if match is None or not int(match[1]):
+        raise ValueError(f"{source!r}: write atelier:N[:SEED[:LOOKS[:USERS]]], as atelier:2000:7:4000:500")
+    looks, users = (int(match[at]) if match[at] else None for at in (3, 4))
+    return atelier_with_users(int(match[1]), int(match[2] or 0), num_looks=looks, num_users=users, user_seed=user_seed)
+
+
+@dataclass(frozen=True)
+class BestRecommender:
+    """The `OutfitRecommender` that knows every taste: no other can be expected to rank better (see `users.py`)."""
+
+    users: AtelierUsers
+
+    def scores(self, users: NDArray[np.int64]) -> FloatArray:
+        """Rows of users (B,) -> (B, O): the probability of a click."""
+        return self.users.probability(users)
 
 
 def atelier_with_users(
