@@ -42,6 +42,7 @@ from modiste.types import FloatArray, Item
 BETA = 0.3  # of a generated look's value, unless the request says otherwise
 NEAREST = "nearest stored looks, by the cosine of mean item vectors"
 _TRUST = 20  # clicks that a trained vector stands for, where it is not known how many there were
+_NAMED = 2  # items by which a liked look goes that has no name
 _SHARED = 3  # things named that a look and a like have in common
 
 
@@ -190,7 +191,9 @@ class Recommender:
             raise ValueError("a look needs at least one item")
         items = [self.snapshot.item(self.snapshot.row(one)) for one in ids]
         stored = self._sets.get(frozenset(ids)) if len(ids) > 1 else None
-        return Like(stored or ", ".join(one.title or one.id for one in items), tuple(ids), stored or "")
+        names = [one.title or one.id for one in items]
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        return Like(stored or ", ".join(names[:_NAMED]) + more, tuple(ids), stored or "")
 
     def person(
         self, user: str = "", likes: Sequence[Like] = (), photos: Sequence[tuple[str, FloatArray]] = ()

@@ -10,6 +10,7 @@ import { lookCard } from "./look-card.js";
 
 const STORED = 6;
 const MADE = 3;
+const SIZE = 4; // items, as the room of looks begins with
 const BETA = 0.3;
 
 /** @param {import("../app.js").App} app @returns {{element: HTMLElement, show: () => Promise<void>}} */
@@ -58,7 +59,7 @@ export function forYou(app) {
       const found = await ask({ k: STORED });
       if (!found) return;
       fill(told, h("p", { class: "quiet" }, `From ${counted(likes.length, "look")} that you liked, kept in this browser only: ${found.method}. `, forget()), ...said(found.notes)); // prettier-ignore
-      fill(stored, ...found.looks.map(card));
+      fill(stored, ...found.looks.map((/** @type {import("../types.js").Look} */ look, /** @type {number} */ at) => card(look, at)));
     } catch (error) {
       own.hidden = true;
       fill(stored);
@@ -71,7 +72,7 @@ export function forYou(app) {
     fill(notes, h("p", { class: "quiet" }, "Trying things on…"));
     try {
       const text = words.value.trim();
-      const found = await ask({ k: 1, generate: true, n: MADE, beta, text });
+      const found = await ask({ k: 1, generate: true, n: MADE, size: SIZE, beta, text });
       if (!found) return;
       const looks = /** @type {import("../types.js").Look[]} */ (found.generated);
       fill(notes, ...said(found.notes), looks.length ? "" : state("No look was found", "Use other words."));
