@@ -61,11 +61,17 @@ class RecommenderRecipe:
 
 
 def build(config: RecommenderRecipe) -> Run:
-    """The complete run. The model is built on the training clicks alone; `valid` chooses, `test` is never looked at."""
+    """The complete run: clicks read, model, batches and evaluators named."""
     from modiste.data.interactions import load_interactions
+
+    return run_on(load_interactions(config.data, seed=config.data_seed), config)
+
+
+def run_on(data: Interactions, config: RecommenderRecipe) -> Run:
+    """The run on clicks that are there already. The model is built on the training clicks alone; `valid` chooses the best
+    weights, `test` is never looked at."""
     from modiste.training.run import Eval, Run
 
-    data = load_interactions(config.data, seed=config.data_seed)
     trained_on = data.only("train")
     kind, shape = recommender(config)
 
@@ -82,7 +88,8 @@ def build(config: RecommenderRecipe) -> Run:
         return {name: found[name].mean for name in ("ndcg@20", "recall@20")}
 
     share = config.fltb_share
-    has_valid = config.eval_every > 0 and "valid" in data.clicks and bool(data.clicks["valid"].nnz)
+    ranks = config.mode != "fltb"  # a model that learns only what goes together has no use for clicks
+    has_valid = ranks and config.eval_every > 0 and "valid" in data.clicks and bool(data.clicks["valid"].nnz)
     evals = {"clicks/valid": Eval(valid, every_epochs=config.eval_every)} if has_valid else {}
     return Run(
         name=config.model,
