@@ -178,8 +178,10 @@ class Grid:
             model = load_model(folder / "train" / "model")
             result: dict[str, Any] = {
                 "cell": asdict(cell), "seed": seed, "settings": asdict(self.settings), "losses": losses,
-                "parameters": parameter_counts(begun.config), **self._scores(model.model, model.tokenizer, cell),
+                "parameters": parameter_counts(begun.config),
             }  # fmt: skip
+            with torch.autocast("cpu", torch.bfloat16, enabled=torch.cpu._is_avx512_bf16_supported()):
+                result |= self._scores(model.model, model.tokenizer, cell)
             seconds = {"train": round(trained - began), "measure": round(time.process_time() - trained)}
             write_json(file, result | {"cpu_seconds": seconds, "machine": machine()})
         return result
@@ -242,19 +244,22 @@ def collect(runs: Path, items: Sequence[Item]) -> dict[str, Any]:
     Differences are taken seed by seed; their spread is pooled over all rows with two seeds and more, and the interval is
     Student's with it.
     """
-    from modiste.evaluation.captioning import caption_metrics
+    from modiste.evaluation.captioning import references, score_captions
 
     results = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(runs.glob("*/result.json"))]
     if not results:
         raise ValueError(f"{runs} has no finished cell")
     if any(one["settings"] != results[0]["settings"] for one in results):
         raise ValueError("these cells were not run with the same settings, so they do not make one table")
-    references = {item.id: item.title or item.description for item in items}
+    usable = with_image_and_text(items)
+    titles, product = references(usable), {item.id: item.product for item in usable}
     cells: dict[tuple[str, int], dict[str, Any]] = {}
     for one in results:
         cell = Cell(**{**one["cell"], "tasks": tuple(one["cell"]["tasks"])})
         captions = one.pop("captions", {})
-        one["fic"] = caption_metrics(captions, {key: [references[key]] for key in captions}) if captions else {}
+        told = [titles[product[name]] for name in captions]
+        scored = score_captions(list(captions.values()), told, resamples=0) if captions else {}
+        one["fic"] = {key: round(estimate.mean, 3) for key, estimate in scored.items()}
         one["scores"] = task_scores(one, one["fic"])
         cells[cell.slug, one["seed"]] = one
     table: dict[str, dict[int, dict[str, float]]] = {}
