@@ -4,7 +4,7 @@
     python bench/fame_vil_table4.py --runs runs/fame --start ... --only 'MTL*' --seeds 0
     python bench/fame_vil_table4.py --runs runs/fame --collect docs/results/fame_vil_table4.json
 
-A cell is one training: a task alone for `--steps` steps, or all tasks in one model for four times as many, so that a row of
+A cell is one training: a task alone for `--steps` steps, or all tasks in one model for as many steps per task, so that a row of
 single-task models and a row with one model for all have seen equally much. Every cell starts from the same contrastive
 backbone and is measured on `test`: XMR over the full gallery (mean of six recalls), TGIR (mean of R@10 and R@50), SCR (mean of
 accuracy and macro-F1), FIC by greedy captions (mean of BLEU-4, METEOR, ROUGE-L, CIDEr, computed by `--collect`). The mean over
@@ -17,7 +17,6 @@ import argparse
 import fnmatch
 import json
 import os
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -99,8 +98,8 @@ class Cell:
 
 ROWS = (
     Row(SINGLE, "main", shared=False, tsa=True, xaa=True),
-    Row("MTL + TSA + XAA", "main", shared=True, tsa=True, xaa=True),
     Row(FULL, "main", shared=True, tsa=True, xaa=True, distil=True),
+    Row("MTL + TSA + XAA", "main", shared=True, tsa=True, xaa=True),
     Row("MTL", "main", shared=True, tsa=False, xaa=False),
     Row("STL", "adapters", shared=False, tsa=False, xaa=False),
     Row("MTL + XAA", "adapters", shared=True, tsa=False, xaa=True),
@@ -139,9 +138,7 @@ class Grid:
 
     def recipe(self, cell: Cell, seed: int) -> FameVilRecipe:
         """A cell as the recipe that `modiste train` runs."""
-        steps = self.settings.steps * (len(TASKS) if len(cell.tasks) > 1 else 1)
-        if cell.balance == "imtl_g":  # a batch of each task a step: as many batches in all
-            steps //= len(TASKS)
+        steps = self.settings.steps * (1 if cell.balance == "imtl_g" else len(cell.tasks))  # as many batches in all
         return FameVilRecipe(
             data=self.settings.data, questions=self.settings.questions, init_from=self.start, tasks=cell.tasks,
             tsa=cell.tsa, xaa=cell.xaa, teachers=self.teacher_folders(seed) if cell.distil else "",
@@ -273,9 +270,10 @@ def collect(runs: Path, items: Sequence[Item]) -> dict[str, Any]:
                 table.setdefault(row.name, {})[seed] = scores
                 parameters[row.name] = sum(one["parameters"]["total"] for one in own)  # type: ignore[index]
     keys = (*TASKS, "mean")
+    single = table.get(SINGLE, {})
     apart = {
-        (name, key): np.array([of[key] - table[SINGLE][seed][key] for seed, of in seeds.items() if key in of and seed in table[SINGLE]])
-        for name, seeds in table.items() if name != SINGLE and SINGLE in table for key in keys
+        (name, key): np.array([of[key] - single[seed][key] for seed, of in seeds.items() if key in of and seed in single])
+        for name, seeds in table.items() if name != SINGLE for key in keys
     }  # fmt: skip
     rows = []
     for row in ROWS:
@@ -303,10 +301,11 @@ def collect(runs: Path, items: Sequence[Item]) -> dict[str, Any]:
                 half = stats.t.ppf(0.975, freedom) * spread / np.sqrt(len(own_apart))
                 entry[f"{key}_difference"] = [round(float(own_apart.mean() + by), 2) for by in (0, -half, half)]
         rows.append(entry)
+    told = ("scores", "xmr", "tgir", "scr", "fic", "parameters", "cpu_seconds")
     details = [
-        {"cell": slug, "seed": seed, **{key: one[key] for key in ("scores", "xmr", "tgir", "scr", "fic", "parameters", "cpu_seconds") if key in one}}
+        {"cell": slug, "seed": seed, **{key: one[key] for key in told if key in one}}
         for (slug, seed), one in sorted(cells.items())
-    ]  # fmt: skip
+    ]
     return {"settings": results[0]["settings"], "rows": rows, "cells": details}
 
 

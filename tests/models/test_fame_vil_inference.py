@@ -67,7 +67,8 @@ def test_an_item_is_three_embeddings_and_each_query_asks_for_its_own(encoder: Fa
     ).vectors
     assert np.allclose(np.linalg.norm(asked, axis=1), 1, atol=1e-5)
     rows = asked.reshape(6, 3, dim)
-    assert np.allclose(rows[:2, 2], 0) and np.allclose(rows[2:, :2], 0)
+    assert np.allclose(rows[:2, 2], 0)
+    assert np.allclose(rows[2:, :2], 0)
     assert np.allclose(rows[2:, 2], F.normalize(fused, dim=1).numpy(), atol=1e-5)
     weigh = Fusion().words_on_image
     expected = np.stack([weigh * parts[0, 1], (1 - weigh) * parts[0, 1]])
@@ -86,7 +87,8 @@ def test_batches_and_order_do_not_matter_and_missing_halves_are_filled(encoder: 
     for n, item in enumerate(items):
         assert np.allclose(encoder.encode([item]).vectors[0], together[n], atol=1e-5)
     silent, unseen = together[3].reshape(3, dim), together[5].reshape(3, dim)
-    assert np.allclose(silent[0], silent[1]) and np.allclose(unseen[0], unseen[1])
+    assert np.allclose(silent[0], silent[1])
+    assert np.allclose(unseen[0], unseen[1])
     queries = [(TITLES[n % 4], pictures[n]) for n in range(7)]
     asked = encoder.encode_queries(queries).vectors
     for n, query in enumerate(queries):
@@ -103,19 +105,22 @@ def test_captions_and_categories_through_their_folder(tmp_path: Path) -> None:
     loaded = from_pretrained(folder)
     assert isinstance(loaded, FameVilEncoder)
     captioner, shared = load_captioner(folder), captioner_of(loaded)
-    assert shared is not None and isinstance(captioner, Captioner)
+    assert shared is not None
+    assert isinstance(captioner, Captioner)
     pictures = photos(3)
     captions = captioner.caption(pictures, beams=3, max_words=5, batch_size=2)
     assert captions == shared.caption(pictures, beams=3, max_words=5)
     assert all(one.log_prob < 0 and one.text == one.text.strip() for one in captions)
     known = set(TOKENIZER.get_vocab())
-    assert all("[" not in one.text for one in captions) and known
+    assert all("[" not in one.text for one in captions)
+    assert known
     assert captioner.caption([]) == []
     with pytest.raises(ImageError, match="photo 1"):
         captioner.caption([pictures[0], b"no photo"])
     items = [Item("a", "red dress", pictures[0]), Item("b", "", pictures[1])]
     classes, probabilities = FameVilRecogniser(model, TOKENIZER).recognise(items)["article_type"]
-    assert classes == ("bag", "dress") and np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    assert classes == ("bag", "dress")
+    assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     with pytest.raises(ValueError, match="'c' has no photo"):
         FameVilRecogniser(model, TOKENIZER).recognise([Item("c", "words")])
 
@@ -124,7 +129,8 @@ def test_a_model_of_other_tasks_offers_what_it_has(tmp_path: Path) -> None:
     alone = model_of(tasks=("xmr",), tsa=False, xaa=False)
     folder = save_pretrained(tmp_path / "alone", alone, TOKENIZER, name="fame_vil_clip_debug.toy")
     plain = from_pretrained(folder)
-    assert type(plain) is ImageTextEncoder and plain.id.dim == 2 * alone.config.embed_dim
+    assert type(plain) is ImageTextEncoder
+    assert plain.id.dim == 2 * alone.config.embed_dim
     assert captioner_of(plain) is None
     with pytest.raises(PretrainedError, match="captions"):
         load_captioner(folder)

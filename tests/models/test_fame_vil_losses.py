@@ -67,7 +67,8 @@ def test_each_task_against_its_definition() -> None:
             scale * text @ image.T, products
         )
         assert torch.allclose(model.losses(xmr)["xmr_loss"], expected / 2, atol=1e-5)
-        assert isinstance(tgir, ComposedBatch) and isinstance(scr, LabelledBatch)
+        assert isinstance(tgir, ComposedBatch)
+        assert isinstance(scr, LabelledBatch)
         query = unit(model.fuse(tgir.images, tgir.token_ids, tgir.attention_mask, "tgir"))
         target = unit(model.encode_image(tgir.target_images, "tgir"))  # by the TGIR adapters, contrastive
         expected = soft_cross_entropy(scale * query @ target.T, [[0], [1, 2], [1, 2], [3]])
@@ -168,7 +169,8 @@ def test_a_group_of_tasks_is_weighed_by_their_gradients() -> None:
     directions = torch.stack([F.normalize(gradient(loss, shared_parameters(plain)), dim=0) for loss in summed.values()])
     projections = directions @ whole
     assert torch.allclose(projections, projections.mean().expand(4), rtol=2e-2)
-    assert len(group) == 16 and [len(part) for part in group.split(2)] == [8, 8]
+    assert len(group) == 16
+    assert [len(part) for part in group.split(2)] == [8, 8]
     with pytest.raises(ValueError, match="equally many"):
         TaskGroup((batch_of("xmr"), batch_of("scr").rows(slice(0, 2))))
 

@@ -59,7 +59,9 @@ def trained(at: Path, *fields: str) -> Path:
 
 def test_a_backbone_teachers_and_their_student(backbone: Path, tmp_path: Path) -> None:
     start = load_model(backbone).model
-    assert isinstance(start, FameVil) and not start.config.tsa and start.config.tasks == ("xmr",)
+    assert isinstance(start, FameVil)
+    assert not start.config.tsa
+    assert start.config.tasks == ("xmr",)
     for task in ("xmr", "tgir", "scr", "fic"):
         folder = trained(tmp_path / f"teacher_{task}", f"init_from={backbone}", f"tasks={task}", "max_steps=2")
         assert load_model(folder).model.config.tasks == (task,)
@@ -72,7 +74,8 @@ def test_a_backbone_teachers_and_their_student(backbone: Path, tmp_path: Path) -
     log = read_log(tmp_path / "student")
     assert {"xmr_distil_loss", "fic_distil_loss"} <= {name for entry in log for name in entry}  # first and last step
     found = load_model(student).model
-    assert found.config.classes == ("bag", "dress", "shoe") and found.config.vocab_size == start.config.vocab_size
+    assert found.config.classes == ("bag", "dress", "shoe")
+    assert found.config.vocab_size == start.config.vocab_size
     assert not any("teacher" in name for name in found.state_dict())
     assert load(student).id.dim == 3 * found.config.embed_dim
 
@@ -119,9 +122,8 @@ def test_adapters_learn_faster_than_the_backbone(backbone: Path) -> None:
     model = FameVil(begun.config)
     assert begun.model is not None
     fresh = start_from(model, begun.model)
-    assert fresh and all(
-        ".tsa." in name or ".xaa." in name or name.startswith(("classify.", "caption.")) for name in fresh
-    )
+    assert fresh
+    assert all(".tsa." in name or ".xaa." in name or name.startswith(("classify.", "caption.")) for name in fresh)
     groups = parameter_groups(model, 0.05, learning_rate_scales(begun.config, 0.2))
     scale = {name: group["scale"] for group in groups for name in group["names"]}
     for name, value in scale.items():
@@ -133,12 +135,12 @@ def test_what_the_recipe_refuses(backbone: Path, tmp_path: Path) -> None:
     items = training_items("small world")
     with pytest.raises(ValueError, match="there is no size"):
         started(FameVilRecipe(size="huge"), items)
-    with pytest.raises(ValueError, match="{task}"):
+    with pytest.raises(ValueError, match="must have"):
         teachers("runs/teacher", ("xmr",))
+    (tmp_path / "tgir").symlink_to(backbone)
     with pytest.raises(ValueError, match="is no FAME-ViL that has learned tgir"):
-        (tmp_path / "tgir").symlink_to(backbone)
         teachers(f"{tmp_path}/{{task}}", ("tgir",))
     other = FameVil(load_model(backbone).model.config)
     wrong = FameVil(other.config.__class__(**{**vars(other.config), "embed_dim": 8}))
-    with pytest.raises(ValueError, match="init_from: vision.project.weight"):
+    with pytest.raises(ValueError, match=r"init_from: vision\.project\.weight"):
         start_from(wrong, other)

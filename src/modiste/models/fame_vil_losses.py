@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -44,7 +44,7 @@ class Objective:
         """`{task}_loss` and, with a teacher, `{task}_distil_loss`; of all its tasks for a `TaskGroup`."""
         if not isinstance(batch, TaskGroup):
             return self._task_losses(model, batch)
-        parts = [self._task_losses(model, one) for one in batch.parts]
+        parts = [self._task_losses(model, cast(ImageTextBatch, one)) for one in batch.parts]
         if self.balance == "imtl_g" and torch.is_grad_enabled():
             weights = imtl_g_weights([torch.stack(list(one.values())).sum() for one in parts], shared_parameters(model))
         else:

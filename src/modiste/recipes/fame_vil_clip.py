@@ -105,7 +105,7 @@ def _data(config: FameVilClipRecipe, tokenizer: Tokenizer | None = None) -> tupl
     )
     images = photo_store(items, sizes)
     rows = np.array([n for n, _ in captions], np.int64)
-    vectors = (None, None)
+    vectors: tuple[torch.Tensor | None, torch.Tensor | None] = (None, None)
     if config.teacher:
         vectors = _teacher_vectors(config, items, rows, texts, sizes.embed_dim)
     data = TaskData(
