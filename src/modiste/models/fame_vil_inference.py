@@ -9,6 +9,7 @@ Shapes: N items, E embedding width, B batch, Q queries.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -225,10 +226,16 @@ class FameVilCaptioner:
             pixels = torch.stack(prepared).to(towers.device)
             written, scores = write_captions(towers.model, pixels, beams=beams, max_words=max_words)
             for ids, score in zip(written, scores.tolist(), strict=True):
-                captions.append(Caption(towers.tokenizer.decode(ids).strip(), score))
+                captions.append(Caption(tidied(towers.tokenizer.decode(ids)), score))
             if progress:
                 progress(len(prepared))
         return captions
+
+
+def tidied(text: str) -> str:
+    """A decoded text with its punctuation where a reader expects it: "men's t-shirt (pack of 2)", not "men ' s t - shirt"."""
+    text = re.sub(r"\s*(['’/&-])\s*", r"\1", " ".join(text.split())).replace("&", " & ")
+    return re.sub(r"\s+([),.:;%!])", r"\1", re.sub(r"([(])\s+", r"\1", text)).strip()
 
 
 def photo_tensor(pixels: NDArray[np.uint8], config: FameVilConfig) -> Tensor:
