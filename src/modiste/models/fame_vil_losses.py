@@ -155,8 +155,9 @@ def imtl_g_weights(losses: Sequence[Tensor], shared: Sequence[Tensor]) -> Tensor
 
 def balanced(gradients: Tensor) -> Tensor:
     """IMTL-G's weights (T,) of gradients (T, P)."""
-    directions = F.normalize(gradients, dim=1)
-    away, apart = directions[:1] - directions[1:], gradients[:1] - gradients[1:]  # (T - 1, P)
-    # two tasks of one direction leave the system singular: the shortest solution then
-    solved = gradients[0] @ away.T @ torch.linalg.pinv(apart @ away.T)
-    return torch.cat([1 - solved.sum(dim=0, keepdim=True), solved]).detach()
+    with torch.autocast(gradients.device.type, enabled=False):
+        directions = F.normalize(gradients.float(), dim=1)
+        away, apart = directions[:1] - directions[1:], gradients[:1].float() - gradients[1:].float()  # (T - 1, P)
+        # two tasks of one direction leave the system singular: the shortest solution then
+        solved = gradients[0].float() @ away.T @ torch.linalg.pinv(apart @ away.T)
+        return torch.cat([1 - solved.sum(dim=0, keepdim=True), solved]).detach()
