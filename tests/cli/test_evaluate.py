@@ -60,7 +60,9 @@ def loaded(shop: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
         return load
 
-    monkeypatch.setattr("modiste.models.pretrained.load_recogniser", loader(Oracle(load_items(shop))), raising=False)
+    monkeypatch.setattr(
+        "modiste.models.pretrained.load_any_recogniser", loader(Oracle(load_items(shop))), raising=False
+    )
     monkeypatch.setattr("modiste.models.pretrained.load_inpainter", loader(seen["painter"]), raising=False)
     return seen
 

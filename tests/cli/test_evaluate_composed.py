@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,23 @@ from modiste.data import composed_atelier
 from modiste.data.fashioniq import CATEGORIES
 from modiste.data.sources import load_items
 from modiste.types import Caption, ImageLike
+
+
+@pytest.fixture(scope="module")
+def fame(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small FAME-ViL with all four tasks and the weights that it was born with."""
+    import torch
+
+    from modiste.data.text import train_wordpiece
+    from modiste.models.fame_vil import SIZES, FameVil
+    from modiste.models.pretrained import save_pretrained
+
+    torch.manual_seed(3)
+    items = load_items(shop)
+    classes = tuple(sorted({item.category for item in items}))
+    tokenizer = train_wordpiece([item.text for item in items], vocab_size=SIZES["debug"].vocab_size)
+    model = FameVil(replace(SIZES["debug"], classes=classes, vocab_size=tokenizer.get_vocab_size()))
+    return save_pretrained(tmp_path_factory.mktemp("models") / "fame", model, tokenizer, name="fame_vil_debug.born")
 
 
 @pytest.fixture
@@ -108,6 +126,31 @@ def test_captioning(modiste: Callable[..., Any], shop: Path, monkeypatch: pytest
     assert "METEOR left out: it needs Java" in done.err
     shown = modiste("evaluate", "captioning", "--data", shop, "--num-queries", 20)
     assert "needs Java" in shown.out
+
+
+@pytest.mark.usefixtures("small_pictures")
+def test_a_fame_vil_by_all_three_protocols(
+    modiste: Callable[..., Any], fame: Path, dual: Path, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modiste.evaluation.captioning.shutil.which", lambda name: None)
+    composed = modiste("evaluate", "composed", "--data", "atelier:30:3", "--model", fame, "--json")
+    assert composed.code == 0, composed.err
+    assert composed.json["model"] == "fame_vil_debug.born"
+    assert composed.json["gain_image_right_R@10_low"] + 100 >= 0
+    caption = ("evaluate", "captioning", "--data", shop, "--num-queries", 8, "--json", "--model")
+    written = modiste(*caption, fame, "--beams", 2)
+    assert written.code == 0, written.err
+    assert (written.json["num_items"], written.json["beams"]) == (8, 2)
+    assert 0 <= written.json["CIDEr"] <= 1000
+    assert "describes no photos" in modiste(*caption, dual).err
+    recognise = ("evaluate", "recognition", "--data", shop, "--split", "test", "--json", "--model", fame)
+    found = modiste(*recognise)
+    assert found.code == 0, found.err
+    assert found.json["model"] == "fame_vil_debug.born"
+    assert 0 <= found.json["scr_accuracy"] <= 100
+    assert 0 <= found.json["scr_macro_f1"] <= 1
+    assert "scr_accuracy" in modiste(*recognise, "--inputs", "image").out
+    assert "has no photo" in modiste(*recognise, "--inputs", "text").err
 
 
 @pytest.mark.parametrize(
