@@ -418,6 +418,33 @@ def trade_table(results: list[dict]) -> str:
     return plain_table(rows)
 
 
+COMPOSED = ("R@1", "R@10", "R@50", "right_R@1", "right_R@10")
+
+
+def composed_table(rows: list[tuple[str, dict, str]]) -> str:
+    """Text-guided retrieval: (label, result, key prefix) rows."""
+    lines = [f"|  | {' | '.join(key.replace('_', ' ') for key in COMPOSED)} |", "|" + "---|" * (len(COMPOSED) + 1)]
+    for label, result, prefix in rows:
+        cells = [
+            f"{result[f'{key}_chance']:.1f}" if prefix == "chance" else cell(result, f"{prefix}{key}")
+            for key in COMPOSED
+        ]
+        lines.append(f"| {label} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def composed_rows(result: dict) -> list[tuple[str, dict, str]]:
+    """A result beside its controls."""
+    return [
+        (f"`{result['model']}`, photo and words", result, ""),
+        ("words alone (`text`)", result, "text_"),
+        ("photo alone (`image`)", result, "image_"),
+        ("labels and words, no pixel (`metadata`)", result, "metadata_"),
+        ("who knows all labels (`ceiling`)", result, "ceiling_"),
+        ("chance", result, "chance"),
+    ]
+
+
 def blocks() -> dict[str, str]:
     """Marker -> Markdown."""
     found = {}
@@ -521,6 +548,8 @@ def blocks() -> dict[str, str]:
     if (RESULTS / "fame_vil_table4.json").exists():  # bench/fame_vil_table4.py --collect
         found["table4"] = table4(load("fame_vil_table4"))
         found["table4-controls"] = table4_controls(load("fame_vil_table4"))
+    for world in ("products", "atelier"):
+        found[f"composed-{world}"] = composed_table(composed_rows(load(f"composed_{world}_mvlt")))
     found["rerank-share"] = share_table(load("rerank_share"))
     found["label-lines"] = lines_table(load("label_lines_cv"))
     return found
@@ -537,6 +566,7 @@ def main() -> int:
     found, stale = blocks(), []
     for page in (
         ROOT / "README.md",
+        ROOT / "docs" / "composed-protocol.md",
         RESULTS / "retrieval.md",
         RESULTS / "mvlt.md",
         RESULTS / "fame_vil.md",

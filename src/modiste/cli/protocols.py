@@ -118,9 +118,9 @@ def run_recognition(request: Request) -> Measured:
     from modiste.data.sources import load_items
     from modiste.evaluation.controls import add_text_control
     from modiste.evaluation.recognition import evaluate_recognition
-    from modiste.models.pretrained import load_recogniser
+    from modiste.models.pretrained import load_any_recogniser
 
-    recogniser = load_recogniser(request.model or None, device=request.device)
+    recogniser = load_any_recogniser(request.model or None, device=request.device)
     name, sha256 = recogniser.name, recogniser.sha256
     with errors.status(f"reading {request.data}"):
         items = _drawn(load_items(request.data, request.split), request)

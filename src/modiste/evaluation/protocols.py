@@ -28,6 +28,11 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
                 "words to photo and back among the item and 100 others of the same type",
                 "retrieval",
             ),
+            Protocol(
+                "retrieval-random100",
+                "the same for 1,000 random queries, five times, texts once per product",
+                "retrieval",
+            ),
             Protocol("retrieval-full", "words to photo and back among everything in the split", "retrieval"),
             Protocol("recognition", "category, sub-category and other labels of an item", "recognition"),
             Protocol("generation", "the hidden half of a photo, painted in", "generation"),

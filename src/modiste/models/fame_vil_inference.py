@@ -148,10 +148,19 @@ def fame_vil_encoder(towers: FameVilTowers, **more: Any) -> ImageTextEncoder:
 class FameVilRecogniser:
     """SCR: what category photo and words together are of. Raises `ValueError` for a model that has not learned it."""
 
-    def __init__(self, model: FameVil, tokenizer: Tokenizer, *, device: str | torch.device = "cpu") -> None:
+    def __init__(
+        self,
+        model: FameVil,
+        tokenizer: Tokenizer,
+        *,
+        name: str = "",
+        sha256: str = "",
+        device: str | torch.device = "cpu",
+    ) -> None:
         if model.classify is None:
             raise ValueError("this FAME-ViL has not learned categories (scr)")
         self.towers = FameVilTowers(model, tokenizer, device=device)
+        self.name, self.sha256 = name, sha256
 
     def recognise(
         self, items: Sequence[Item], *, batch_size: int = 64
