@@ -3,7 +3,8 @@
 The encoder's query (photo and the positive words) gives every item a cosine. It is compared in units of the candidates' own
 standard deviation, so that the weights below do not depend on the encoder:
 
-    z(query) + change * (changes that hold) + kept * (share of kept values that hold) - excluded * (exclusions that hold)
+    z(query) + change * (changes that hold) - excluded * (exclusions that hold)
+             + category * (the category is kept) + kept * (share of the other kept values that hold)
 
 Whether something holds of an item is known from the catalogue's columns and titles; then an exclusion is a filter. Where the
 catalogue does not say, the encoder judges: a phrase ("stripes") holds the likelier, the further the item's cosine to it lies
@@ -44,9 +45,10 @@ class Weights:
     """In standard deviations of the query's cosines; `shift` and `slope` say how a phrase's are read as "it holds"."""
 
     change: float = 3.0
-    kept: float = 2.0
-    excluded: float = 3.0
-    shift: float = 1.0
+    category: float = 5.0
+    kept: float = 1.0
+    excluded: float = 5.0
+    shift: float = 1.5
     slope: float = 2.0
 
 
@@ -78,7 +80,12 @@ def composed_search(
     knowledge = knowledge_of(snapshot)
     mask = filter_mask(filters, snapshot.columns, len(snapshot)) if filters else np.ones(len(snapshot), dtype=bool)
     mask[snapshot.rows(sorted(set(exclude)))] = False
-    rows, scores, cosines = judged(snapshot, knowledge, query.vectors[0], plan, hear, mask, weights)
+    nearest = None
+    if len(snapshot) > EXACT_LIMIT:
+        nearest = lambda left: snapshot.index.search(query.vectors, POOL, left)[0][0]  # noqa: E731
+    rows, scores, cosines = judged(
+        snapshot.vectors, knowledge, query.vectors[0], plan, hear, mask, weights, nearest=nearest
+    )
     order = np.lexsort((rows, -scores))
     chosen: list[int] = []
     seen: set[str] = set()
@@ -96,41 +103,44 @@ def composed_search(
 
 
 def judged(
-    snapshot: Snapshot,
+    vectors: FloatArray,
     knowledge: Knowledge,
     query: FloatArray,
     plan: ModificationPlan,
     hear: Hear,
     mask: NDArray[np.bool_],
     weights: Weights = WEIGHTS,
+    *,
+    nearest: Callable[[NDArray[np.bool_]], NDArray[np.int64]] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], FloatArray]:
     """The candidates' rows (C,), their scores (C,) by query (D,) and plan, and their cosines (C,).
 
-    `mask` (N,): the rows that may be found; what the catalogue knows to be excluded is taken out of it.
+    `vectors` (N, D). `mask` (N,): the rows that may be found; what the catalogue knows to be excluded is taken out of it.
+    `nearest`: chooses among them the candidates that are judged; all are without it.
     """
     if plan.price is not None:
-        mask &= _affordable(plan.price, knowledge, len(snapshot))
-    excluded = [_holds_all(one, plan.changes, knowledge, len(snapshot)) for one in plan.excluded]
+        mask &= _affordable(plan.price, knowledge, len(vectors))
+    excluded = [_holds_all(one, plan.changes, knowledge, len(vectors)) for one in plan.excluded]
     for truth in excluded:
         mask &= truth != 1.0
     changes = [(_holds(one, knowledge), " ".join(one.values)) for one in plan.changes if one.known]
     kept = [(knowledge.holds(one.attribute, one.fits, ("kept", one.known.value)), one) for one in plan.kept]
+    kinds = [(truth, one.known.value) for truth, one in kept if one.attribute == "category"]
 
-    if len(snapshot) > EXACT_LIMIT and int(mask.sum()) > POOL:
-        rows = snapshot.index.search(query[None], POOL, mask)[0][0]
-        rows = np.sort(rows[rows >= 0])
-    else:
-        rows = np.flatnonzero(mask)
+    rows = np.flatnonzero(mask)
+    if nearest is not None and len(rows) > POOL:
+        found = nearest(mask)
+        rows = np.sort(found[found >= 0])
     if not len(rows):
         return rows, np.zeros(0), np.zeros(0, np.float32)
 
     phrases: dict[str, int] = {}  # what only the encoder can tell of some candidate
     denied = [(truth, one.name) for truth, one in zip(excluded, plan.excluded, strict=True)]
-    for truth, words in (*denied, *changes):
+    for truth, words in (*denied, *changes, *kinds):
         if np.isnan(truth[rows]).any() and words:
             phrases.setdefault(words, len(phrases))
     asked = np.concatenate([query[None], hear(list(phrases))]) if phrases else query[None]
-    cosines = (snapshot.vectors @ asked.T)[rows] if len(rows) > len(snapshot) // 4 else snapshot.vectors[rows] @ asked.T
+    cosines = (vectors @ asked.T)[rows] if len(rows) > len(vectors) // 4 else vectors[rows] @ asked.T
     deviations = _standardised(cosines)  # (C, 1 + P)
     likely = 1 / (1 + np.exp(-weights.slope * (deviations[:, 1:] - weights.shift)))
 
@@ -143,8 +153,11 @@ def judged(
         scores += weights.change * filled(truth, words)
     for truth, words in denied:
         scores -= weights.excluded * filled(truth, words)
-    total = sum(one.known.confidence for _, one in kept if not one.asked)
+    total = sum(one.known.confidence for _, one in kept if not one.asked and one.attribute != "category")
     for truth, one in kept:
+        if one.attribute == "category":
+            scores += weights.category * one.known.confidence * filled(truth, one.known.value)
+            continue
         here = np.nan_to_num(truth[rows].astype(np.float64), nan=_NEUTRAL)
         scores += here * one.known.confidence * (weights.change if one.asked else weights.kept / total)
     return rows, scores, cosines[:, 0]

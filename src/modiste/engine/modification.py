@@ -44,6 +44,7 @@ class Reference:
 
     id: str = ""
     known: Mapping[str, Known] = field(default_factory=dict)
+    unsure: Mapping[str, Known] = field(default_factory=dict)  # what a photo may have, by labels below `SURE`
     price: float | None = None
 
 
@@ -56,6 +57,7 @@ class Change:
     words: str
     direction: int = 0
     old: Known | None = None
+    perhaps: Known | None = None  # the reference's value by a label that is not sure
     of_reference: bool = True  # False: there is no reference that could have had another value
 
     @property
@@ -77,7 +79,7 @@ class Change:
         told = f"{spoken(self.attribute, *self.values)}: {self.words if self.direction else ' or '.join(self.values)}"
         if self.old is not None:
             return f"{told} {'than' if self.direction else '<-'} {self.old.value}{_unsure(self.old)}"
-        return f"{told} (the reference's is not known)" if self.of_reference else told
+        return f"{told} (the reference's is not known{_perhaps(self.perhaps)})" if self.of_reference else told
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ class Kept:
     def name(self) -> str:
         """The attribute as a list of what is kept names it: "length", "for women"."""
         name = spoken(self.attribute, self.known.value)
-        return f"{name} {self.known.value}" if self.attribute == "gender" else name
+        return f"{name} {self.known.value.casefold()}" if self.attribute == "gender" else name
 
     def fits(self, label: str) -> bool:
         return satisfies(self.attribute, label, self.known.value)
@@ -258,6 +260,7 @@ def modification(text: str, vocabulary: Vocabulary, reference: Reference | None 
     """The plan of a sentence, beside what the reference has; never raises, whatever the text."""
     sentence = read_sentence(text, vocabulary)
     known = reference.known if reference is not None else {}
+    unsure = reference.unsure if reference is not None else {}
     notes: list[str] = []
     excluded = [Excluded(one.meanings, one.words) for one in sentence.denied]
     asked = {name: known[name] for name in sentence.kept if name in known}
@@ -275,7 +278,17 @@ def modification(text: str, vocabulary: Vocabulary, reference: Reference | None 
         if old is not None and not one.direction and any(satisfies(one.attribute, old.value, v) for v in one.values):
             asked[one.attribute] = old
         else:
-            changes.append(Change(one.attribute, one.values, one.words, one.direction, old, reference is not None))
+            changes.append(
+                Change(
+                    one.attribute,
+                    one.values,
+                    one.words,
+                    one.direction,
+                    old,
+                    unsure.get(one.attribute),
+                    reference is not None,
+                )
+            )
             if one.direction and old is None:
                 notes.append(
                     f"{one.words!r}: the reference's {spoken(one.attribute)} is not known, so it is not asked for"
@@ -284,6 +297,9 @@ def modification(text: str, vocabulary: Vocabulary, reference: Reference | None 
                 notes.append(f"{one.words!r}: {old.value!r} has no place in an order, so it is not asked for")
     # Whoever wants it shorter, or another colour, is not asked which: what contradicts itself is left to the change.
     excluded = [one for one in excluded if not _contradicts(one, changes)]
+    if left := [name for name in unsure if name not in known and all(name != one.attribute for one in changes)]:
+        told = (f"{spoken(name)}{_perhaps(unsure[name])}" for name in left)
+        notes.append(f"not told surely by the photo, so not kept: {'; '.join(told)}")
     price = _price(sentence, reference, vocabulary, notes)
     return ModificationPlan(
         text=text,
@@ -392,6 +408,10 @@ def _told(meaning: Meaning) -> str:
     """A value that does not speak for itself with its attribute: "flat heels", "short sleeves"; but "sleeveless"."""
     part = _PARTS.get(meaning.attribute, "")
     return meaning.value if not part or part[:-1] in meaning.value else f"{meaning.value} {part}"
+
+
+def _perhaps(known: Known | None) -> str:
+    return f", perhaps {known.value} ({100 * known.confidence:.0f} %)" if known is not None else ""
 
 
 def _unsure(known: Known) -> str:

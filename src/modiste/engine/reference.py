@@ -21,24 +21,27 @@ def reference_of(item: Item, vocabulary: Vocabulary, tags: Tags | None = None, *
     A label counts from a probability of `SURE` on; `stored`: the item is the catalogue's, and the plan names it by its id.
     """
     known: dict[str, Known] = {}
+    unsure: dict[str, Known] = {}
     finest = next((label for label in _FINEST if label in (tags or {})), "")
     for label, (value, probability) in (tags or {}).items():
         attribute = attribute_of(label)
-        if attribute in COLUMNS and probability >= SURE and (attribute != "category" or label == finest):
-            known[attribute] = Known(value, probability, "photo")
+        if attribute in COLUMNS and (attribute != "category" or label == finest):
+            (known if probability >= SURE else unsure)[attribute] = Known(value, probability, "photo")
     for asked in read_sentence(item.title, vocabulary).asked:
         if asked.attribute in COLUMNS and not asked.direction:
             known[asked.attribute] = Known(asked.values[0], 1.0, "title")
     price = None
-    for name, value in item.attributes.items():
+    for name, own in item.attributes.items():
         attribute = attribute_of(name)
         if attribute == "price":
-            price = _number(value)
-        elif attribute != "category" and isinstance(value, str) and value:
-            known[attribute] = Known(value)
+            price = _number(own)
+        elif attribute != "category" and isinstance(own, str) and own:
+            known[attribute] = Known(own)
     if item.category:
         known["category"] = Known(item.category)
-    return Reference(item.id if stored else "", known, price)
+    return Reference(
+        item.id if stored else "", known, {name: one for name, one in unsure.items() if name not in known}, price
+    )
 
 
 def _number(value: Scalar) -> float | None:

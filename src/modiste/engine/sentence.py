@@ -18,7 +18,7 @@ from modiste.engine.vocabulary import Vocabulary
 Role = Literal["change", "without", "keep", "price", "free", "filler"]
 
 _WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*|[€$£]")
-_JOINED = re.compile(r"[\s\-/‐‑'’]*")  # what may stand between the words of one phrase
+_JOINED = re.compile(r"[\s\-/&‐‑'’]*")  # what may stand between the words of one phrase
 _LONGEST = 6
 
 
@@ -41,11 +41,11 @@ _DENIALS = _phrases(
 _ALL_OF_A_LIST = frozenset({"without", "no", "sans", "minus", "except", "excluding", "neither", "nor"})
 _ENDS = _words("but with in for as only just instead please yet though however having has made from like under over")
 _FILLERS = _words(
-    "a an the and or but in with of for to as at on by it its it's is are be been was this that these those same similar like "
-    "i i'd i'm me my we want would wish need prefer looking look show find search get give make please one ones item items "
-    "thing something somewhat more most just only also too very so really quite rather instead still else version style way "
-    "exactly same kind sort type bit little any some all keep keeping kept retain have has having from there here if can could "
-    "should you your them they which what than less which's s t not too made out and/or nor"
+    "a an the and or but in with of for to as at on by it its it's is are be been was this that these those same similar "
+    "like i i'd i'm me my we want would wish need prefer looking look show find search get give make please one ones item "
+    "items thing something somewhat more most just only also too very so really quite rather instead still else version "
+    "style way exactly kind sort type bit little any some all keep keeping kept retain have has having from there here if "
+    "can could should you your them they which what than less which's s t not made out and/or nor"
 )
 # Before a value, between a denial and what it denies.
 _SOFT = _words(
@@ -155,7 +155,7 @@ class _Reader:
             assert self.at > before
         return Sentence(
             self._parts(),
-            " ".join(self._written(at, at + 1) for at in self._heard()),
+            self._heard(),
             tuple(self.asked),
             tuple(self.denied),
             tuple(dict.fromkeys(self.kept)),
@@ -444,7 +444,8 @@ class _Reader:
                 return end + 1, one
         if as_part:
             return end, next((one for one in meanings if one.attribute != "category"), meanings[0])
-        return end, next((one for one in meanings if one.value != ANY), meanings[0])
+        kind = (one for one in meanings if one.attribute == "category")  # a belt by itself is one, and no fastening
+        return end, next(kind, next((one for one in meanings if one.value != ANY), meanings[0]))
 
     def _before(self, at: int) -> int:
         """The place of the last word before one that is more than an article."""
@@ -479,9 +480,17 @@ class _Reader:
     def _written(self, start: int, end: int) -> str:
         return self.text[self.spans[start][0] : self.spans[end - 1][1]]
 
-    def _heard(self) -> list[int]:
-        roles = enumerate(self.roles)
-        return [at for at, role in roles if role in ("change", "free") and at not in self.unheard]
+    def _heard(self) -> str:
+        """What is meant positively, as it was written; what stood between is left out."""
+        said = ""
+        last = -1
+        for at, role in enumerate(self.roles):
+            if role in ("change", "free") and at not in self.unheard:
+                gap = self._gap(at)
+                joined = at == last + 1 and gap in ("", "-", "/", "&")
+                said += ("" if not said else gap if joined else " ") + self._written(at, at + 1)
+                last = at
+        return said.strip(" -/&")
 
     def _parts(self) -> tuple[tuple[int, int, Role], ...]:
         """Stretches of one role, with what stands between the words; together they are the text."""

@@ -58,7 +58,7 @@ class Vocabulary:
                 names if attribute != "secondary_colour" else ()
             ):  # a colour is the main one unless a print has it
                 for label in _labels(columns[name]):
-                    for part in (label, *parts(label)):
+                    for part in (label, *(parts(label) if attribute in COLUMNS else ())):
                         key = folded(part)
                         # What the house knows is not also a brand; of the house's attributes the shop knows its own words.
                         if _says_something(key) and (attribute in COLUMNS or key not in house):

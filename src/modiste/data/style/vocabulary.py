@@ -156,8 +156,8 @@ _SAME: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 NONE_OF: Mapping[str, str] = MappingProxyType({"pattern": "solid", "sleeve_length": "sleeveless", "heel": "flat"})
 # From least to most, for "shorter", "looser", "more formal"; of equal rank where neither is more.
 _ORDERS: Mapping[str, Mapping[str, float]] = {
-    "length": {"mini": 0, "short": 0, "cropped": 1, "thigh": 1.5, "bermuda": 2, "regular": 2, "knee": 3, "midi": 4, "long": 5, "full": 5,
-               "maxi": 5},
+    "length": {"mini": 0, "short": 0, "cropped": 1, "thigh": 1.5, "bermuda": 2, "regular": 2, "knee": 3, "midi": 4, "long": 5,
+               "full": 5, "maxi": 5},
     "sleeve_length": {"sleeveless": 0, "short": 1, "three-quarter": 2, "long": 3},
     "heel": {"flat": 0, "kitten": 1, "wedge": 2, "block": 2, "stiletto": 3},
     "formality": {"sports": 0, "casual": 1, "smart": 2, "party": 2.5, "formal": 3},
