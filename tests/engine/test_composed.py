@@ -56,7 +56,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
 
 
 REFERENCE = Reference(
-    "i-001", {"category": Known("shirt"), "colour": Known("blue"), "pattern": Known("stripes", 0.8)}, 60.0
+    "i-001", {"category": Known("shirt"), "colour": Known("blue"), "pattern": Known("stripes", 0.8)}, price=60.0
 )
 
 
@@ -106,7 +106,7 @@ def test_the_order_is_that_of_the_slow_version(store: Catalogue, text: str) -> N
     for kept in plan.kept:
         own = [said(item, kept.attribute) for item in items]
         truth_of = np.array([0.5 if not one else float(one == kept.known.value) for one in own])
-        weight = weights.change if kept.asked else weights.kept / total
+        weight = weights.change if kept.asked else weights.kept / max(total, 1e-9)
         scores += truth_of * kept.known.confidence * (weights.category if kept.attribute == "category" else weight)
     place = {item.id: at for at, item in enumerate(items)}
     assert np.diff([scores[place[one]] for one in found.ids]).max() < 1e-4  # never rises
