@@ -98,7 +98,7 @@ class ImageTextEncoder:
         done = []
         for prepared in self._prepared(images):
             with torch.inference_mode():
-                done.append(_unit(self.towers.embed_images(prepared)))
+                done.append(unit_rows(self.towers.embed_images(prepared)))
             if progress:
                 progress(len(prepared))
         return Embeddings(self._stack(done), self.tower_id)
@@ -109,7 +109,7 @@ class ImageTextEncoder:
         for start in range(0, len(texts), self.batch_size):
             batch = list(texts[start : start + self.batch_size])
             with torch.inference_mode():
-                done.append(_unit(self.towers.embed_texts(batch)))
+                done.append(unit_rows(self.towers.embed_texts(batch)))
             if progress:
                 progress(len(batch))
         return Embeddings(self._stack(done), self.tower_id)
@@ -141,7 +141,7 @@ class ImageTextEncoder:
             try:
                 image[with_photo] = self.encode_images([items[n].image for n in with_photo]).vectors  # type: ignore[misc]
             except ImageError as error:
-                raise _name_the_item(error, [items[n] for n in with_photo]) from error
+                raise named_after_item(error, [items[n] for n in with_photo]) from error
         if with_text:
             text[with_text] = self.encode_texts([items[n].text for n in with_text]).vectors
         has_photo, has_text = np.zeros((2, len(items), 1), bool)
@@ -265,13 +265,14 @@ class _PositionedImageError(ImageError):
         self.position, self.reason = position, reason
 
 
-def _name_the_item(error: ImageError, items: Sequence[Item]) -> ImageError:
+def named_after_item(error: ImageError, items: Sequence[Item]) -> ImageError:
+    """The error of the photo at a position, with the id of the item that it belongs to."""
     if isinstance(error, _PositionedImageError):
         return ImageError(f"item {items[error.position].id!r}: {error.reason}")
     return error
 
 
-def _unit(embeddings: torch.Tensor) -> FloatArray:
+def unit_rows(embeddings: torch.Tensor) -> FloatArray:
     """Normalised float32 rows on the CPU; a vector that is not finite must never reach a store."""
     array: FloatArray = torch.nn.functional.normalize(embeddings.float(), dim=1).cpu().numpy()
     if not np.isfinite(array).all():

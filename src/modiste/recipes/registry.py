@@ -215,6 +215,20 @@ RECIPES: dict[str, Recipe] = {
             "eval_every": 0,
         },
     ),
+    "fame_vil_clip_small": Recipe(
+        "the contrastive start of FAME-ViL's small backbone: two transformers for 60x80 photos and titles",
+        "modiste.recipes.fame_vil_clip:FameVilClipRecipe",
+        "modiste.recipes.fame_vil_clip:build",
+        {
+            "vocab_size": 4096,
+            "batch_size": 192,
+            "epochs": 24,
+            "learning_rate": 1e-3,
+            "warmup_steps": 300,
+            "eval_every": 4,
+            "bank_size": 0,
+        },
+    ),
     "outfit_transformer_small": _outfits(
         "OutfitTransformer on vectors of the shipped encoder: S, complementary retrieval and outfit vectors in one model",
     ),
