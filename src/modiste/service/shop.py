@@ -13,6 +13,7 @@ import numpy as np
 
 from modiste.engine.catalogue import SearchResult
 from modiste.engine.snapshot import Snapshot
+from modiste.engine.vocabulary import knowledge_of
 from modiste.models.inference import ImageTextEncoder
 from modiste.models.mvlt_inference import Recogniser, Reranker
 from modiste.models.outfit_scorers import NamedScorer
@@ -93,6 +94,7 @@ class Shop:
         looks = StoredLooks(self._all_looks, snapshot)
         fields = filter_values(snapshot)
         without_photo = snapshot.without_photo()
+        knowledge_of(snapshot)  # what the first question of a plan would wait for
         self.engine.adopt(world, snapshot, lambda: self.store.publish(snapshot))
         self.looks, self.fields, self._without_photo = looks, fields, without_photo
         metrics.LOADS.inc()
