@@ -182,6 +182,9 @@ def test_parts_of_a_plan_can_be_dropped() -> None:
     assert asked(less) == {"sleeve_length": ("long",)}
     assert (less.excluded, less.price, less.words) == ((), None, "long sleeves")
     assert "material" not in [one.attribute for one in less.kept]
+    assert {"colour", "pattern"} <= {
+        one.attribute for one in less.kept
+    }  # what they had changed is the reference's again
     assert found.without(["nothing"]) == found
 
 

@@ -9,7 +9,7 @@ what is not known is said. Every word of the sentence is in one of `parts`, what
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -178,14 +178,17 @@ class ModificationPlan:
         return bool(self.excluded or self.kept or self.price or (self.changes and self.reference is not None))
 
     def without(self, keys: Collection[str]) -> ModificationPlan:
-        """The plan less the parts with these keys; their words are then not meant."""
-        dropped = {one.words for one in self.changes if one.key in keys}
+        """The plan less the parts with these keys, as if their words had not been said."""
+        changes = tuple(one for one in self.changes if one.key not in keys)
+        excluded = tuple(one for one in self.excluded if one.key not in keys)
+        known = self.reference.known if self.reference is not None else {}
+        asked = {one.attribute: one.known for one in self.kept if one.asked}
         return replace(
             self,
-            words=" ".join(self.words.split()) if not dropped else _less(self.words, dropped),
-            changes=tuple(one for one in self.changes if one.key not in keys),
-            excluded=tuple(one for one in self.excluded if one.key not in keys),
-            kept=tuple(one for one in self.kept if one.key not in keys),
+            words=_less(self.words, {one.words for one in self.changes if one.key in keys}),
+            changes=changes,
+            excluded=excluded,
+            kept=tuple(one for one in _kept(known, asked, changes, excluded) if one.key not in keys),
             price=None if self.price is not None and self.price.key in keys else self.price,
         )
 
@@ -354,7 +357,7 @@ def _price(sentence: Sentence, reference: Reference | None, vocabulary: Vocabula
 
 
 def _kept(
-    known: Mapping[str, Known], asked: Mapping[str, Known], changes: list[Change], excluded: list[Excluded]
+    known: Mapping[str, Known], asked: Mapping[str, Known], changes: Sequence[Change], excluded: Sequence[Excluded]
 ) -> tuple[Kept, ...]:
     changed = {one.attribute for one in changes}
     new_kind = next((one for one in changes if one.attribute == "category"), None)
