@@ -46,6 +46,7 @@ from modiste.types import FloatArray, Item
 from report import machine
 
 TOP = 10
+MANY = 10_000  # answers that are kept: every request is asked in several ways
 KNOWN = ("attributes", "titles", "photos")
 WAYS = ("fused", "positive", "photo", "plan")
 CHANGED = ("colour", "pattern", "material", "sleeve_length", "neckline", "length", "fit", "gender")
@@ -177,9 +178,9 @@ class World:
         columns = self.snapshot.columns
         texts: dict[str, Column] = {name: columns[name] for name in ("title", "description", "category")}
         self.knowledge = {
-            "attributes": Knowledge(columns, len(self.snapshot)),
-            "titles": Knowledge(texts, len(self.snapshot)),
-            "photos": Knowledge({}, len(self.snapshot)),
+            "attributes": Knowledge(columns, len(self.snapshot), keep=MANY),
+            "titles": Knowledge(texts, len(self.snapshot), keep=MANY),
+            "photos": Knowledge({}, len(self.snapshot), keep=MANY),
         }
         # What the encoder makes of items without words: the photo's half stands for both (models/inference.py).
         width = encoder.tower_id.dim

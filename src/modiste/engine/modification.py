@@ -122,6 +122,11 @@ class Kept:
     def fits(self, label: str) -> bool:
         return satisfies(self.attribute, label, self.known.value)
 
+    def __str__(self) -> str:
+        value = self.known.value
+        told = self.name if self.attribute == "gender" else value if self.name in value else f"{self.name}: {value}"
+        return told + _unsure(self.known)
+
 
 @dataclass(frozen=True, slots=True)
 class Price:
@@ -238,7 +243,7 @@ class ModificationPlan:
                     "attribute": one.attribute,
                     **one.known.as_dict(),
                     "asked": one.asked,
-                    "line": f"{spoken(one.attribute, one.known.value)}: {one.known.value}{_unsure(one.known)}",
+                    "line": str(one),
                 }
                 for one in self.kept
             ],

@@ -30,7 +30,7 @@ MOST_VALUES = 3_000  # of a column that has words to offer; more are names or te
 SAID_IN_PASSING = 0.9  # how far a mention in a description is believed; a title or a column is believed
 _NO_VALUES = frozenset({"id", "title", "description", "group", "super_category", "slot", "description_source"})
 _BY_TITLE_ALONE = ("colour", "category")  # a description also names the print's colour, and what goes with the item
-_KEPT = 64  # answers of `Knowledge` that are kept
+KEEP = 64  # answers of `Knowledge` that are kept, 4 bytes a row each
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,8 +102,8 @@ def _says_something(key: Phrase) -> bool:
 class Knowledge:
     """What is known of each row: by the columns, else by the title, else by a mention in the description."""
 
-    def __init__(self, columns: Mapping[str, Column], num_rows: int) -> None:
-        self._columns, self._num_rows = columns, num_rows
+    def __init__(self, columns: Mapping[str, Column], num_rows: int, *, keep: int = KEEP) -> None:
+        self._columns, self._num_rows, self._keep = columns, num_rows, keep
         self.vocabulary = Vocabulary.of(columns)
         self._kept: OrderedDict[tuple[object, ...], FloatArray] = OrderedDict()
         self._lock = Lock()
@@ -122,7 +122,7 @@ class Knowledge:
         found.setflags(write=False)
         with self._lock:
             self._kept[(attribute, *key)] = found
-            while len(self._kept) > _KEPT:
+            while len(self._kept) > self._keep:
                 self._kept.popitem(last=False)
         return found
 

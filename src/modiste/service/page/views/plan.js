@@ -48,7 +48,7 @@ export function planOf(app) {
       ...plan.changes.map((part) => chip(part, "change", arrowed(part.line))),
       ...(plan.price ? [chip(plan.price, "change", plan.price.line)] : []),
       ...plan.excluded.map((part) => chip(part, "without", part.line)),
-      ...plan.kept.map((part) => chip(part, "kept", `kept: ${part.line}`)),
+      ...plan.kept.map((part) => chip(part, "kept", `kept ${part.line}`)),
     ];
     const back = gone.length ? h("li", {}, h("button", { type: "button", class: "text-button", onclick: () => drop([]) }, "All of it again")) : "";
     fill(
