@@ -127,6 +127,39 @@ def table3(result: dict) -> str:
     return "\n".join(lines)
 
 
+TASKS = {"xmr": "XMR", "tgir": "TGIR", "scr": "SCR", "fic": "FIC", "mean": "mean"}
+
+
+def table4(result: dict) -> str:
+    """FAME-ViL's rows: parameters, means over seeds, and the difference to the single-task models with its interval."""
+    lines = [f"|  | seeds | parameters | share | {' | '.join(TASKS.values())} |", "|" + "---|" * (len(TASKS) + 4)]
+    for row in result["rows"]:
+        cells = []
+        for key in TASKS:
+            text = f"{row[key]:.1f}" if key in row else "–"
+            if f"{key}_difference" in row:
+                apart, low, high = row[f"{key}_difference"]
+                by = f"{apart:+.1f} ({low:+.1f} to {high:+.1f})".replace("-", "−")
+                text += f"; **{by}**" if low > 0 or high < 0 else f"; {by}"
+            cells.append(text)
+        share = f"{100 * row['parameters_share']:.1f} %" if "parameters_share" in row else "–"
+        counts = f"{row['seeds']} | {row['parameters'] / 1e6:.2f} M | {share}"
+        lines.append(f"| {row['row']} | {counts} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def table4_controls(result: dict, cell: str = "all-tsa-xaa-distil") -> str:
+    """TGIR of the full model beside the controls that leave a half of the query out, a line per seed."""
+    keys = ("R@1", "R@10", "R@50", "right_R@10")
+    lines = [f"| seed |  | {' | '.join(keys)} |", "|" + "---|" * (len(keys) + 2)]
+    for one in result["cells"]:
+        if one["cell"] == cell:
+            for label, prefix in (("photo and sentence", ""), ("sentence alone", "text_"), ("photo alone", "image_")):
+                values = " | ".join(f"{one['tgir'][prefix + key]:.1f}" for key in keys)
+                lines.append(f"| {one['seed']} | {label} | {values} |")
+    return "\n".join(lines)
+
+
 def share_table(result: dict) -> str:
     """The re-ranking's sweep, a column for each share."""
     rows = result["rows"]
@@ -504,6 +537,9 @@ def blocks() -> dict[str, str]:
     found["ablation"] = ablation_table(load("mvlt_ablation")["runs"])
     if (RESULTS / "mvlt_table3.json").exists():  # bench/mvlt_ablation.py --collect
         found["table3"] = table3(load("mvlt_table3"))
+    if (RESULTS / "fame_vil_table4.json").exists():  # bench/fame_vil_table4.py --collect
+        found["table4"] = table4(load("fame_vil_table4"))
+        found["table4-controls"] = table4_controls(load("fame_vil_table4"))
     found["rerank-share"] = share_table(load("rerank_share"))
     found["label-lines"] = lines_table(load("label_lines_cv"))
     return found
@@ -522,6 +558,7 @@ def main() -> int:
         ROOT / "README.md",
         RESULTS / "retrieval.md",
         RESULTS / "mvlt.md",
+        RESULTS / "fame_vil.md",
         RESULTS / "outfits.md",
         RESULTS / "wishes.md",
         RESULTS / "generated_looks.md",

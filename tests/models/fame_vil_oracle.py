@@ -32,7 +32,8 @@ def attention(part: Attention, x: Tensor, y: Tensor, allowed) -> Tensor:
             weights = scores.exp() / scores.exp().sum()
             rows.append(sum(w * value[m, columns] for w, m in zip(weights, seen, strict=True)))
         heads.append(torch.stack(rows))
-    return torch.cat(heads, dim=1) @ part.out.weight.T + part.out.bias
+    found = torch.cat(heads, dim=1)
+    return found @ part.out.weight.T + part.out.bias if isinstance(part.out, torch.nn.Linear) else found
 
 
 def adapter(part: Adapter, x: Tensor) -> Tensor:

@@ -51,7 +51,7 @@ def tokenizer(folder: Path, length: int) -> None:
 @pytest.fixture(scope="module", params=["quick_gelu", "gelu"])
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     at = tmp_path_factory.mktemp("clip")
-    shared: dict[str, Any] = dict(num_hidden_layers=2, num_attention_heads=4, hidden_act=request.param)
+    shared: dict[str, Any] = {"num_hidden_layers": 2, "num_attention_heads": 4, "hidden_act": request.param}
     config = CLIPConfig(
         text_config=dict(
             shared, hidden_size=24, intermediate_size=48, vocab_size=VOCABULARY, max_position_embeddings=20,
@@ -135,7 +135,8 @@ def test_a_clip_with_adapters_is_saved_and_encodes(folder: Path, tmp_path: Path)
     ours, tok = from_clip(str(folder), replace(BASE, tasks=("xmr", "tgir", "scr", "fic")))
     saved = save_pretrained(tmp_path / "model", ours, tok, name="fame_vil_b16.toy")
     encoder = from_pretrained(saved)
-    assert isinstance(encoder, FameVilEncoder) and encoder.id.dim == 48
+    assert isinstance(encoder, FameVilEncoder)
+    assert encoder.id.dim == 48
     photo = np.random.default_rng(0).integers(0, 256, (50, 40, 3), dtype=np.uint8)
     vectors = encoder.encode([Item("a", "Red dress", photo), Item("b", "Blue bag")]).vectors
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)

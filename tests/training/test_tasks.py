@@ -57,7 +57,8 @@ def test_each_task_goes_through_its_own_epochs(sampling: str) -> None:
         own = [batch for batch in batches if offset <= batch[0] < offset + 1000]
         alone = IndexLoader(numbered(offset), size, 4)  # type: ignore[arg-type]
         expected = [b.item_ids.tolist() for epoch in range(70) for b in alone.batches(epoch, 0, 0, 1)]  # type: ignore[attr-defined]
-        assert own == expected[: len(own)] and own
+        assert own == expected[: len(own)]
+        assert own
     for epoch, start in ((0, 7), (2, 0), (2, 33)):
         assert seen(mixed, epoch, start) == seen(mixed, epoch)[start:]
 
@@ -65,7 +66,8 @@ def test_each_task_goes_through_its_own_epochs(sampling: str) -> None:
 def test_a_batch_of_each_task_at_once() -> None:
     mixed = loader("all", steps=5)
     groups = list(mixed.batches(1, 2, 0, 1))
-    assert len(groups) == 3 and all(isinstance(group, TaskGroup) and len(group) == 12 for group in groups)
+    assert len(groups) == 3
+    assert all(isinstance(group, TaskGroup) and len(group) == 12 for group in groups)
     again = list(mixed.batches(1, 0, 0, 1))[2:]
     for one, other in zip(groups, again, strict=True):
         for a, b in zip(one.parts, other.parts, strict=True):  # type: ignore[attr-defined]
@@ -96,24 +98,29 @@ def rows(kind: str, **more: object) -> TaskData:
 def test_batches_of_every_task() -> None:
     at = np.array([2, 0])
     random = np.random.default_rng(0)
-    targets = dict(targets=np.array([1, 1, 0, 0]), target_products=torch.tensor([7, 7, 8, 8]))
+    targets = {"targets": np.array([1, 1, 0, 0]), "target_products": torch.tensor([7, 7, 8, 8])}
     classes = torch.tensor([[0], [1], [2], [3]])
-    vectors = dict(image_vectors=torch.eye(4), text_vectors=torch.eye(4))
+    vectors = {"image_vectors": torch.eye(4), "text_vectors": torch.eye(4)}
     kinds = {
         ImageTextBatch: rows("xmr"), LabelledBatch: rows("scr", classes=classes), ComposedBatch: rows("tgir", **targets),
         CaptionBatch: rows("fic"), MatchedBatch: rows("xmr", **vectors),
     }  # fmt: skip
     for kind, data in kinds.items():
         batch = data.collate(at, random)
-        assert type(batch) is kind and len(data) == 4
-        assert batch.images[:, 0, 0, 0].tolist() == [1, 2] and batch.item_ids.tolist() == [7, 9]
-        assert batch.token_ids.shape == (2, 4) and batch.attention_mask.sum(dim=1).tolist() == [4, 3]
+        assert type(batch) is kind
+        assert len(data) == 4
+        assert batch.images[:, 0, 0, 0].tolist() == [1, 2]
+        assert batch.item_ids.tolist() == [7, 9]
+        assert batch.token_ids.shape == (2, 4)
+        assert batch.attention_mask.sum(dim=1).tolist() == [4, 3]
         if isinstance(batch, LabelledBatch):
             assert batch.labels.tolist() == [[2], [0]]
         if isinstance(batch, ComposedBatch):
-            assert batch.target_images[:, 0, 0, 0].tolist() == [0, 1] and batch.target_ids.tolist() == [8, 7]
+            assert batch.target_images[:, 0, 0, 0].tolist() == [0, 1]
+            assert batch.target_ids.tolist() == [8, 7]
         changed = TaskAugment(1, augmentation=0.0, drop_token_rate=1.0)(batch)
-        assert isinstance(changed, kind) and changed.images.dtype == torch.float32
+        assert isinstance(changed, kind)
+        assert changed.images.dtype == torch.float32
         ends = batch.attention_mask.sum(dim=1) - 1
         kept = torch.arange(4)[None] >= ends[:, None]
         kept[:, 0] = True  # the start stays, the end stays, padding is not looked at

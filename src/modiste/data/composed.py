@@ -39,8 +39,8 @@ class ComposedExample:
         object.__setattr__(self, "kept", MappingProxyType(dict(self.kept)))
 
     def is_answered_by(self, item: Item) -> bool:
-        """Whether an item has every wanted attribute; the reference's own product never does, the target always."""
-        if item.id == self.target.id:
+        """Whether an item has every wanted attribute; the target's product always counts, the reference's never."""
+        if item.product == self.target.product:
             return True
         if item.product == self.reference.product or not self.changed:
             return False
@@ -58,7 +58,9 @@ class ComposedData:
     examples: tuple[ComposedExample, ...]
     galleries: Mapping[str, tuple[Item, ...]]  # `ComposedExample.part` -> its gallery, targets included
     name: str = ""  # of the gallery protocol, where a set has several ("original", "val")
+    reference_stays: bool = False  # whether the reference's own product is among the candidates
     without_photo: int = 0  # questions left out because a photo is missing
+    missing_photos: int = 0  # of the galleries
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "galleries", MappingProxyType(dict(self.galleries)))
@@ -71,7 +73,13 @@ def attributes_of(item: Item) -> dict[str, str]:
 
 
 def load_composed(
-    source: str | Path, split: str | None = None, seed: int = 0, *, gallery: str = "original", per_reference: int = 1
+    source: str | Path,
+    split: str | None = None,
+    seed: int = 0,
+    *,
+    per_reference: int = 1,
+    gallery: str = "original",
+    images: str | Path | None = None,
 ) -> ComposedData:
     """The questions of a source and what they are asked of; the same for the same arguments.
 
@@ -81,10 +89,10 @@ def load_composed(
         See the head of this module.
     split
         "train", "valid" or "test"; None for all there is (of FashionIQ its `val`).
-    gallery
-        Of FashionIQ: "original" or "val", see `fashioniq`.
     per_reference
         Of generated questions: up to so many for each reference.
+    gallery, images
+        Of FashionIQ: "original" or "val", and the folder of its photos; see `fashioniq`.
 
     Raises
     ------
@@ -98,7 +106,7 @@ def load_composed(
     if str(source).startswith("atelier"):
         data = composed_atelier.drawn(str(source), split, seed, per_reference=per_reference)
     elif fashioniq.is_fashioniq(source):
-        data = fashioniq.FashionIq(source).composed(split or "valid", gallery=gallery)
+        data = fashioniq.FashionIq(source, images).composed(split or "valid", gallery=gallery)
     else:
         from modiste.data.sources import load_items
 

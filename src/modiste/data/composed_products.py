@@ -19,6 +19,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 
@@ -40,7 +41,7 @@ _WEIGHTS: Mapping[str, float] = {
 _MIN_SHARE = 0.01  # of the split's items must hold what a half of the question says
 _SAYS_NOTHING = {"", "Multi", "NA"}  # labels that name no value
 _NOT_ASKED = {"Unisex"}  # a value that nobody asks for or away from: what is for all shows no sign of it
-_LOOKED_AT = 200  # of the items that qualify, drawn, whose titles are compared
+_LOOKED_AT = 50  # of the items that qualify, drawn, whose titles are compared
 _TITLE_SAYS = (
     ("pattern", "solid", r"solid|plain"),
     ("pattern", "stripes", r"strip(?:e|es|ed)"),
@@ -110,16 +111,13 @@ def paired(items: Sequence[Item], seed: int = 0, *, per_reference: int = 1) -> C
             weights = np.array([_WEIGHTS[name] for name in options])
             name = list(options)[int(rng.choice(len(options), p=weights / weights.sum()))]
             value = options[name][int(rng.integers(len(options[name])))]
-            rows = pools[name, _others(known[row], name)][value]
-            if not (rows := [other for other in rows if other not in taken and qualifies(row, other, name)]):
+            drawn = rng.permutation(pools[name, _others(known[row], name)][value]).tolist()
+            fitting = (other for other in drawn if other not in taken and qualifies(row, other, name))
+            if not (rows := list(islice(fitting, _LOOKED_AT))):
                 options[name].remove(value)
                 options = {one: values for one, values in options.items() if values}
                 continue
-            if len(rows) > _LOOKED_AT:
-                rows = [rows[at] for at in sorted(rng.choice(len(rows), _LOOKED_AT, replace=False))]
-            shared = [len(words[row] & words[other]) for other in rows]
-            best = [other for other, count in zip(rows, shared, strict=True) if count == max(shared)]
-            target = best[int(rng.integers(len(best)))]
+            target = max(rows, key=lambda other: len(words[row] & words[other]))  # of equals the one drawn first
             taken.add(target)
             changed = {name: (known[row][name], value)}
             same = known[row].items() & known[target].items()

@@ -121,19 +121,12 @@ class FashionIq:
         files = (folder / f"{name}{suffix}" for folder in self._photos for suffix in _SUFFIXES)
         return next((file for file in files if file.is_file()), None)
 
-    def missing_photos(self, split: str, gallery: str = "original") -> dict[str, int]:
-        """Category -> how many photos of its gallery are not there."""
-        return {
-            category: sum(self.photo(name) is None for name in self.gallery_ids(category, split, gallery))
-            for category in self.categories
-        }
-
     def composed(self, split: str = "valid", *, gallery: str = "original", photos: bool = True) -> ComposedData:
         """The triplets with targets as questions, a gallery per category.
 
-        Without a photo of its reference or target a question cannot be asked: it is left out and counted. Gallery photos
-        that are missing are left out too; `missing_photos` counts those. `photos=False` asks for no photo (the words alone
-        are studied) and leaves nothing out.
+        Without a photo of its reference or target a question cannot be asked: it is left out and counted, and so are photos
+        missing from a gallery. The reference stays among the candidates, as in published code. `photos=False` asks for no
+        photo (the words alone are studied) and leaves nothing out.
 
         Raises
         ------
@@ -142,7 +135,7 @@ class FashionIq:
         """
         examples: list[ComposedExample] = []
         galleries: dict[str, tuple[Item, ...]] = {}
-        without = 0
+        without = missing = 0
         for category in self.categories:
             triplets = [one for one in self.triplets(category, split) if one.target]
             named = self.gallery_ids(category, split, gallery)
@@ -150,6 +143,7 @@ class FashionIq:
             if photos:
                 items = {name: item for name, item in items.items() if item.image is not None}
             galleries[category] = tuple(items[name] for name in named if name in items)
+            missing += len(named) - len(galleries[category])
             there = {item.id for item in galleries[category]}
             for one in triplets:
                 if one.reference not in items or one.target not in there:
@@ -165,7 +159,9 @@ class FashionIq:
             raise ValueError(
                 f"{self.root}: the annotations are there, but no photo is in {where}; each belongs there as ASIN.jpg"
             )
-        return ComposedData(tuple(examples), galleries, gallery, without)
+        return ComposedData(
+            tuple(examples), galleries, gallery, reference_stays=True, without_photo=without, missing_photos=missing
+        )
 
     def _items(self, names: Iterable[str], category: str) -> dict[str, Item]:
         found = {}

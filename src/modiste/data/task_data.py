@@ -52,7 +52,8 @@ class TaskData:
             assert self.classes is not None
             return LabelledBatch(images, ids, mask, products, self.classes[at])
         if self.kind == "tgir":
-            assert self.targets is not None and self.target_products is not None
+            assert self.targets is not None
+            assert self.target_products is not None
             wanted = self.images[torch.from_numpy(self.targets[indices])]
             return ComposedBatch(images, ids, mask, products, wanted, self.target_products[at])
         if self.kind == "fic":

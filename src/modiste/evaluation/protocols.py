@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-Kind = Literal["retrieval", "recognition", "generation", "outfits"]
+Kind = Literal["retrieval", "recognition", "generation", "outfits", "composed", "captioning"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
             Protocol("retrieval-full", "words to photo and back among everything in the split", "retrieval"),
             Protocol("recognition", "category, sub-category and other labels of an item", "recognition"),
             Protocol("generation", "the hidden half of a photo, painted in", "generation"),
+            Protocol("composed", "a photo and words that change it, to the photo that is meant", "composed"),
+            Protocol("captioning", "a photo's title in words, against those that people wrote", "captioning"),
             Protocol("outfits", "looks told from non-looks, a blank filled, the missing item found", "outfits"),
         )
     }

@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -113,14 +113,17 @@ SIZES: dict[str, FameVilConfig] = {
 
 
 class Attention(nn.Module):
-    """Multi-head attention of x (B, n, D) over itself or over y (B, m, D'); `mask` broadcasts to (B, heads, n, m)."""
+    """Multi-head attention of x (B, n, D) over itself or over y (B, m, D'); `mask` broadcasts to (B, heads, n, m).
+
+    Over another stream it has no output projection, as in the released code: an adapter follows.
+    """
 
     def __init__(self, dim: int, num_heads: int, context_dim: int | None = None) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.query = nn.Linear(dim, dim)
         self.key_value = nn.Linear(context_dim or dim, 2 * dim)
-        self.out = nn.Linear(dim, dim)
+        self.out = nn.Linear(dim, dim) if context_dim is None else nn.Identity()
 
     def forward(self, x: Tensor, key_value: Tensor, mask: Tensor | None = None) -> Tensor:
         """`key_value` (2, B, heads, m, d), as `read` makes it."""
@@ -208,7 +211,7 @@ class Block(nn.Module):
         hidden = self.expand(self.norm2(z))
         hidden = hidden * torch.sigmoid(1.702 * hidden) if self.quick else F.gelu(hidden)
         out = z + self.contract(hidden)
-        if task in self.tsa:
+        if task is not None and task in self.tsa:
             out = out + self.tsa[task](z)
         if key_value is not None:
             assert self.xaa is not None
@@ -247,6 +250,10 @@ class VisionTower(nn.Module):
         x = torch.cat([self.class_token.to(x.dtype).expand(len(x), 1, -1), x], dim=1)
         return self.norm_before(x + self.positions)
 
+    @property
+    def layers(self) -> list[Block]:
+        return cast(list[Block], list(self.blocks))
+
     def pool(self, z: Tensor) -> Tensor:
         return self.project(self.norm_after(z[:, 0]))
 
@@ -272,6 +279,10 @@ class TextTower(nn.Module):
                 f"a text of {start + token_ids.shape[1]} tokens, but there are {len(self.positions)} places"
             )
         return self.words(token_ids) + self.positions[start : start + token_ids.shape[1]]
+
+    @property
+    def layers(self) -> list[Block]:
+        return cast(list[Block], list(self.blocks))
 
     def pool(self, z: Tensor, attention_mask: Tensor) -> Tensor:
         """At the end-of-text token, the last one that is attended to."""
@@ -336,7 +347,7 @@ class FameVil(nn.Module):
     def encode_text(self, token_ids: Tensor, attention_mask: Tensor, task: str | None = "xmr") -> Tensor:
         """Token ids (B, L) and mask (B, L; True = attend; padding at the end) -> f^c(T) (B, E), not normalised."""
         z, causal = self.text.begin(token_ids), causal_mask(token_ids)
-        for block in self.text.blocks:
+        for block in self.text.layers:
             z = block.finish(block.attend(z, causal), task)
         return self.text.pool(z, attention_mask)
 
@@ -346,9 +357,9 @@ class FameVil(nn.Module):
         """f^f(I) + f^f(T) (B, E), not normalised. Without cross-attention adapters the sum of both f^c."""
         v, t = self.vision.begin(self._pixels(images)), self.text.begin(token_ids)
         causal, keys = causal_mask(token_ids), attention_mask[:, None, None]  # (B, 1, 1, L)
-        for vision, text in zip(self.vision.blocks, self.text.blocks, strict=True):
+        for vision, text in zip(self.vision.layers, self.text.layers, strict=True):
             v, t = vision.attend(v), text.attend(t, causal)
-            if vision.xaa is None:
+            if vision.xaa is None or text.xaa is None:
                 v, t = vision.finish(v, task), text.finish(t, task)
             else:  # both read the other's state after its self-attention
                 of_text, of_vision = vision.xaa.read(t), text.xaa.read(v)
@@ -360,7 +371,7 @@ class FameVil(nn.Module):
     def memories(self, images: Tensor, task: str | None = "fic") -> list[Tensor]:
         """The photo tower's finished layers, (B, N, D) each; XAA off."""
         z, layers = self.vision.begin(self._pixels(images)), []
-        for block in self.vision.blocks:
+        for block in self.vision.layers:
             z = block.finish(block.attend(z), task)
             layers.append(z)
         return layers
@@ -368,7 +379,8 @@ class FameVil(nn.Module):
     def read_memories(self, memories: Sequence[Tensor]) -> list[Tensor]:
         """What each layer's cross-attention looks up, (2, B, heads, N, d): made once for a caption of any length."""
         self._require_captions()
-        return [block.xaa.read(layer) for block, layer in zip(self.text.blocks, memories, strict=True)]
+        readers = [block.xaa for block in self.text.layers if block.xaa is not None]
+        return [reader.read(layer) for reader, layer in zip(readers, memories, strict=True)]
 
     def decode(
         self,
@@ -385,7 +397,7 @@ class FameVil(nn.Module):
         head = self._require_captions()
         z = self.text.begin(token_ids, start)
         causal = causal_mask(token_ids, start)
-        for number, (block, key_value) in enumerate(zip(self.text.blocks, photo, strict=True)):
+        for number, (block, key_value) in enumerate(zip(self.text.layers, photo, strict=True)):
             z = block.attend(z, causal, caches[number] if caches is not None else None)
             z = block.finish(z, task, key_value)
         return head(self.text.norm_after(z), self.text.words.weight)
@@ -411,9 +423,9 @@ def causal_mask(token_ids: Tensor, start: int = 0) -> Tensor:
 def _initialise(model: FameVil) -> None:
     """CLIP's deviations for a training from scratch; adapters keep their own."""
     for tower in (model.vision, model.text):
-        for block in tower.blocks:
-            assert isinstance(block, Block)
-            dim, depth = block.norm1.normalized_shape[0], len(tower.blocks)
+        for block in tower.layers:
+            assert isinstance(block.attention.out, nn.Linear)
+            dim, depth = block.norm1.normalized_shape[0], len(tower.layers)
             nn.init.normal_(block.attention.query.weight, std=dim**-0.5)
             nn.init.normal_(block.attention.key_value.weight, std=dim**-0.5)
             nn.init.normal_(block.attention.out.weight, std=dim**-0.5 * (2 * depth) ** -0.5)

@@ -104,8 +104,7 @@ class FameVilEncoder(ImageTextEncoder):
         dim = self.tower_id.dim
         rows = np.zeros((len(queries), 3 * dim), np.float32)
         if alone:
-            # `ImageTextEncoder` checks for empty queries and weighs the two embeddings of XMR
-            rows[alone, : 2 * dim] = super().encode_queries([queries[n] for n in alone]).vectors
+            rows[alone, : 2 * dim] = self._query_rows([queries[n] for n in alone])
         if both:
             fused = self._fused([queries[n][0] for n in both], [queries[n][1] for n in both])  # type: ignore[misc]
             rows[both, 2 * dim :] = fused
@@ -143,6 +142,43 @@ def fame_vil_encoder(towers: FameVilTowers, **more: Any) -> ImageTextEncoder:
     """The encoder of a FAME-ViL: with text-guided queries where it has learned them, else by its two towers alone."""
     fused = "tgir" in towers.model.config.tasks
     return FameVilEncoder(towers, **more) if fused else ImageTextEncoder(towers, **more)
+
+
+class FameVilRecogniser:
+    """SCR: what category photo and words together are of. Raises `ValueError` for a model that has not learned it."""
+
+    def __init__(self, model: FameVil, tokenizer: Tokenizer, *, device: str | torch.device = "cpu") -> None:
+        if model.classify is None:
+            raise ValueError("this FAME-ViL has not learned categories (scr)")
+        self.towers = FameVilTowers(model, tokenizer, device=device)
+
+    def recognise(
+        self, items: Sequence[Item], *, batch_size: int = 64
+    ) -> dict[str, tuple[tuple[str, ...], FloatArray]]:
+        """`article_type` -> its classes and their probabilities (N, classes), of items with a photo; words may be missing.
+
+        Raises `ValueError` naming an item without a photo, or whose photo cannot be decoded.
+        """
+        model, found = self.towers.model, [np.zeros((0, len(self.towers.model.config.classes)), np.float32)]
+        for start in range(0, len(items), batch_size):
+            some = items[start : start + batch_size]
+            pixels = torch.stack([_item_photo(self.towers, item) for item in some]).to(self.towers.device)
+            ids, mask = words(self.towers, [item.text for item in some])
+            with torch.inference_mode():
+                assert model.classify is not None
+                logits = model.classify(model.fuse(pixels, ids, mask, "scr")).float()
+                mirrored = model.classify(model.fuse(pixels.flip(3), ids, mask, "scr")).float()
+            found.append(((logits + mirrored) / 2).softmax(dim=1).cpu().numpy())
+        return {"article_type": (model.config.classes, np.concatenate(found))}
+
+
+def _item_photo(towers: FameVilTowers, item: Item) -> Tensor:
+    if item.image is None:
+        raise ValueError(f"item {item.id!r} has no photo")
+    try:
+        return towers.prepare_image(decode(item.image, draft_to=towers.draft_size))
+    except ImageError as error:
+        raise ImageError(f"item {item.id!r}: {error}") from error
 
 
 class FameVilCaptioner:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -44,7 +44,7 @@ class Objective:
         """`{task}_loss` and, with a teacher, `{task}_distil_loss`; of all its tasks for a `TaskGroup`."""
         if not isinstance(batch, TaskGroup):
             return self._task_losses(model, batch)
-        parts = [self._task_losses(model, one) for one in batch.parts]
+        parts = [self._task_losses(model, cast(ImageTextBatch, one)) for one in batch.parts]
         if self.balance == "imtl_g" and torch.is_grad_enabled():
             weights = imtl_g_weights([torch.stack(list(one.values())).sum() for one in parts], shared_parameters(model))
         else:
@@ -155,8 +155,9 @@ def imtl_g_weights(losses: Sequence[Tensor], shared: Sequence[Tensor]) -> Tensor
 
 def balanced(gradients: Tensor) -> Tensor:
     """IMTL-G's weights (T,) of gradients (T, P)."""
-    directions = F.normalize(gradients, dim=1)
-    away, apart = directions[:1] - directions[1:], gradients[:1] - gradients[1:]  # (T - 1, P)
-    # two tasks of one direction leave the system singular: the shortest solution then
-    solved = gradients[0] @ away.T @ torch.linalg.pinv(apart @ away.T)
-    return torch.cat([1 - solved.sum(dim=0, keepdim=True), solved]).detach()
+    with torch.autocast(gradients.device.type, enabled=False):
+        directions = F.normalize(gradients.float(), dim=1)
+        away, apart = directions[:1] - directions[1:], gradients[:1].float() - gradients[1:].float()  # (T - 1, P)
+        # two tasks of one direction leave the system singular: the shortest solution then
+        solved = gradients[0].float() @ away.T @ torch.linalg.pinv(apart @ away.T)
+        return torch.cat([1 - solved.sum(dim=0, keepdim=True), solved]).detach()

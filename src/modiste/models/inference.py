@@ -170,14 +170,18 @@ class ImageTextEncoder:
         Raises `ValueError` if one has neither words nor photo, `ImageError` naming the position among the photos of one that
         cannot be decoded.
         """
+        rows = self._query_rows(queries)
+        return Embeddings(np.stack(rows) if rows else np.zeros((0, self.id.dim), np.float32), self.id)
+
+    def _query_rows(self, queries: Sequence[tuple[str, ImageLike | None]]) -> list[FloatArray]:
+        """Each query's unit vector over the two embeddings of an item, and its bias where there is a bank."""
         with_words = [n for n, (text, _) in enumerate(queries) if text.strip()]
         with_photo = [n for n, (_, image) in enumerate(queries) if image is not None]
         if len({*with_words, *with_photo}) < len(queries):
             raise ValueError("an empty query: give words, a photo, or both")
         words = dict(zip(with_words, self.encode_texts([queries[n][0] for n in with_words]).vectors, strict=True))
         photos = dict(zip(with_photo, self.encode_images([queries[n][1] for n in with_photo]).vectors, strict=True))  # type: ignore[misc]
-        rows = [self._query(words.get(n), photos.get(n)) for n in range(len(queries))]
-        return Embeddings(np.stack(rows) if rows else np.zeros((0, self.id.dim), np.float32), self.id)
+        return [self._query(words.get(n), photos.get(n)) for n in range(len(queries))]
 
     def _query(self, words: FloatArray | None, photo: FloatArray | None) -> FloatArray:
         """The query vector (D,) of the embeddings (E,) of words, photo, or both."""

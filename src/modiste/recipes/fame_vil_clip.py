@@ -43,19 +43,26 @@ def build(config: FameVilClipRecipe) -> Run:
     from modiste.data.task_data import TaskAugment
     from modiste.models.fame_vil import FameVil
     from modiste.models.fame_vil_losses import ClipObjective
-    from modiste.models.pretrained import save_pretrained
+    from modiste.models.pretrained import load_model, save_pretrained
     from modiste.training.run import Run
     from modiste.training.sampling import IndexLoader
 
-    sizes, tokenizer, data = _data(config)
+    start = load_model(config.init_from) if config.init_from else None
+    sizes, tokenizer, data = _data(config, start.tokenizer if start else None)
     loader = IndexLoader(data.collate, len(data), config.batch_size, seed=config.seed, num_workers=1)
 
     def publish(trained: torch.nn.Module, folder: Path) -> None:
         save_pretrained(folder, trained, tokenizer, name=f"fame_vil_clip_{config.size}.{folder.parent.name}")
 
+    def model() -> FameVil:
+        made = FameVil(sizes, ClipObjective(match_weight=config.match_weight))
+        if start:
+            made.load_state_dict(start.model.state_dict())
+        return made
+
     return Run(
         name="fame_vil_clip",
-        model=lambda: FameVil(sizes, ClipObjective(match_weight=config.match_weight)),
+        model=model,
         loader=loader,
         augment=TaskAugment(1, config.augmentation, config.drop_token_rate),
         evals=_validation(config, tokenizer),
@@ -66,7 +73,7 @@ def build(config: FameVilClipRecipe) -> Run:
     )  # fmt: skip
 
 
-def _data(config: FameVilClipRecipe) -> tuple[FameVilConfig, Tokenizer, TaskData]:
+def _data(config: FameVilClipRecipe, tokenizer: Tokenizer | None = None) -> tuple[FameVilConfig, Tokenizer, TaskData]:
     """Sizes, tokenizer, and a row for every title and for a share of the captions made of attributes."""
     from dataclasses import replace
 
@@ -89,15 +96,16 @@ def _data(config: FameVilClipRecipe) -> tuple[FameVilConfig, Tokenizer, TaskData
     also = np.flatnonzero(rng.random(len(items)) < config.attribute_captions)
     captions += [(int(n), text) for n in also if (text := attribute_caption(items[n]))]
     texts = [text for _, text in captions]
-    asked = composed_texts(config.data)
-    tokenizer = train_wordpiece(texts + asked, vocab_size=min(config.vocab_size, sizes.vocab_size))
+    if tokenizer is None:
+        vocab_size = min(config.vocab_size, sizes.vocab_size)
+        tokenizer = train_wordpiece(texts + composed_texts(config.data), vocab_size=vocab_size)
     sizes = replace(sizes, vocab_size=tokenizer.get_vocab_size())
     ids, mask = sentence_ids(
         tokenizer, texts, bos_id=sizes.bos_id, eot_id=sizes.eot_id, context_length=sizes.context_length
     )
     images = photo_store(items, sizes)
     rows = np.array([n for n, _ in captions], np.int64)
-    vectors = (None, None)
+    vectors: tuple[torch.Tensor | None, torch.Tensor | None] = (None, None)
     if config.teacher:
         vectors = _teacher_vectors(config, items, rows, texts, sizes.embed_dim)
     data = TaskData(
