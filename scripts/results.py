@@ -445,6 +445,24 @@ def composed_rows(result: dict) -> list[tuple[str, dict, str]]:
     ]
 
 
+MODIFIED = {
+    "changes": "changes obeyed",
+    "negations": "negations obeyed",
+    "negations of negation of what it has": "... of what the reference has",
+    "category kept": "category kept",
+}
+WAYS = {"fused": "fused", "positive": "positive words", "photo": "words left out", "plan": "**plan**"}
+
+
+def modifications_table(result: dict) -> str:
+    """Shares of the first ten hits that obey, by what the catalogue knows and how it is asked."""
+    lines = [f"| the catalogue knows | way | {' | '.join(MODIFIED.values())} |", "|" + "---|" * (len(MODIFIED) + 2)]
+    for row in result["rows"]:
+        cells = [cell(row, key) for key in MODIFIED]
+        lines.append(f"| {row['known']} | {WAYS[row['way']]} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def blocks() -> dict[str, str]:
     """Marker -> Markdown."""
     found = {}
@@ -471,6 +489,7 @@ def blocks() -> dict[str, str]:
             ("chance", seeds("outfits_mango_seen"), "chance"),
         ]
     )
+    found["modifications"] = modifications_table(load("modifications"))
     wishes = [load(file.stem) for file in sorted(RESULTS.glob("wishes_*.json"))]
     found["wishes"] = wishes_table(load("wishes_rules"))
     found["wishes-trade"] = trade_table(wishes)
