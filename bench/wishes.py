@@ -13,8 +13,8 @@ their slot's candidates is less like the wish. 50 is text ignored.
     python bench/wishes.py --shops runs/shops --json docs/results/wishes_rules.json --plot docs/images/alpha_rules.svg
     python bench/wishes.py --shops runs/shops --scorer runs/outfits --requests 100 --words ...
 
-Attributes are read to ask and to count; and, unless `--wishes heard`, the shop's columns say what contradicts a wish. The scorer
-`rules` reads them too: its S they are.
+Attributes are read to ask and to count; unless `--wishes heard`, the shop's columns also say what contradicts a wish. The
+scorer `rules` reads them too: its S they are.
 """
 
 from __future__ import annotations
