@@ -275,6 +275,23 @@ class ItemEncoder(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """A description written from a photo, and how likely the writer takes it to be."""
+
+    text: str
+    log_prob: float  # of all its words and its end, natural logarithm
+
+
+@runtime_checkable
+class Captioner(Protocol):
+    """Describes photos in words."""
+
+    def caption(self, images: Sequence[ImageLike], *, beams: int = 1, max_words: int | None = None) -> list[Caption]:
+        """One caption per photo, in order; more `beams` search more widely. Raises `ValueError` for an unreadable photo."""
+        ...
+
+
 def as_sets(rows: Sequence[Sequence[int] | NDArray[np.int64]], size: int | None = None) -> NDArray[np.int64]:
     """Positions in a pool, a row per outfit -> (B, O) as `OutfitPool.score` takes them: -1 fills the shorter rows.
 
@@ -374,4 +391,19 @@ class PhotoComparer(Protocol):
 
     def compare(self, query: NDArray[np.float16], features: NDArray[np.float16]) -> FloatArray:
         """(F,), (N, F) -> (N,) log-odds that both photos show the same item."""
+        ...
+
+
+class OutfitRecommender(Protocol):
+    """How much users want the outfits of an `Interactions`, learned from its training clicks.
+
+    Shapes: B users asked about, O outfits of the data.
+    """
+
+    def scores(self, users: NDArray[np.int64]) -> FloatArray:
+        """Rows of users (B,) -> (B, O) finite, in the order of `outfit_ids`, higher is better; independent of the other users.
+
+        Nothing is left out: not showing what a user has clicked already is the caller's to do. Raises `ValueError` for a row
+        outside the data.
+        """
         ...

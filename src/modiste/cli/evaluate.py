@@ -16,10 +16,15 @@ def evaluate(
     model: str = typer.Option(
         "",
         help="A name of `modiste models`, a folder (a run's too), or a hub name. Of outfits also popularity, co-occurrence, "
-        "colour-family, category, mixture, mean-cosine[:ENCODER], constant (counted on the training looks), or rules.",
+        "colour-family, category, mixture, mean-cosine[:ENCODER], constant (counted on the training looks), or rules; "
+        "of recommendation popularity or knn.",
     ),
     data: str = typer.Option(
-        ..., "--data", "-d", help="A table, a folder with splits, or atelier:SIZE[:SEED]; of outfits, data with looks."
+        ...,
+        "--data",
+        "-d",
+        help="A table, a folder with splits, or atelier:SIZE[:SEED]; of outfits, data with looks; of "
+        "recommendation ifashion, a folder with tables of clicks, or atelier:N[:SEED[:LOOKS[:USERS]]].",
     ),
     split: str = typer.Option("", help="train, valid or test.  [default: test where the data has splits, else all]"),
     num_queries: int = typer.Option(0, help="Only so many queries (or items, or looks), drawn by the seed; 0 for all."),
@@ -34,7 +39,11 @@ def evaluate(
     ),
     per_look: int = typer.Option(1, help="Of outfits: blanks per look; 0 for each of its items in turn."),
     tasks: str = typer.Option("cp,fitb,cir", help="Of outfits: which are asked; galleries (cir) take longest."),
-    test: Path = typer.Option(None, help="Of outfits: ask the questions of this JSONL file instead of drawing any."),
+    test: Path = typer.Option(
+        None,
+        help="Of outfits: ask the questions of this JSONL file instead of drawing any. Of recommendation: a table of "
+        "clicks (user_id, outfit_id) in place of the test split.",
+    ),
     rerank: str = typer.Option(
         "",
         help="Of consumer-to-shop and photo-classes: a GRNet, or with --words an MVLT, looks again at the first hits.",
@@ -45,6 +54,12 @@ def evaluate(
         False, "--words", help="Of consumer-to-shop and photo-classes: the shop's words are read."
     ),
     inputs: str = typer.Option("both", help="Of recognition: both, image (text blanked), or text (image removed)."),
+    gallery: str = typer.Option(
+        "original", help="Of composed on FashionIQ: original (the split) or val (fewer photos)."
+    ),
+    images: Path = typer.Option(None, help="Of composed on FashionIQ: the folder of its photos, named ASIN.jpg."),
+    beams: int = typer.Option(1, help="Of captioning: how widely words are searched; 1 takes the likeliest each time."),
+    reference: str = typer.Option("title", help="Of captioning: title, or text (title and description)."),
     mask_ratio: float = typer.Option(0.5, help="Of generation: the share of each photo that is hidden."),
     seed: int = typer.Option(0, help="Of negatives, queries, masks and bootstrap."),
     control: bool = typer.Option(True, help="Also report what metadata or words alone get."),
@@ -63,7 +78,11 @@ def evaluate(
     modiste evaluate outfits --model rules --data atelier:3000
     modiste evaluate consumer-to-shop --data atelier:3000:7
     modiste evaluate photo-classes --data fashion_products
+    modiste evaluate recommendation --model knn --data ifashion
     modiste evaluate generation --model runs/mvlt_small --data data/fashion_products --mask-ratio 0.5
+    modiste evaluate composed --data fashion_products
+    modiste evaluate composed --data fashion_iq --images data/fashion_iq/images --gallery original
+    modiste evaluate captioning --model runs/fame_vil_small --data fashion_products --beams 5
     ```
     """
     import json as jsonlib
@@ -72,15 +91,16 @@ def evaluate(
     from modiste import __version__
     from modiste.cli.console import print_json, results
     from modiste.cli.protocols import RUNNERS, Request
-    from modiste.data.sources import default_split
     from modiste.evaluation.protocols import require_protocol
     from modiste.files import write_atomically
 
     kind = require_protocol(protocol).kind
     if by and kind not in ("retrieval", "outfits"):
         raise ValueError(f"--by is an option of retrieval and outfits; {protocol} has none")
-    if (wish != "none" or per_look != 1 or test is not None or tasks != "cp,fitb,cir") and kind != "outfits":
-        raise ValueError(f"--wish, --per-look, --tasks and --test are options of outfits; {protocol} has none")
+    if (wish != "none" or per_look != 1 or tasks != "cp,fitb,cir") and kind != "outfits":
+        raise ValueError(f"--wish, --per-look and --tasks are options of outfits; {protocol} has none")
+    if test is not None and kind not in ("outfits", "recommendation"):
+        raise ValueError(f"--test is an option of outfits and recommendation; {protocol} has none")
     if (rerank or shortlist != 100 or words) and kind not in ("consumer_to_shop", "photo_classes"):
         raise ValueError(
             f"--rerank, --shortlist and --words are options of consumer-to-shop and photo-classes; {protocol} has none"
@@ -89,16 +109,22 @@ def evaluate(
         raise ValueError(f"--distractors is an option of consumer-to-shop; {protocol} has none")
     if inputs != "both" and kind != "recognition":
         raise ValueError(f"--inputs is an option of recognition; {protocol} has none")
+    if (gallery != "original" or images is not None) and kind != "composed":
+        raise ValueError(f"--gallery and --images are options of composed; {protocol} has none")
+    if (beams != 1 or reference != "title") and kind != "captioning":
+        raise ValueError(f"--beams and --reference are options of captioning; {protocol} has none")
+    if beams < 1:
+        raise ValueError(f"--beams must be at least 1, not {beams}")
     if mask_ratio != 0.5 and kind != "generation":
         raise ValueError(f"--mask-ratio is an option of generation; {protocol} hides nothing")
     if not 0 < mask_ratio < 1:
         raise ValueError(f"--mask-ratio must lie between 0 and 1, not {mask_ratio}")
     by = by or {"retrieval": "vectors", "outfits": "s"}.get(kind, "")
-    tested = kind in ("outfits", "consumer_to_shop", "photo_classes")  # what has no "all"
-    part = split or ("test" if tested else default_split(data))
+    part = split or _default_split(kind, data)
     request = Request(
         protocol, model, data, part, num_queries, seed, control, device, inputs, mask_ratio, by, wish, per_look, test,
-        tuple(filter(None, (one.strip() for one in tasks.split(",")))), rerank, shortlist, distractors, words,
+        tuple(filter(None, (one.strip() for one in tasks.split(",")))), rerank, shortlist, distractors, words, gallery,
+        images, beams, reference,
     )  # fmt: skip
     measured = RUNNERS[kind](request)
     made = {"date": time.strftime("%Y-%m-%d", time.gmtime()), "modiste": __version__}
@@ -113,6 +139,15 @@ def evaluate(
         print_json(result)
     else:
         results.print(report_table(measured.report.table(), f"{protocol}: {measured.model}, {measured.caption}"))
+
+
+def _default_split(kind: str, data: str) -> str | None:
+    from modiste.data.fashioniq import is_fashioniq
+    from modiste.data.sources import default_split
+
+    if kind in ("outfits", "recommendation", "consumer_to_shop", "photo_classes"):  # what has no "all"
+        return "test"
+    return "valid" if kind == "composed" and is_fashioniq(data) else default_split(data)
 
 
 def report_table(rows, title):  # type: ignore[no-untyped-def]

@@ -13,10 +13,12 @@ from modiste.evaluation.protocols import Kind
 from modiste.types import ItemEncoder, PairScorer
 
 if TYPE_CHECKING:
+    from modiste.data.interactions import Interactions
     from modiste.data.outfits import OutfitData
+    from modiste.evaluation.captioning import Told
     from modiste.evaluation.outfits import By, Reference, Task, VectorsOf, Wish
     from modiste.evaluation.recognition import Inputs
-    from modiste.types import Item, ItemEncoder, OutfitScorer
+    from modiste.types import Item, ItemEncoder, OutfitRecommender, OutfitScorer
 
 
 class Report(Protocol):
@@ -50,6 +52,10 @@ class Request:
     shortlist: int = 100
     distractors: int = 0
     words: bool = False
+    gallery: str = "original"
+    images: Path | None = None
+    beams: int = 1
+    reference: str = "title"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +125,9 @@ def run_recognition(request: Request) -> Measured:
     from modiste.data.sources import load_items
     from modiste.evaluation.controls import add_text_control
     from modiste.evaluation.recognition import evaluate_recognition
-    from modiste.models.pretrained import load_recogniser
+    from modiste.models.pretrained import load_any_recogniser
 
-    recogniser = load_recogniser(request.model or None, device=request.device)
+    recogniser = load_any_recogniser(request.model or None, device=request.device)
     name, sha256 = recogniser.name, recogniser.sha256
     with errors.status(f"reading {request.data}"):
         items = _drawn(load_items(request.data, request.split), request)
@@ -337,14 +343,145 @@ def _described(judge: _Judge | None, items: Sequence[Item]) -> None:
             prepare(items)
 
 
+def run_recommendation(request: Request) -> Measured:
+    """A recommender, beside those that count; in the generated world also beside the best there can be."""
+    from modiste.data.feed import FeedReport
+    from modiste.data.interaction_tables import with_test_clicks
+    from modiste.data.interactions import load_interactions
+    from modiste.evaluation.recommendation import evaluate_recommender
+    from modiste.models.recommenders import COUNTED
+
+    reference: OutfitRecommender | None = None
+    with errors.status(f"reading {request.data}"):
+        if request.data.startswith("atelier"):
+            from modiste.data.atelier.clicks import BestRecommender, atelier_interactions, atelier_source
+
+            world, users = atelier_source(request.data)
+            data, reference = atelier_interactions(world, users), BestRecommender(users)
+        else:
+            data = load_interactions(request.data)  # drawn by seed 0, as in training: --seed must not move a click
+        if request.questions is not None:
+            report = FeedReport()
+            data = with_test_clicks(data, request.questions, report=report)
+            if report.rejected or report.warnings:
+                errors.print(f"{request.questions}: {report}")
+    shown = data.only("train")  # all that a recommender is told
+    with errors.status(f"counting clicks of {data.num_users:,} users"):
+        recommender, name, sha256 = _recommender(request, shown)
+        controls = {one: fit(shown) for one, fit in COUNTED.items() if one != name} if request.control else {}
+    with errors.status(f"ranking {data.num_outfits:,} outfits by {name}"):
+        found = evaluate_recommender(
+            data,
+            recommender,
+            request.split or "test",
+            num_users=request.num_queries,
+            seed=request.seed,
+            controls=controls,
+            reference=reference,
+        )
+    caption = f"{found.num_users:,} users, {found.num_positives:,} clicks to be found (0 to 1)"
+    return Measured(found, name, sha256, caption)
+
+
+def _recommender(request: Request, shown: Interactions) -> tuple[OutfitRecommender, str, str]:
+    """One that counts by its name, or a trained one by its folder; its name and the sha256 of its vectors."""
+    from modiste.models.recommenders import COUNTED
+
+    if request.model in COUNTED:
+        return COUNTED[request.model](shown), request.model, ""
+    folder = Path(request.model)
+    if not request.model or not folder.is_dir():
+        said = f"{request.model!r} is neither: " if request.model else ""
+        raise ValueError(f"--model: {said}{' or '.join(COUNTED)}, or the folder of a trained recommender")
+    import hashlib
+
+    from modiste.engine.tastes import ARRAYS, TasteRecommender, load_tastes, tastes_folder
+
+    tastes = load_tastes(folder)
+    sha256 = hashlib.sha256((tastes_folder(folder) / ARRAYS).read_bytes()).hexdigest()
+    return TasteRecommender(tastes, shown.user_ids, shown.outfit_ids), tastes.name or folder.name, sha256
+
+
+def run_composed(request: Request) -> Measured:
+    """Photo and words together, beside either half alone."""
+    from modiste.data.composed import load_composed
+    from modiste.evaluation.composed import evaluate_composed
+    from modiste.models.pretrained import load
+
+    with errors.status(f"reading {request.data}"):
+        data = load_composed(
+            request.data, request.split, request.seed, gallery=request.gallery, images=request.images
+        )  # fmt: skip
+    names = _per_gallery(request.model, tuple(data.galleries))
+    loaded = {name: load(name or None, device=request.device) for name in dict.fromkeys(names.values())}
+    encoders = {part: loaded[name] for part, name in names.items()}
+    said = " + ".join(one.id.name for one in loaded.values())
+    with errors.status(f"asking {said}"):
+        report = evaluate_composed(
+            data,
+            encoders,
+            seed=request.seed,
+            num_queries=request.num_queries or None,
+            controls=request.control,
+        )
+    if report.without_photo or report.missing_photos:
+        errors.print(
+            f"{report.without_photo:,} questions left out for want of a photo; {report.missing_photos:,} photos missing"
+        )
+    caption = f"{report.num_queries:,} questions of {sum(report.galleries.values()):,} photos (percent)"
+    if report.gallery:
+        many = "one model for all categories" if report.models == 1 else f"{report.models} models"
+        caption = f"gallery {report.gallery}, {many}, {caption}"
+    return Measured(report, said, "+".join(one.id.sha256 for one in loaded.values()), caption)
+
+
+def _per_gallery(model: str, parts: tuple[str, ...]) -> dict[str, str]:
+    """One model for every gallery, or "dress=A,shirt=B,toptee=C"; raises `ValueError` for a gallery that is not there."""
+    if "=" not in model or parts == ("",):
+        return dict.fromkeys(parts, model)
+    said = (one.partition("=") for one in model.split(","))
+    given = {part.strip(): name.strip() for part, _, name in said}
+    if set(given) != set(parts) or not all(given.values()):
+        raise ValueError(f"--model {model!r}: name one model, or one for each of {', '.join(parts)}: dress=NAME,...")
+    return given
+
+
+def run_captioning(request: Request) -> Measured:
+    """A model that writes titles, beside a sentence of labels and the most typical title."""
+    from modiste.data.sources import load_items
+    from modiste.evaluation.captioning import evaluate_captioning
+    from modiste.models.pretrained import load_captioner
+
+    captioner = load_captioner(request.model or None, device=request.device)
+    with errors.status(f"reading {request.data}"):
+        items = load_items(request.data, request.split)
+    with errors.status(f"describing {len(items):,} photos with {captioner.name}"):
+        report = evaluate_captioning(
+            items,
+            captioner,
+            beams=request.beams,
+            reference=cast("Told", request.reference),
+            seed=request.seed,
+            num_queries=request.num_queries or None,
+            controls=request.control,
+        )
+    if report.left_out:
+        errors.print(f"{', '.join(report.left_out)} left out: it needs Java, and there is none here")
+    caption = f"{report.num_items:,} photos, {report.num_references:,} references (times 100; a perfect CIDEr is 1000)"
+    return Measured(report, captioner.name, captioner.sha256, caption)
+
+
 RUNNERS: Mapping[Kind, Callable[[Request], Measured]] = MappingProxyType(
     {
         "retrieval": run_retrieval,
         "recognition": run_recognition,
         "generation": run_generation,
-        "outfits": run_outfits,
+        "composed": run_composed,
+        "captioning": run_captioning,
         "consumer_to_shop": run_consumer_to_shop,
         "photo_classes": run_photo_classes,
+        "outfits": run_outfits,
+        "recommendation": run_recommendation,
     }
 )
 

@@ -1,4 +1,4 @@
-"""`modiste search`: find items by words, by photo, or by photo and words."""
+"""`modiste search`: find items by words, by photo or another item, or by these and words that say what shall be different."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ def search(
     catalogue: Path = typer.Argument(..., help="The catalogue's folder, as `modiste index` made it."),
     words: str = typer.Argument("", help='What to look for: "red dress with polka dots".'),
     image: Path = typer.Option(None, "--image", "-i", help="A photo to search with."),
+    like: str = typer.Option("", "--like", metavar="ID", help="An item of the catalogue to start from."),
     filters: list[str] = typer.Option(
         [], "--filter", "-f", help="FIELD OP VALUE: colour=Red|Blue, price<50, title~linen. Several are joined by and."
     ),
@@ -27,6 +28,11 @@ def search(
         max=1000,
         help="Judge the first N hits again, pair by pair.  [default: 25 with an MVLT's catalogue, else none]",
     ),
+    no_plan: bool = typer.Option(
+        False,
+        "--no-plan",
+        help="Leave photo and words to the encoder: no plan of what changes, is left out and is kept.",
+    ),
     no_rerank: bool = typer.Option(False, "--no-rerank", help="Keep the order of the first search."),
     exact: bool = typer.Option(
         False,
@@ -38,12 +44,17 @@ def search(
 ) -> None:
     """Search a catalogue by words, by photo, or by both ("like this, but red").
 
+    Words beside a photo or an item become a plan, which is shown: what changes, what is left out ("without stripes"), what is
+    kept. Words alone have one where they deny something or bound the price.
+
     In a catalogue of an MVLT model the first 25 hits get a second look: its matching head judges query and item together.
 
     ```console
     modiste search shop "black leather ankle boots"
     modiste search shop --image photo.jpg --html found.html
     modiste search shop "the same, but red" --image photo.jpg --filter "price<80" --filter "category=Dress"
+    modiste search shop "like this, but cheaper and without stripes" --like A-4
+    modiste search shop "boots, not leather, under 120"
     modiste search shop "beige linen blazer" --rerank 100
     modiste search shop --image photo.jpg --exact --html matched.html
     ```
@@ -54,38 +65,52 @@ def search(
     from modiste.models.pretrained import load, reranker_of
     from modiste.service.exact import open_judge
 
-    if not words.strip() and image is None:
+    if not words.strip() and image is None and not like:
         raise ValueError('nothing to search for: give words, such as "red dress", or a photo with --image FILE')
+    if image is not None and like:
+        raise ValueError("--image and --like both say what to start from; give one of them")
     if rerank is not None and no_rerank:
         raise ValueError("--rerank and --no-rerank are opposites; give one of them")
     if exact and (image is None or words.strip() or no_rerank):
         raise ValueError("--exact looks for the very item on a photo: give --image FILE, no words, and not --no-rerank")
     photo = image.read_bytes() if image is not None else None
     store = Catalogue.open(catalogue)
+    start = store.get(like, image=True) if like else None
     encoder = load(model or store.model or store.encoder_id.name)
     judge: Any = None if no_rerank or exact else reranker_of(encoder)
     if exact:
         judge, rerank = open_judge(store), rerank or EXACT_SHORTLIST
     elif judge is None and rerank is not None:
         raise ValueError(f"--rerank: {encoder.id.name} has no matching head; index with an MVLT model to have one")
-    if judge is not None and not exact and rerank is None and (not words.strip() or not judge.share):
+    plan = None if no_plan or exact else _plan(store, encoder, words, photo, start)
+    if plan is not None and rerank is not None:
+        raise ValueError("--rerank: the order is the plan's here; add --no-plan to have pairs judged")
+    unasked = judge is not None and not exact and rerank is None and (not words.strip() or not judge.share)
+    if plan is not None or unasked:
         # A photo is compared with photos, and a judge without a say needs no hearing: only for those who ask for it.
         judge = None
     found, seen = find(
         store, encoder, words, photo, k=k, judge=judge, shortlist=rerank, filters=filters,
-        collapse="group" if per_product else None, images=html is not None,
+        collapse="group" if per_product else None, images=html is not None, like=start, plan=plan,
     )  # fmt: skip
     shown = seen.hits[:k]
     if html is not None:
         hits = [(hit.item, hit.score) for hit in shown]
-        rows = [Row(words, photo, hits)]
+        shown_photo = photo if start is None else start.image
+        rows = [Row(words, shown_photo, hits, _told(plan))]
         if exact:
-            rows.append(matched_row(photo, hits[:EXPLAINED], judge))
+            rows.append(matched_row(shown_photo, hits[:EXPLAINED], judge))
         write_contact_sheet(html, f"{len(hits)} of {found.total_candidates:,} items", rows)
     if json:
         print_json(
             {
-                "query": {"text": words, "image": str(image) if image else None, "filters": filters},
+                "query": {
+                    "text": words,
+                    "image": str(image) if image else None,
+                    "like": like or None,
+                    "filters": filters,
+                },
+                "plan": plan.as_dict() if plan is not None else None,
                 "encoder": {"name": store.encoder_id.name, "sha256": store.encoder_id.sha256},
                 "candidates": found.total_candidates,
                 "seconds": round(found.seconds, 6),
@@ -108,6 +133,8 @@ def search(
             }
         )
         return
+    if plan is not None:
+        say(_told(plan))
     results.print(hits_table([(hit.item, hit.score) for hit in shown], seen.log_odds))
     if seen.log_odds:
         say(f"the first {len(seen.log_odds)} were judged again in {seen.seconds:.2f} s (match: log-odds)")
@@ -115,15 +142,44 @@ def search(
         say(f"pictures: {html}")
 
 
-def find(store, encoder, words="", photo=None, *, k, judge=None, shortlist=None, images=False, **where):  # type: ignore[no-untyped-def]
+def _plan(store, encoder, words, photo, like):  # type: ignore[no-untyped-def]
+    """The plan of the words beside what the search starts from, or None; a photo's values are told by the model."""
+    from modiste.models.pretrained import load_recogniser, recogniser_of
+    from modiste.service.composing import plan_of, tags_of
+
+    tags = None
+    if photo is not None and words.strip():
+        tags = tags_of(recogniser_of(encoder) or load_recogniser(), photo)
+    return plan_of(store.snapshot(), words, like=like, tags=tags)
+
+
+def _told(plan):  # type: ignore[no-untyped-def]
+    """The plan in words, with what could not be done; empty without one."""
+    return ". ".join((str(plan), *plan.notes)) if plan is not None else ""
+
+
+def find(  # type: ignore[no-untyped-def]
+    store, encoder, words="", photo=None, *, k, judge=None, shortlist=None, images=False, like=None, plan=None, **where
+):
     """Search, and let `judge` (a Reranker, or None) re-order the first `shortlist` hits: what was found, and the second look.
 
+    `like`: an item of the catalogue to start from, which is no answer itself; `plan`: searches by it, without a second look.
     `where`: filters and collapse, as `Catalogue.search` takes them. The second look may hold more than `k` hits.
     """
+    from modiste.engine.composed import composed_search
     from modiste.engine.photo_features import ExactJudge
     from modiste.engine.rerank import SHORTLIST, SecondLook, look_again
+    from modiste.service.composing import encoded_query, hearing, query_words
     from modiste.types import Item
 
+    if like is not None:
+        photo, where = like.image, {**where, "exclude": [like.id]}
+    if plan is not None:
+        query = encoded_query(encoder, query_words(plan, like, photo), photo)
+        found = composed_search(store, query, plan, hearing(encoder), k=k, images=images, **where)
+        return found, SecondLook(found.hits, {}, 0.0)
+    if like is not None and photo is None:
+        words = f"{like.text} {words}".strip()
     shortlist = (shortlist or SHORTLIST) if judge is not None else 0
     found = store.search(
         encoder.encode_query(words, photo), k=max(k, shortlist),
@@ -131,8 +187,8 @@ def find(store, encoder, words="", photo=None, *, k, judge=None, shortlist=None,
     )  # fmt: skip
     if judge is None:
         return found, SecondLook(found.hits, {}, 0.0)
-    query = Item("query", words, photo)
-    return found, look_again(query, found.hits, judge, shortlist=shortlist, share=judge.share, scale=judge.logit_scale)
+    asked = Item("query", words, photo)
+    return found, look_again(asked, found.hits, judge, shortlist=shortlist, share=judge.share, scale=judge.logit_scale)
 
 
 def matched_row(photo, hits, judge):  # type: ignore[no-untyped-def]

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-Kind = Literal["retrieval", "recognition", "generation", "outfits", "consumer_to_shop", "photo_classes"]
+Kind = Literal[
+    "retrieval", "recognition", "generation", "composed", "captioning", "consumer_to_shop", "photo_classes", "outfits",
+    "recommendation",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,11 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
                 "words to photo and back among the item and 100 others of the same type",
                 "retrieval",
             ),
+            Protocol(
+                "retrieval-random100",
+                "the same for 1,000 random queries, five times, texts once per product",
+                "retrieval",
+            ),
             Protocol("retrieval-full", "words to photo and back among everything in the split", "retrieval"),
             Protocol("recognition", "category, sub-category and other labels of an item", "recognition"),
             Protocol("generation", "the hidden half of a photo, painted in", "generation"),
@@ -35,7 +43,10 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
                 "consumer-to-shop", "a customer's photo finds exactly this item among shop photos", "consumer_to_shop"
             ),
             Protocol("photo-classes", "people's own photos find the right kind of garment", "photo_classes"),
+            Protocol("composed", "a photo and words that change it, to the photo that is meant", "composed"),
+            Protocol("captioning", "a photo's title in words, against those that people wrote", "captioning"),
             Protocol("outfits", "looks told from non-looks, a blank filled, the missing item found", "outfits"),
+            Protocol("recommendation", "the outfits a person clicked next, among all there are", "recommendation"),
         )
     }
 )

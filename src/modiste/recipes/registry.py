@@ -59,6 +59,16 @@ def _mvlt(summary: str, defaults: Mapping[str, Any] | None = None, **more: Any) 
     return Recipe(summary, "modiste.recipes.mvlt:MvltRecipe", "modiste.recipes.mvlt:build", defaults or {}, **more)
 
 
+def _fame_vil(summary: str, defaults: Mapping[str, Any] | None = None) -> Recipe:
+    module = "modiste.recipes.fame_vil"
+    return Recipe(summary, f"{module}:FameVilRecipe", f"{module}:build", defaults or {}, protocol="composed")
+
+
+def _fame_vil_clip(summary: str, defaults: Mapping[str, Any]) -> Recipe:
+    module = "modiste.recipes.fame_vil_clip"
+    return Recipe(summary, f"{module}:FameVilClipRecipe", f"{module}:build", defaults)
+
+
 def _outfits(summary: str, defaults: Mapping[str, Any] | None = None) -> Recipe:
     module = "modiste.recipes.outfit_transformer"
     return Recipe(summary, f"{module}:OutfitRecipe", f"{module}:build", defaults or {}, protocol="outfits")
@@ -67,6 +77,11 @@ def _outfits(summary: str, defaults: Mapping[str, Any] | None = None) -> Recipe:
 def _grnet(summary: str, defaults: Mapping[str, Any] | None = None) -> Recipe:
     module = "modiste.recipes.grnet"
     return Recipe(summary, f"{module}:GrnetRecipe", f"{module}:build", defaults or {}, protocol="consumer-to-shop")
+
+
+def _recommender(summary: str, defaults: Mapping[str, Any] | None = None) -> Recipe:
+    module = "modiste.recipes.hfgn"
+    return Recipe(summary, f"{module}:RecommenderRecipe", f"{module}:build", defaults or {}, protocol="recommendation")
 
 
 # What the paper trains with: three losses on one masked encoding, uniform negatives, no contrastive head.
@@ -220,6 +235,70 @@ RECIPES: dict[str, Recipe] = {
             "eval_every": 0,
         },
     ),
+    "fame_vil_clip_small": _fame_vil_clip(
+        "the contrastive start of FAME-ViL's small backbone: two transformers for 60x80 photos and titles, in 40 minutes",
+        {
+            "vocab_size": 4096,
+            "batch_size": 192,
+            "epochs": 14,
+            "learning_rate": 1e-3,
+            "warmup_steps": 200,
+            "eval_every": 5,
+            "bank_size": 0,
+        },
+    ),
+    "fame_vil_clip_debug": _fame_vil_clip(
+        "the same at toy size on 64 generated items: seconds, for tests and for trying the loop",
+        {
+            "size": "debug",
+            "data": "atelier:64",
+            "vocab_size": 512,
+            "epochs": 2,
+            "batch_size": 16,
+            "warmup_steps": 2,
+            "ema_decay": 0.0,
+            "eval_every": 0,
+            "bank_size": 0,
+            "teacher": "",
+            "cache": "",
+        },
+    ),
+    "fame_vil_small": _fame_vil(
+        "FAME-ViL: retrieval, text-guided retrieval, recognition and captions in one small model with adapters",
+        {"teachers": "runs/fame_vil_teacher_{task}/model"},
+    ),
+    "fame_vil_small_teacher": _fame_vil(
+        "one task of the same alone, to teach it: tasks=xmr, tgir, scr or fic, --out runs/fame_vil_teacher_TASK",
+        {"tasks": ("tgir",), "max_steps": 1000},
+    ),
+    "fame_vil_b16": _fame_vil(
+        "the paper's FAME-ViL on CLIP ViT-B/16 with its hyper-parameters (a cosine in place of two drops); on GPUs",
+        {
+            "size": "b16",
+            "init_from": "openai/clip-vit-base-patch16",
+            "teachers": "runs/fame_vil_b16_{task}/model",
+            "max_steps": 90_000,
+            "learning_rate": 1e-4,
+            "backbone_scale": 0.01,
+            "weight_decay": 1e-5,
+            "warmup_steps": 10_000,
+            "ema_decay": 0.0,
+            "drop_token_rate": 0.0,
+        },
+    ),
+    "fame_vil_debug": _fame_vil(
+        "the same at toy size on 64 generated items, from scratch: seconds, for tests and for trying the loop",
+        {
+            "size": "debug",
+            "data": "atelier:64",
+            "init_from": "",
+            "vocab_size": 512,
+            "max_steps": 8,
+            "batch_size": 8,
+            "warmup_steps": 2,
+            "ema_decay": 0.0,
+        },
+    ),
     "outfit_transformer_small": _outfits(
         "OutfitTransformer on vectors of the shipped encoder: S, complementary retrieval and outfit vectors in one model",
     ),
@@ -271,6 +350,68 @@ RECIPES: dict[str, Recipe] = {
             "warmup_steps": 4,
             "eval_every": 0,
             "cache": "",
+        },
+    ),
+    "hfgn_ifashion": _recommender(
+        "HFGN, the paper's: items make outfits, outfits make users; BPR on real clicks",
+        {"batch_size": 8192, "learning_rate": 5e-3, "epochs": 10, "eval_every": 2},
+    ),
+    "hfgn_masked_ifashion": _recommender(
+        "a variant of ours: users are their clicks, some are hidden and chosen among all outfits by softmax",
+        {
+            "model": "hfgn_masked",
+            "batch_size": 1024,
+            "shape": ("embed_dim=128", "dropout=0.4"),
+            "epochs": 16,
+            "eval_every": 4,
+        },
+    ),
+    "hfgn_atelier": _recommender(
+        "the same for generated users, whose tastes are known; items by what they are, so new ones are known, too",
+        {
+            "model": "hfgn_masked",
+            "data": "atelier:2000:0:1000:20000",
+            "batch_size": 512,
+            "shape": ("dropout=0.5", "hide=0.6", "item_ids=false", "hidden_dim=128"),
+            "epochs": 12,
+        },
+    ),
+    "hfgn_debug": _recommender(
+        "HFGN at toy size on generated users: seconds, for tests and for trying the loop",
+        {
+            "size": "debug",
+            "data": "atelier:200:0:200:60",
+            "mode": "joint",
+            "epochs": 2,
+            "batch_size": 64,
+            "outfit_batch_size": 32,
+            "warmup_steps": 4,
+        },
+    ),
+    "bpr_mf_ifashion": _recommender(
+        "the baseline: a vector for each user and outfit, BPR",
+        {"model": "bpr_mf", "size": "paper", "epochs": 30, "learning_rate": 1e-2, "eval_every": 3},
+    ),
+    "lightgcn_ifashion": _recommender(
+        "LightGCN: vectors spread along the clicks in three layers, BPR",
+        {
+            "model": "lightgcn",
+            "size": "paper",
+            "batch_size": 8192,
+            "learning_rate": 1e-2,
+            "epochs": 10,
+            "eval_every": 2,
+        },
+    ),
+    "crosscbr_ifashion": _recommender(
+        "like CrossCBR: an outfits' view and an items' view, brought together by a contrastive loss, BPR",
+        {
+            "model": "crosscbr",
+            "size": "paper",
+            "batch_size": 8192,
+            "learning_rate": 1e-2,
+            "epochs": 8,
+            "eval_every": 2,
         },
     ),
     "csa_net_small": _outfits(

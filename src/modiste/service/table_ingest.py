@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from modiste.engine.ingest import IngestProgress, IngestReport
     from modiste.engine.photo_features import FeatureReport
-    from modiste.types import Item, ItemEncoder
+    from modiste.types import Captioner, Item, ItemEncoder
 
 
 @dataclass(frozen=True)
@@ -24,20 +24,20 @@ class IngestCounts:
     warnings: int
     rejected: int
     ingest: IngestReport
+    captioned: int = 0  # descriptions that were written from photos
     features: FeatureReport | None = None  # of photos, where the catalogue keeps them
 
     def as_dict(self) -> dict[str, Any]:
         counts = dataclasses.asdict(self.ingest) | {"rejected": self.rejected}
-        return (
-            {
-                "into": str(self.into),
-                "rows": self.rows,
-                "warnings": self.warnings,
-                "report": str(self.report_file),
-            }
-            | ({"described": self.features.described} if self.features else {})
-            | counts
-        )
+        described = {"described": self.features.described} if self.features else {}
+        return {
+            "into": str(self.into),
+            "rows": self.rows,
+            "warnings": self.warnings,
+            "report": str(self.report_file),
+            "captioned": self.captioned,
+            **described,
+        } | counts
 
     def sentence(self) -> str:
         done = self.ingest
@@ -49,10 +49,10 @@ class IngestCounts:
         ]
         told = ", ".join(f"{count:,} {name}" for name, count in kinds if count) or "nothing"
         rate = f", {done.images_per_second:,.0f} items/s encoded" if done.added and done.images_per_second else ""
-        described = (
-            f"; {self.features.described:,} photos described in {self.features.seconds:.1f} s" if self.features else ""
-        )
-        return f"indexed into {self.into}: {told} in {done.seconds:.1f} s{rate}{described}"
+        written = f", {self.captioned:,} descriptions written" if self.captioned else ""
+        of = self.features
+        described = f"; {of.described:,} photos described in {of.seconds:.1f} s" if of else ""
+        return f"indexed into {self.into}: {told} in {done.seconds:.1f} s{rate}{written}{described}"
 
 
 def ingest_table(
@@ -70,18 +70,22 @@ def ingest_table(
     report_file: Path,
     batch_size: int = 256,
     show: Callable[[IngestProgress], None] | None = None,
+    captioner: Captioner | None = None,
     look: Callable[[int, int], None] | None = None,
 ) -> IngestCounts:
     """Read, check, encode and store every item of the table; raises `FeedError` at a bad row when `strict`.
 
+    `captioner` writes descriptions for items that have a photo and none.
     `show` is called after each batch; an exception in it ends the work, and what was encoded is committed. Then the photos are
     described for exact search, where the catalogue keeps features or `exact` names a GRNet; `look` gets how many of how many.
     """
     from modiste.data.feed import FeedError, FeedReport, read_rows
+    from modiste.engine.captions import Describer
     from modiste.engine.catalogue import Catalogue
     from modiste.service.exact import keep_up
 
     store = Catalogue.open_or_create(into, encoder.id, model=model)
+    describer = Describer(captioner, store) if captioner is not None else None
     rows: dict[str, int] = {}  # of the items that are on their way, for the report
 
     with FeedReport(report_file) as report:
@@ -101,6 +105,15 @@ def ingest_table(
                 raise FeedError(f"{table}: row {row}: image: {reason}")
             report.reject(row, item.id, "image", reason)
 
-        done = store.ingest(items(), encoder, on_error=refuse, progress=show, prune=prune, batch_size=batch_size)
-    features = keep_up(store, exact, look)
-    return IngestCounts(into, report_file, report.rows_read, report.warnings, report.rejected, done, features)
+        feed = items() if describer is None else describer.described(items())
+        done = store.ingest(feed, encoder, on_error=refuse, progress=show, prune=prune, batch_size=batch_size)
+    return IngestCounts(
+        into,
+        report_file,
+        report.rows_read,
+        report.warnings,
+        report.rejected,
+        done,
+        describer.written if describer is not None else 0,
+        keep_up(store, exact, look),
+    )
