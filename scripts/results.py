@@ -127,6 +127,35 @@ def table3(result: dict) -> str:
     return "\n".join(lines)
 
 
+GRNET_SLICES = {
+    "all": "all",
+    "view=strong": "turned",
+    "occlusion=strong": "covered",
+    "cropping=strong": "cropped",
+    "hard": "any",
+}
+GRNET_BASELINE = "global embedding"
+
+
+def grnet_table(result: dict, data: str) -> str:
+    """Top-1 of the rows of one data set, on all queries and the hard slices, with the difference to the baseline."""
+    rows = [row for row in result["rows"] if row["data"] == data]
+    counts = {name: rows[0]["top"][name]["queries"] for name in GRNET_SLICES}
+    heads = [f"top-1, {label} ({counts[name]:,})" for name, label in GRNET_SLICES.items()]
+    lines = [f"|  | seeds | {' | '.join(heads)} | top-20 | top-50 |", "|" + "---|" * (len(heads) + 4)]
+    for row in rows:
+        cells = []
+        for name in GRNET_SLICES:
+            text = f"{row['top'][name]['top-1']:.1f}"
+            if apart := row["top"][name].get(f"top-1 - {GRNET_BASELINE}"):
+                by = f"{apart['mean']:+.1f} ({apart['low']:+.1f} to {apart['high']:+.1f})".replace("-", "−")
+                text += f"; **{by}**" if apart["low"] > 0 or apart["high"] < 0 else f"; {by}"
+            cells.append(text)
+        cells += [f"{row['top']['all'][key]:.1f}" for key in ("top-20", "top-50")]
+        lines.append(f"| {row['row']} | {row['seeds']} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def share_table(result: dict) -> str:
     """The re-ranking's sweep, a column for each share."""
     rows = result["rows"]
@@ -544,6 +573,9 @@ def blocks() -> dict[str, str]:
             ("re-ranked by its matching head, words read", load("photo_classes_test_mvlt_itm")),
         ]
     )
+    if (RESULTS / "grnet.json").exists():  # bench/grnet_ablation.py --collect
+        grid = load("grnet")
+        found |= {f"grnet-{data}": grnet_table(grid, data) for data in sorted({row["data"] for row in grid["rows"]})}
     found["rerank-share"] = share_table(load("rerank_share"))
     found["label-lines"] = lines_table(load("label_lines_cv"))
     return found
@@ -566,6 +598,7 @@ def main() -> int:
         RESULTS / "wishes.md",
         RESULTS / "generated_looks.md",
         ROOT / "docs" / "consumer-to-shop.md",
+        RESULTS / "grnet.md",
     ):
         text = page.read_text(encoding="utf-8")
         if (fresh := render(text, found)) != text:

@@ -1,4 +1,4 @@
-"""GRNet against the slow obvious version of its equations, the memory that scoring takes, and what must hold for any weights."""
+"""GRNet against the slow obvious version of its equations, the memory that scoring takes, what must hold for any weights."""
 
 from __future__ import annotations
 

@@ -14,6 +14,8 @@ from modiste.types import ImageLike, Item
 if TYPE_CHECKING:
     from modiste.cli.collage import LookCard
 
+WIDE = (480, 320)  # pixels of a wide picture
+
 
 @dataclass(frozen=True)
 class Row:
@@ -23,6 +25,7 @@ class Row:
     photo: ImageLike | None
     hits: Sequence[tuple[Item, float]]
     note: str = ""
+    wide: bool = False  # pictures of two photos side by side
 
 
 def write_contact_sheet(
@@ -46,8 +49,13 @@ def write_contact_sheet(
                 "words": row.words,
                 "photo": picture_source(row.photo, thumbnail_size),
                 "note": row.note,
+                "wide": row.wide,
                 "hits": [
-                    {"item": item, "score": score, "photo": picture_source(item.image, thumbnail_size)}
+                    {
+                        "item": item,
+                        "score": score,
+                        "photo": picture_source(item.image, WIDE if row.wide else thumbnail_size),
+                    }
                     for item, score in row.hits
                 ],
             }

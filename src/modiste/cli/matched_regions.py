@@ -1,4 +1,4 @@
-"""Which regions of two photos matched, drawn on both: what spoke for a match glows, and the strongest windows are numbered pairs."""
+"""Which regions of two photos matched, drawn on both: what spoke for a match is bright, the strongest windows numbered."""
 
 from __future__ import annotations
 

@@ -304,41 +304,28 @@ class _Judge:
 
 def _photo_encoder(request: Request) -> ItemEncoder:
     """The encoder that was asked for; of a GRNet its global embedding."""
-    if _is_grnet(request.model):
-        from modiste.models.grnet_pretrained import load_grnet
-
-        return load_grnet(request.model, device=request.device).encoder
+    from modiste.models.grnet_pretrained import is_grnet, load_grnet
     from modiste.models.pretrained import load
 
+    if is_grnet(request.model):
+        return load_grnet(request.model, device=request.device).encoder
     return load(request.model or None, device=request.device)
 
 
 def _second_look(request: Request) -> _Judge | None:
     """The re-ranker that was asked for: a GRNet, or an MVLT's matching head, which reads the shop's words."""
-    if not request.rerank:
-        return None
-    if _is_grnet(request.rerank):
-        from modiste.models.grnet_pretrained import load_grnet
-
-        graph = load_grnet(request.rerank, device=request.device)
-        return _Judge(graph, {"rerank": graph.name, "rerank_sha256": graph.id.sha256})
+    from modiste.models.grnet_pretrained import is_grnet, load_grnet
     from modiste.models.pretrained import load_reranker
 
+    if not request.rerank:
+        return None
+    if is_grnet(request.rerank):
+        graph = load_grnet(request.rerank, device=request.device)
+        return _Judge(graph, {"rerank": graph.name, "rerank_sha256": graph.id.sha256})
     if not request.words:
         raise ValueError(f"--rerank {request.rerank}: it judges a photo against words; give --words too, or a GRNet")
     head = load_reranker(request.rerank, device=request.device)
     return _Judge(head, {"rerank": head.name, "rerank_sha256": head.sha256})
-
-
-def _is_grnet(model: str) -> bool:
-    """Whether this is the folder of a GRNet, or of a run that trained one."""
-    from modiste.models.grnet_pretrained import ARCHITECTURE
-    from modiste.models.pretrained import CONFIG, model_folder, read_config
-
-    folder = model_folder(Path(model)) if model else None
-    return (
-        folder is not None and (folder / CONFIG).is_file() and read_config(folder).get("architecture") == ARCHITECTURE
-    )
 
 
 RUNNERS: Mapping[Kind, Callable[[Request], Measured]] = MappingProxyType(

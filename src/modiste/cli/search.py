@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -62,7 +63,7 @@ def search(
     photo = image.read_bytes() if image is not None else None
     store = Catalogue.open(catalogue)
     encoder = load(model or store.model or store.encoder_id.name)
-    judge = None if no_rerank or exact else reranker_of(encoder)
+    judge: Any = None if no_rerank or exact else reranker_of(encoder)
     if exact:
         judge, rerank = open_judge(store), rerank or EXACT_SHORTLIST
     elif judge is None and rerank is not None:
@@ -155,12 +156,8 @@ def matched_row(photo, hits, judge):  # type: ignore[no-untyped-def]
             photo, item.image, scorer.model.config.image_size, scorer.heat(asked, row), scorer.regions(asked, row)
         )
         drawn.append((Item(item.id, item.title, pair, item.category), score))
-    return Row(
-        "what matched",
-        None,
-        drawn,
-        "Left the photo, right the item. Bright: spoke for a match; same number: same pair.",
-    )
+    note = "Left the photo, right the item. Bright: spoke for a match; same number: same pair."
+    return Row("what matched", None, drawn, note, wide=True)
 
 
 def hits_table(hits, log_odds=None):  # type: ignore[no-untyped-def]

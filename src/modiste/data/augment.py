@@ -41,8 +41,8 @@ def augment_photos(images: Tensor, *, strength: float = 1.0) -> Tensor:
 def as_customers(images: Tensor) -> Tensor:
     """What customers' photos go through beside `augment_photos`: (B, 3, H, W) in [0, 1] -> the same shape.
 
-    Each is zoomed into by up to 1.8 (cropping), turned by up to 25 degrees, lit unevenly and with a cast, and partly covered by a
-    patch of another photo of the batch.
+    Each is zoomed into by up to 1.8 (cropping), turned by up to 25 degrees, lit unevenly and with a cast, and partly covered
+    by a patch of another photo of the batch.
     """
     batch, height, width = len(images), images.shape[2], images.shape[3]
     device = images.device

@@ -1,7 +1,7 @@
 """Photos of products from both sides of the counter: the shop's and its customers', decoded once and held in memory.
 
-P x K batches: P products with K photos each, the first of them the shop's. Beside them stand J shop photos of other products for
-each, drawn from those that an index found nearest to it: hard negatives.
+P x K batches: P products with K photos each, the first of them the shop's. Beside them stand J shop photos of other products
+for each, drawn from those that an index found nearest to it: hard negatives.
 
 Shapes: N products, G shop photos, V customers' photos, M neighbours, P products of a batch, K photos and J look-alikes of each.
 """
@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from modiste.data.augment import augment_photos, as_customers
+from modiste.data.augment import as_customers, augment_photos
 from modiste.data.batches import TensorBatch
 from modiste.data.images import decode
 from modiste.types import Item
@@ -101,7 +101,7 @@ class ShopData:
         return len(self.shop_of)
 
     def collate(self, indices: Indices, random: np.random.Generator) -> ShopBatch:
-        """These products: its shop photo and K - 1 of its customers' each, with repetition where it has fewer, and look-alikes."""
+        """Of each product its shop photo, K - 1 of its customers' (with repetition where it has fewer) and its look-alikes."""
         photos, near = [], []
         for n in indices:
             own, count = self.customers_of[n], self.num_photos - 1

@@ -229,8 +229,9 @@ class PhotoFeatures:
     ) -> FeatureReport:
         """Describe the photos that are new or have changed, as the catalogue stores them, and forget those that are gone.
 
-        Run again after a crash, it goes on where it stopped. `progress` gets the photos done and their number, after each batch;
-        an exception in it ends the job, what was committed stays. Raises `EncoderMismatch`, `CatalogueLocked`, `CatalogueError`.
+        Run again after a crash, it goes on where it stopped. `progress` gets the photos done and their number after each
+        batch; an exception in it ends the job, what was committed stays. Raises `EncoderMismatch`, `CatalogueLocked`,
+        `CatalogueError`.
         """
         self.require(comparer.id)
         start = time.monotonic()
@@ -307,7 +308,7 @@ class PhotoFeatures:
         rows = np.ascontiguousarray(features, dtype=np.float16)
         if sums is None:
             sums = np.array([zlib.crc32(row.tobytes()) for row in rows], dtype=np.uint32)
-        arrays = {
+        arrays: dict[str, NDArray[Any]] = {
             "features": rows,
             "hashes": np.frombuffer(b"".join(hashes), dtype=np.uint8).reshape(len(ids), HASH_BYTES),
             "ids": np.frombuffer(json.dumps(list(ids)).encode(), dtype=np.uint8),

@@ -1,13 +1,13 @@
 """GRNet: is this shop photo of the very item on a customer's photo?
 
-Kuang, Gao, Li, Luo, Chen, Lin, Zhang: "Fashion Retrieval via Graph Reasoning Networks on a Similarity Pyramid", ICCV 2019 (arXiv
-1908.11754). Windows of both photos are compared at several scales; the comparisons are the nodes of a graph that reasons about
-them, and a global node says how alike the photos are. Equations as in specification 3.2: s = `Grnet.nodes`, w and h =
+Kuang, Gao, Li, Luo, Chen, Lin, Zhang: "Fashion Retrieval via Graph Reasoning Networks on a Similarity Pyramid", ICCV 2019
+(arXiv 1908.11754). Windows of both photos are compared at several scales; the comparisons are the nodes of a graph that reasons
+about them, and a global node says how alike the photos are. Equations as in specification 3.2: s = `Grnet.nodes`, w and h =
 `ReasoningStep`, the score = `Grnet.logits`.
 
-What the paper leaves open and was chosen here: the window pyramid, the number of steps, the backbone's map, the pooling; fields of
-`GrnetConfig` all. What we add, each off in `SIZES["paper"]`: windows of length 1, and the cosine of the global embeddings beside
-the graph's read-out (`cosine_term`), so that the graph starts from what the embedding knows.
+What the paper leaves open and was chosen here: the window pyramid, the number of steps, the backbone's map, the pooling; all
+fields of `GrnetConfig`. What we add, each off in `SIZES["paper"]`: windows of length 1, and the cosine of the global embeddings
+beside the graph's read-out (`cosine_term`), so that the graph starts from what the embedding knows.
 
 Shapes: B photos or pairs, L scales of R_l x R_l windows, W = sum of R_l^2 windows of a photo, C their width, N = sum of R_l^4
 similarity nodes, D their width, E the global embedding's.
@@ -172,6 +172,7 @@ class Grnet(nn.Module):
             self.global_direction = nn.Parameter(torch.randn(config.node_dim) / math.sqrt(config.node_dim))
         self.steps = nn.ModuleList(ReasoningStep(config.node_dim) for _ in range(config.steps))
         self.read = nn.Linear(config.node_dim, 1)
+        self.allowed: Tensor | None
         self.register_buffer("allowed", _same_scale(config) if not config.cross_scale else None, persistent=False)
 
     @property
@@ -240,7 +241,7 @@ class Grnet(nn.Module):
 
     @torch.no_grad()
     def score(self, x: Described, y: Described, *, max_bytes: int = 64_000_000) -> Tensor:
-        """`logits` without gradients; x may be one photo for all of y. No more than `max_bytes` are in use beside the arguments.
+        """`logits` without gradients; x may be one photo for all of y. At most `max_bytes` are in use beside the arguments.
 
         Raises `ValueError` when not even one pair fits.
         """
@@ -260,22 +261,24 @@ class Grnet(nn.Module):
     def relevance(self, x: Described, y: Described) -> Tensor:
         """What each node adds to the read-out (B, N + 1): the last step's sum taken apart, then followed back along the edges.
 
-        The global node's h is linear in what it heard where ReLU lets it through, so its share of every source is exact; earlier
-        steps pass a node's share on to its own sources by their weights. The sum over nodes is the read-out without its bias.
+        The global node's h is linear in what it heard where ReLU lets it through, so its share of every source is exact;
+        earlier steps pass a node's share on to its own sources by their weights. The sum over nodes is the read-out without
+        its bias.
         """
+        steps = [step for step in self.steps if isinstance(step, ReasoningStep)]
         every = [self.nodes(x.windows, y.windows)]
-        for step in list(self.steps)[:-1]:
-            every.append(step(every[-1], self.allowed))
-        if not self.steps:
+        if not steps:
             found = torch.zeros(every[0].shape[:2], device=self.device)
             found[:, -1] = (self.read(every[0][:, -1]) - self.read.bias).squeeze(1)
             return found
-        last = self.steps[-1]
+        for step in steps[:-1]:
+            every.append(step(every[-1], self.allowed))
+        last = steps[-1]
         edges = last.edges(every[-1], self.allowed, slice(-1, None))[:, 0]  # (B, N + 1)
         heard = torch.einsum("bn,bnd->bd", edges, every[-1])
         through = (last.update(heard) > 0) * self.read.weight[0]  # (B, D)
         found = edges * torch.einsum("bnd,bd->bn", every[-1], through @ last.update.weight)
-        for step, nodes in zip(list(self.steps)[-2::-1], every[-2::-1], strict=True):
+        for step, nodes in zip(steps[-2::-1], every[-2::-1], strict=True):
             found = torch.einsum("br,brn->bn", found, step.edges(nodes, self.allowed))
         return found
 

@@ -1,9 +1,9 @@
 """Where GRNet's windows come from: convolutional networks that turn a photo into one map, and an MVLT's pyramid.
 
 "googlenet": Szegedy et al., "Going deeper with convolutions", CVPR 2015 (arXiv 1409.4842), Table 1, with batch norms (Ioffe and
-Szegedy 2015), up to `last`: inception 4e (stride 16, 832 channels) or 5b (stride 32, 1024). Names are torchvision's, so that its
-weights load from safetensors; torchvision has 3x3 kernels where the table says 5x5 (`published_kernels=False` is its form).
-"residual": a small one of ours, the dual encoder's image tower block for block (clip.py), for photos of 60x80 to 224x224 pixels.
+Szegedy 2015), up to `last`: inception 4e (stride 16, 832 channels) or 5b (stride 32, 1024). Names are torchvision's, so that
+its weights load from safetensors; torchvision has 3x3 kernels where the table says 5x5 (`published_kernels=False`).
+"residual": a small one of ours, the dual encoder's image tower block for block (clip.py), for photos of 60x80 to 224x224.
 "mvlt": the stages of an MVLT (mvlt.py) that photos pass before they meet words.
 
 Shapes: B photos, C channels, (H, W) a map's height and width. Every backbone takes pixels in [0, 1].
@@ -67,6 +67,7 @@ class Residual(Backbone):
             )
             for number, (width, depth) in enumerate(zip(channels, depths, strict=True))
         )  # fmt: skip
+        self.depths = depths
         self.channels = channels[-2] + channels[-1]
 
     def parts(self) -> list[nn.Module]:
@@ -88,7 +89,7 @@ class Residual(Backbone):
         from modiste.models.mvlt_towers import mvlt_names
 
         theirs: Mapping[str, Tensor] = start.state_dict()
-        places = [(stage, number) for stage, blocks in enumerate(self.stages) for number in range(len(blocks))]
+        places = [(stage, number) for stage, depth in enumerate(self.depths) for number in range(depth)]
         own, problems = self.state_dict(), []
         for key, value in own.items():
             name = f"image_tower.{key}"
@@ -249,7 +250,7 @@ def _halved(x: Tensor) -> Tensor:
 
 
 def build_backbone(kind: str, values: Mapping[str, Any]) -> Backbone:
-    """The backbone that `kind` and its sizes, as in a model folder's config.json, describe. Raises `ValueError`, `TypeError`."""
+    """The backbone that a kind and its sizes describe, as config.json has them. Raises `ValueError`, `TypeError`."""
     if kind == "residual":
         return Residual(tuple(values["channels"]), tuple(values["depths"]))
     if kind == "googlenet":

@@ -1,6 +1,6 @@
 """A trained GRNet in use: photos in, NumPy out. Its embedding as an encoder, its graph as a judge of pairs, and what matched.
 
-What describes a photo, its windows and its embedding, is one row of fp16 numbers, so a store keeps it without knowing what it is.
+What describes a photo, its windows and its embedding, is one row of fp16 numbers: a store keeps it without knowing what it is.
 
 Shapes: N photos or items, W windows of C numbers, E the embedding's width, F = W * C + E.
 """
@@ -49,12 +49,9 @@ class GrnetScorer:
         config = model.config
         self._split = config.num_windows * config.window_dim
         self.id = EncoderId(name, sha256, self._split + config.embed_dim)
+        self.name, self.sha256 = name, sha256
         self._kept: dict[str, Features] = {}
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="decode")
-
-    @property
-    def name(self) -> str:
-        return self.id.name
 
     @property
     def encoder(self) -> GrnetEncoder:

@@ -77,6 +77,14 @@ def load_grnet(name: str | Path, *, device: str = "cpu") -> GrnetScorer:
     return GrnetScorer(model, name=str(config.get("name", "")), sha256=digest.hexdigest(), device=device)
 
 
+def is_grnet(name: str | Path) -> bool:
+    """Whether a folder, or that of a run, holds a GRNet."""
+    folder = pretrained.model_folder(Path(name))
+    if not str(name) or not (folder / CONFIG).is_file():
+        return False
+    return pretrained.read_config(folder).get("architecture") == ARCHITECTURE
+
+
 def load_torchvision_googlenet(model: Grnet, file: str | Path) -> dict[str, str]:
     """GoogLeNet's weights, as torchvision names them, from a safetensors file into the backbone; what was left out -> why.
 

@@ -257,7 +257,9 @@ def _drawn(config: GrnetRecipe, sizes: GrnetConfig) -> tuple[Any, list[str], Any
     name = hashlib.sha256(json.dumps(says).encode()).hexdigest()[:16]
     file = Path(config.cache) / f"shop-photos-{name}.safetensors" if config.cache else None
     if file is None or not file.exists():
-        photos = chosen_products(shop_photos(config.data, "train", seed=1, **_photos_each(config)), config.max_products)
+        photos = chosen_products(
+            shop_photos(config.data, "train", seed=1, photos_per_product=_photos_each(config)), config.max_products
+        )
         transform = partial(photo_tensor, image_size=sizes.image_size)
         vectors = load(config.miner or None).encode_images([item.image for item in photos.shop]).vectors  # type: ignore[misc]
         tensors = {
@@ -274,9 +276,9 @@ def _drawn(config: GrnetRecipe, sizes: GrnetConfig) -> tuple[Any, list[str], Any
     return found[0], names["gallery"], found[1], names["customer"], found[2].numpy()
 
 
-def _photos_each(config: GrnetRecipe) -> dict[str, int]:
+def _photos_each(config: GrnetRecipe) -> int | None:
     """DeepFashion has the photos it has."""
-    return {} if Path(config.data).is_dir() else {"photos_per_product": config.photos_per_product}
+    return None if Path(config.data).is_dir() else config.photos_per_product
 
 
 def chosen_products(photos: ShopPhotos, count: int) -> ShopPhotos:
@@ -295,7 +297,7 @@ def chosen_products(photos: ShopPhotos, count: int) -> ShopPhotos:
 
 
 def _validation(config: GrnetRecipe) -> dict[str, Eval]:
-    """Top-1 on the validation split by the embedding, and with its first 20 judged by the graph."""
+    """Top-1 on the validation split by the embedding, and with its first 100 judged by the graph."""
     from modiste.training.run import Eval
 
     if not config.eval_every:
@@ -312,6 +314,8 @@ def _validation(config: GrnetRecipe) -> dict[str, Eval]:
         judge = scorer if config.graph else None
         if judge:
             judge.prepare(photos.shop)
-        return evaluate_consumer_to_shop(photos, scorer.encoder, judge, resamples=0)  # type: ignore[return-value]
+        report = evaluate_consumer_to_shop(photos, scorer.encoder, judge, resamples=0)
+        wanted = ("top-1", "top-20", "MRR", "first/top-1")
+        return {key.replace("/", "_"): report.metrics[key].mean for key in wanted if key in report.metrics}
 
     return {"consumer-to-shop/valid": Eval(evaluate, every_epochs=config.eval_every)}

@@ -21,7 +21,7 @@
  *
  * @typedef {{name: string, kind: "text"|"number", values?: {value: string, count: number}[], min?: number, max?: number}} Field
  * @typedef {{name: string, kind: string, label: string}} Scorer
- * @typedef {{name: string, items: number, scorer: Scorer, calibrated: boolean, taggable: boolean, looks: number,
+ * @typedef {{name: string, items: number, scorer: Scorer, calibrated: boolean, exact?: boolean, taggable: boolean, looks: number,
  *   categories: {name: string, count: number, slot: string}[], slots: {name: string, count: number}[], filters: Field[],
  *   limits: Record<string, number>, keys_required: boolean}} Catalogue
  *
