@@ -12,7 +12,7 @@ import pytest
 
 from modiste.data.images import encode_jpeg
 
-DATA = "atelier:60:3"
+DATA = "atelier:50:3"
 
 
 @pytest.fixture(scope="module")
@@ -47,20 +47,20 @@ def test_the_generated_world_by_vectors(modiste, dual: Path, tmp_path: Path) -> 
         assert sum(counts) == found["num_queries"]
     for key in ("top-1", "top-20", "top-50", "MRR"):
         assert found[f"{key}_low"] <= found[key] <= found[f"{key}_high"]
-    table = modiste(*command, "--num-queries", 9)
+    table = modiste(*command, "--num-queries", 4)
     assert table.code == 0, table.err
-    assert "9 photos of" in table.out
+    assert "4 photos of" in table.out
     assert "chance" in table.out
 
 
 def test_a_second_look_by_a_graph_and_distractors(modiste, graph: Path, dual: Path) -> None:  # type: ignore[no-untyped-def]
-    command = ["evaluate", "consumer-to-shop", "--data", DATA, "--rerank", graph, "--shortlist", 5, "--num-queries", 6]
+    command = ["evaluate", "consumer-to-shop", "--data", DATA, "--rerank", graph, "--shortlist", 5, "--num-queries", 4]
     found = modiste(*command, "--model", dual, "--distractors", 7, "--json").json
     assert (found["rerank"], found["shortlist"], found["distractors"]) == ("grnet_debug.born", 5, 7)
     assert len(found["rerank_sha256"]) == 64
     assert found["gain/top-1"] == pytest.approx(found["top-1"] - found["first/top-1"])
     assert found["top-50"] == found["first/top-50"]  # five cannot leave the first fifty
-    alone = modiste("evaluate", "consumer-to-shop", "--data", DATA, "--model", graph, "--num-queries", 6, "--json").json
+    alone = modiste("evaluate", "consumer-to-shop", "--data", DATA, "--model", graph, "--num-queries", 4, "--json").json
     assert (alone["model"], alone["shortlist"]) == ("grnet_debug.born", None)  # its embedding
     done = modiste(*command, "--model", dual)
     assert "before" in done.out

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -134,23 +134,40 @@ def other_shop_photos(source: str, split: str, count: int, seed: int = 0) -> lis
         raise ValueError(f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
     if count < 1:
         raise ValueError(f"the number of other shop photos must be at least 1, not {count}")
-    found: list[Item] = []
-    seen = {item.group for item in _shop(source, split)}  # DeepFashion's valid and test share a gallery
     random = np.random.default_rng(seed)
+    found: list[Item] = []
     for other in (name for name in SPLITS if name != split):
-        pool = [item for item in _shop(source, other) if item.group not in seen]
-        drawn = random.permutation(len(pool))[: count - len(found)]
-        found += [pool[place] for place in sorted(drawn.tolist())]
+        if source.startswith("atelier"):
+            pool = _some_families(source, other, count - len(found), random)
+        else:
+            pool = list(_elsewhere(source, split, other))
+            drawn = random.permutation(len(pool))[: count - len(found)]
+            pool = [pool[place] for place in sorted(drawn.tolist())]
+        found += pool
         if len(found) == count:
             return found
     raise ValueError(f"{source}: {count:,} other shop photos wanted, there are {len(found):,}")
 
 
+def _some_families(source: str, split: str, count: int, random: np.random.Generator) -> list[Item]:
+    """Up to `count` of an atelier's shop photos: items with their siblings, so that only those that are used are drawn."""
+    customers, indices = _customers(source, split)
+    found: list[Item] = []
+    for place in random.permutation(len(indices)):
+        if len(found) >= count:
+            break
+        found += customers.shop_items(indices[place])
+    return found[:count]
+
+
+def _elsewhere(source: str, split: str, other: str) -> Iterator[Item]:
+    """The shop photos of another split that are of no product in this one's gallery."""
+    seen = {item.group for item in _shop(source, split)}  # DeepFashion's valid and test share a gallery
+    return (item for item in _shop(source, other) if item.group not in seen)
+
+
 def _shop(source: str, split: str) -> tuple[Item, ...]:
-    """The gallery of a split, without its queries."""
-    if source.startswith("atelier"):
-        customers, indices = _customers(source, split)
-        return tuple(item for index in indices for item in customers.shop_items(index))
+    """The gallery of a split of real photos, without its queries."""
     return _real_shop(source, split) if source in PRODUCTS else shop_photos(source, split).shop
 
 
