@@ -40,6 +40,7 @@ def test_the_files(tmp_path: Path) -> None:
     np.testing.assert_array_equal(data.outfit_items.toarray(), [[0, 1, 1, 1], [1, 1, 0, 0]])
     assert data.item_categories is None
     assert load_interactions(tmp_path / "ifashion").user_ids == data.user_ids  # a folder with these files is known
+    assert load_interactions(tmp_path).user_ids == data.user_ids  # and one with such a folder
     assert read_ifashion(tmp_path).user_ids == data.user_ids
 
 

@@ -9,6 +9,7 @@ import typer
 
 from modiste import __version__
 from modiste.cli.calibrate import calibrate
+from modiste.cli.caption import caption
 from modiste.cli.complete import complete
 from modiste.cli.console import complain, errors
 from modiste.cli.demo import demo
@@ -48,7 +49,7 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 
 
 COMMANDS = (
-    *(demo, index, search, tag, imagine),
+    *(demo, index, search, tag, caption, imagine),
     *(score, complete, generate, swap, explain, similar_looks, recommend, calibrate),
     *(serve, evaluate, train, models),
 )

@@ -136,7 +136,8 @@ def load_interactions(
     Parameters
     ----------
     source
-        - `ifashion`: the real set where `MODISTE_DATA` says, or beside the checkout; or a folder with its files;
+        - `ifashion`: the real set where `MODISTE_DATA` says, or beside the checkout; or a folder with its files, or with
+          `ifashion/` in it;
         - `atelier:N`, `atelier:N:SEED`, `atelier:N:SEED:LOOKS`, `atelier:N:SEED:LOOKS:USERS`: users of the generated world of
           N items, by default 2 N looks and N users;
         - a folder with HFGN's files (`train_uo.txt`...), see `hfgn_files.py`;
@@ -180,7 +181,7 @@ def _load(text: str, seed: int, report: FeedReport, core: tuple[int, int]) -> In
         return atelier_interactions(*atelier_source(text, seed))
     if not folder.is_dir():
         raise ValueError(f"{text}: no such folder, and no known source; there is {', '.join(SOURCES)}")
-    if ifashion.is_ifashion(folder):
+    if any(ifashion.is_ifashion(place) for place in (folder, folder / ifashion.NAME)):
         return ifashion.read_ifashion(folder)
     if hfgn_files.is_hfgn(folder):
         return hfgn_files.read_hfgn(folder, seed, report=report)

@@ -19,6 +19,8 @@ Readings of what the specification leaves open (its table 1.7):
   slot has to offer (`fulfilment`). With "none", S is taken as it is, and a cosine
   s as (1 + s) / 2 under "mean" and as it is under "sum": `Objective(reduction="sum", calibration="none")` is the literal
   formula. The taste is a mean under either.
+- `wishes`. "read", the default: an item that the catalogue knows to be otherwise than a slot's wish names it is less like the
+  wish (named.py). "heard", the literal one: the encoder's cosine alone.
 - k = 1 (row 12). The S of a single item says nothing, and models are not trained to say it, so it is neutral: 0.5. With K = 1
   generation therefore ranks exactly as search does.
 
@@ -37,8 +39,10 @@ from modiste.engine.calibration import Calibration
 
 Mode = Literal["cross", "text_swap"]
 Reduction = Literal["mean", "sum"]
+Wishes = Literal["read", "heard"]
 MODES: tuple[Mode, ...] = ("cross", "text_swap")
 REDUCTIONS: tuple[Reduction, ...] = ("mean", "sum")
+WISHES: tuple[Wishes, ...] = ("read", "heard")
 Values = NDArray[np.float64]
 
 NEUTRAL = 0.5  # S of a single item
@@ -53,6 +57,7 @@ class Objective:
     reduction: Reduction = "mean"
     calibration: Calibration | Literal["none"] = "none"
     beta: float = 0.0
+    wishes: Wishes = "read"
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.alpha <= 1.0:
@@ -63,6 +68,8 @@ class Objective:
             raise ValueError(f"unknown mode {self.mode!r}; choose one of {', '.join(MODES)}")
         if self.reduction not in REDUCTIONS:
             raise ValueError(f"unknown reduction {self.reduction!r}; choose one of {', '.join(REDUCTIONS)}")
+        if self.wishes not in WISHES:
+            raise ValueError(f"unknown wishes {self.wishes!r}; choose one of {', '.join(WISHES)}")
         if not isinstance(self.calibration, Calibration) and self.calibration != "none":
             raise ValueError(f"calibration must be a Calibration or 'none', not {self.calibration!r}")
 

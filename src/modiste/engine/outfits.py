@@ -29,6 +29,7 @@ from modiste.engine.explain import BestSwap, Explanation, explain
 from modiste.engine.filters import filter_mask
 from modiste.engine.infeasible import infeasible, last_resort
 from modiste.engine.look_index import LookIndex
+from modiste.engine.named import CONTRADICTED, contradictions
 from modiste.engine.objective import NEUTRAL, Objective, Values
 from modiste.engine.plans import Known, Wanted, make_plan, narrowed, wanted, with_similarity
 from modiste.engine.problem import Problem
@@ -37,6 +38,7 @@ from modiste.engine.shapes import open_shapes
 from modiste.engine.snapshot import Snapshot
 from modiste.engine.solve import Apart, Effort, solve
 from modiste.engine.strangers import moved, retrieve_for, small_world
+from modiste.engine.vocabulary import knowledge_of
 from modiste.engine.world import World
 from modiste.taxonomy import UNKNOWN
 from modiste.taxonomy import slot as slot_of
@@ -350,7 +352,7 @@ class OutfitEngine:
         at = _which(items, which)
         rest = (*items[:at], *items[at + 1 :])
         objective = replace(self.objective, alpha=self.objective.alpha if alpha is None else alpha)
-        slots = [(Slot(frozenset({_kind(items[at])} - {""})), wish)]
+        slots = [(Slot(frozenset({_kind(items[at])} - {""}), wish), wish)]
         return self._solve(rest, [("", slots)], objective, self.rules, n, filters, (items[at].id,), effort)
 
     def _solve(
@@ -374,10 +376,13 @@ class OutfitEngine:
                 kinds.setdefault((slot, wish), wanted(world, slot, wish, allowed, have))
         vectors: dict[str, FloatArray] = {}
 
-        def similarities(wish: str, rows: Rows) -> Values:
-            if wish not in vectors:
-                vectors[wish] = self._wish(wish)
-            return world.similarities(vectors[wish], rows)
+        def similarities(one: Wanted, rows: Rows) -> Values:
+            if one.wish not in vectors:
+                vectors[one.wish] = self._wish(one.wish)
+            found = world.similarities(vectors[one.wish], rows)
+            if objective.wishes == "read" and objective.mode == "cross" and one.slot.wish:
+                found -= CONTRADICTED * contradictions(one.wish, knowledge_of(snapshot), rows)
+            return found
 
         found = [snapshot.find(item.id) for item in have]
         own = all(row is not None for row in found)

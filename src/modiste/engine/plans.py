@@ -17,7 +17,7 @@ from modiste.engine.world import World
 from modiste.taxonomy import normalise, set_apart
 from modiste.types import ComplementPool, Item, PairwisePool, Slot
 
-Similarities = Callable[[str, Rows], Values]  # a wish and (n,) rows of the world -> (n,) cosines
+Similarities = Callable[["Wanted", Rows], Values]  # a slot with its wish, (n,) rows of the world -> (n,) cosines
 Retrieve = Callable[[Slot, Rows, int], Places]  # a slot, (n,) rows and how many -> places in the rows, best first
 _SEEDS = 2  # items nearest to the wish of every other slot that a slot's candidates should go with
 
@@ -86,7 +86,7 @@ def make_plan(
             rows = one.rows[constraints.open_to[one.rows]]
             for given in have.tolist():
                 rows = rows[~constraints.conflict(np.array([given]), rows)]
-            similarity = similarities(one.wish, rows) if one.wish else np.zeros(len(rows))
+            similarity = similarities(one, rows) if one.wish else np.zeros(len(rows))
             nearest = similarity.max(initial=-1.0)
             text = of_match * objective.fulfilment(similarity, nearest) if one.wish else np.zeros(len(rows))
             likings = liked[rows] if liked is not None and of_taste > 0 else None

@@ -8,11 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from modiste.engine.recommend import BETA
 from modiste.service import limits
+from modiste.service.plan_schemas import PlanOut
 
 Id = Annotated[str, Field(min_length=1, max_length=limits.MAX_ID, examples=["item-00007"])]
 Text = Annotated[str, Field(max_length=limits.MAX_TEXT)]
 Filter = Annotated[str, Field(min_length=1, max_length=limits.MAX_FILTER, examples=["price<80"])]
 Filters = Annotated[list[Filter], Field(max_length=limits.MAX_FILTERS)]
+Drop = Annotated[str, Field(min_length=1, max_length=limits.MAX_FILTER, examples=["change:colour"])]
 Alpha = Annotated[
     float, Field(ge=0, le=1, allow_inf_nan=False, description="1: only how well items go together; 0: only words")
 ]
@@ -242,6 +244,9 @@ class QueryOut(BaseModel):
 
 class SearchOut(BaseModel):
     query: QueryOut
+    plan: PlanOut | None = Field(
+        None, description="What the words change, leave out and keep; null where there was nothing for a plan to do"
+    )
     total: int = Field(description="Items that pass the filters")
     hits: list[HitOut]
     next: int | None = Field(description="The offset of the next page; null on the last")

@@ -19,6 +19,7 @@ from modiste.engine.errors import CatalogueError
 from modiste.engine.recommend import Recommender
 from modiste.engine.snapshot import Snapshot
 from modiste.engine.stored_looks import StoredLooks, read_stored_looks
+from modiste.engine.vocabulary import knowledge_of
 from modiste.models.inference import ImageTextEncoder
 from modiste.models.mvlt_inference import Recogniser, Reranker
 from modiste.models.outfit_scorers import NamedScorer
@@ -104,6 +105,7 @@ class Shop:
         recommender = Recommender(snapshot, looks, self._attached, self.clicks)
         fields = filter_values(snapshot)
         without_photo = snapshot.without_photo()
+        knowledge_of(snapshot)  # what the first question of a plan would wait for
         self.engine.adopt(world, snapshot, lambda: self.store.publish(snapshot))
         self.looks, self.fields, self._without_photo = looks, fields, without_photo
         self._recommender = recommender

@@ -20,6 +20,10 @@
  *   taste?: number|null, reasons?: {liked: string, similarity: number, shared: string[], words: string}[]}} Look
  * @typedef {{looks: Look[], method: string, scored: number, notes: string[], seconds: number}} Answer
  *
+ * @typedef {{key: string, line: string}} PlanPart
+ * @typedef {{line: string, reference: string|null, changes: PlanPart[], excluded: PlanPart[], kept: PlanPart[],
+ *   price: PlanPart|null, notes: string[]}} Plan   what the words of a search were taken for
+ *
  * @typedef {{name: string, kind: "text"|"number", values?: {value: string, count: number}[], min?: number, max?: number}} Field
  * @typedef {{name: string, kind: string, label: string}} Scorer
  * @typedef {{name: string, items: number, scorer: Scorer, calibrated: boolean, taggable: boolean, looks: number, tastes: string|null,
