@@ -37,7 +37,13 @@ from modiste.evaluation.composed import evaluate_composed
 from modiste.evaluation.recognition import evaluate_recognition
 from modiste.evaluation.retrieval import evaluate_encoder, with_image_and_text
 from modiste.models.fame_vil import TASKS, FameVil, parameter_counts
-from modiste.models.fame_vil_inference import FameVilCaptioner, FameVilEncoder, FameVilRecogniser, FameVilTowers
+from modiste.models.fame_vil_inference import (
+    FameVilCaptioner,
+    FameVilEncoder,
+    FameVilRecogniser,
+    FameVilTowers,
+    tidied,
+)
 from modiste.models.inference import ImageTextEncoder
 from modiste.models.pretrained import load_model, save_pretrained
 from modiste.recipes.fame_vil import FameVilRecipe, Start, run_of, started, task_data, training_items, unknown
@@ -180,7 +186,8 @@ class Grid:
             with torch.autocast("cpu", torch.bfloat16, enabled=torch.cpu._is_avx512_bf16_supported()):
                 result |= self._scores(model.model, model.tokenizer, cell)
             seconds = {"train": round(trained - began), "measure": round(time.process_time() - trained)}
-            write_json(file, result | {"cpu_seconds": seconds, "machine": machine()})
+            result |= {"cpu_seconds": seconds, "machine": machine()}
+            write_json(file, result)
         return result
 
     def _train(self, folder: Path, recipe: FameVilRecipe, begun: Start) -> dict[str, float]:
@@ -255,7 +262,7 @@ def collect(runs: Path, items: Sequence[Item]) -> dict[str, Any]:
         cell = Cell(**{**one["cell"], "tasks": tuple(one["cell"]["tasks"])})
         captions = one.pop("captions", {})
         told = [titles[product[name]] for name in captions]
-        scored = score_captions(list(captions.values()), told, resamples=0) if captions else {}
+        scored = score_captions([tidied(text) for text in captions.values()], told, resamples=0) if captions else {}
         one["fic"] = {key: round(estimate.mean, 3) for key, estimate in scored.items()}
         one["scores"] = task_scores(one, one["fic"])
         cells[cell.slug, one["seed"]] = one

@@ -400,6 +400,19 @@ def wishes_table(result: dict) -> str:
     return plain_table(rows)
 
 
+def reading_table(result: dict) -> str:
+    """The same, by whether the catalogue's columns have a say."""
+    rows = []
+    for way, label in (("heard", "heard"), ("read", "**read**")):
+        for part in ("wishes_calibrated", "fitting_calibrated"):
+            for row in result[way][part]["rows"]:
+                found = {"": REQUESTS[part.split("_")[0]], "wishes are": label, "alpha": row["alpha"]}
+                found |= {"wishes": row["all of the wish_count"], "S": f"{100 * row['S']:.0f}"}
+                found |= {name: cell(row, name) if name in WISHES[4:6] else f"{row[name]:.0f}" for name in WISHES}
+                rows.append(found)
+    return plain_table(rows)
+
+
 def trade_table(results: list[dict]) -> str:
     """S of the winners and their text percentile by alpha; steps that go the wrong way by more than noise."""
     rows = []
@@ -416,6 +429,33 @@ def trade_table(results: list[dict]) -> str:
                 wrong = part["S falls, more than noise"] + part["text rises, more than noise"]
                 rows.append(found | {"wrong steps beyond noise": f"{wrong} of {2 * part['steps']}"})
     return plain_table(rows)
+
+
+COMPOSED = ("R@1", "R@10", "R@50", "right_R@1", "right_R@10")
+
+
+def composed_table(rows: list[tuple[str, dict, str]]) -> str:
+    """Text-guided retrieval: (label, result, key prefix) rows."""
+    lines = [f"|  | {' | '.join(key.replace('_', ' ') for key in COMPOSED)} |", "|" + "---|" * (len(COMPOSED) + 1)]
+    for label, result, prefix in rows:
+        cells = [
+            f"{result[f'{key}_chance']:.1f}" if prefix == "chance" else cell(result, f"{prefix}{key}")
+            for key in COMPOSED
+        ]
+        lines.append(f"| {label} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def composed_rows(result: dict) -> list[tuple[str, dict, str]]:
+    """A result beside its controls."""
+    return [
+        (f"`{result['model']}`, photo and words", result, ""),
+        ("words alone (`text`)", result, "text_"),
+        ("photo alone (`image`)", result, "image_"),
+        ("labels and words, no pixel (`metadata`)", result, "metadata_"),
+        ("who knows all labels (`ceiling`)", result, "ceiling_"),
+        ("chance", result, "chance"),
+    ]
 
 
 MODIFIED = {
@@ -465,6 +505,7 @@ def blocks() -> dict[str, str]:
     found["modifications"] = modifications_table(load("modifications"))
     wishes = [load(file.stem) for file in sorted(RESULTS.glob("wishes_*.json"))]
     found["wishes"] = wishes_table(load("wishes_rules"))
+    found["wishes-read"] = reading_table(load("wish_reading"))
     found["wishes-trade"] = trade_table(wishes)
     for name in ("wish_words", "outfit_speed", "outfit_shortlist"):
         found[name.replace("_", "-")] = plain_table(load(name)["rows"])
@@ -540,6 +581,8 @@ def blocks() -> dict[str, str]:
     if (RESULTS / "fame_vil_table4.json").exists():  # bench/fame_vil_table4.py --collect
         found["table4"] = table4(load("fame_vil_table4"))
         found["table4-controls"] = table4_controls(load("fame_vil_table4"))
+    for world in ("products", "atelier"):
+        found[f"composed-{world}"] = composed_table(composed_rows(load(f"composed_{world}_mvlt")))
     found["rerank-share"] = share_table(load("rerank_share"))
     found["label-lines"] = lines_table(load("label_lines_cv"))
     return found
@@ -556,6 +599,7 @@ def main() -> int:
     found, stale = blocks(), []
     for page in (
         ROOT / "README.md",
+        ROOT / "docs" / "composed-protocol.md",
         RESULTS / "retrieval.md",
         RESULTS / "mvlt.md",
         RESULTS / "fame_vil.md",

@@ -119,4 +119,5 @@ def next_words(model: FameVil, image: Tensor, ids: Tensor) -> Tensor:
     hidden = layer_norm(t, model.text.norm_after)
     head = model.caption
     made = hidden @ head.linear.weight.T + head.linear.bias
-    return made @ model.text.words.weight.T + head.bias if head.tied else made
+    scale = math.sqrt(made.shape[1])
+    return scale * made @ model.text.words.weight.T + head.bias if head.tied else made

@@ -61,7 +61,14 @@ def test_adapters_change_nothing_before_training() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{}, {"tsa": False}, {"xaa": False, "tasks": ("xmr", "tgir", "scr")}, {"stem": (), "patch_size": 8}]
+    "change",
+    [
+        {},
+        {"tsa": False},
+        {"xaa": False, "tasks": ("xmr", "tgir", "scr")},
+        {"stem": (), "patch_size": 8},
+        {"tie_words": True},
+    ],
 )
 def test_every_mode_against_its_equations(change: dict) -> None:
     model = shaken(replace(TOY, **change))

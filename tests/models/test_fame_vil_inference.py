@@ -13,7 +13,14 @@ import torch.nn.functional as F
 from modiste.data.images import ImageError
 from modiste.data.text import train_wordpiece
 from modiste.models.fame_vil import SIZES, FameVil, FameVilConfig
-from modiste.models.fame_vil_inference import FameVilCaptioner, FameVilEncoder, FameVilRecogniser, FameVilTowers, words
+from modiste.models.fame_vil_inference import (
+    FameVilCaptioner,
+    FameVilEncoder,
+    FameVilRecogniser,
+    FameVilTowers,
+    tidied,
+    words,
+)
 from modiste.models.inference import Fusion, ImageTextEncoder
 from modiste.models.pretrained import PretrainedError, captioner_of, from_pretrained, load_captioner, save_pretrained
 from modiste.types import Captioner, Item, ItemEncoder
@@ -140,3 +147,16 @@ def test_a_model_of_other_tasks_offers_what_it_has(tmp_path: Path) -> None:
         FameVilEncoder(FameVilTowers(alone, TOKENIZER), name="x", sha256="")
     with pytest.raises(ValueError, match="fic"):
         FameVilCaptioner(alone, TOKENIZER)
+
+
+def test_captions_read_as_people_write() -> None:
+    for pieces, written in {
+        "nike men ' s black t - shirt": "nike men's black t-shirt",
+        "socks ( pack of 3 )": "socks (pack of 3)",
+        "black & white 1 . 5 cm heel": "black & white 1. 5 cm heel",
+        "men's t-shirt": "men's t-shirt",
+        "red / blue": "red/blue",
+        "": "",
+    }.items():
+        assert tidied(pieces) == written
+        assert tidied(written) == written

@@ -69,8 +69,6 @@ def _parameters(as_json: bool) -> None:
         print_json(counts)
         return
     for name, of in counts.items():
-        share = 100 * of["total"] / of["single_task_models"]
-        say(
-            f"fame_vil {name}: {of['total']:,} parameters, {share:.1f} % of four single-task models ({of['single_task_models']:,})"
-        )
+        share = f"{100 * of['total'] / of['single_task_models']:.1f} %"
+        say(f"fame_vil {name}: {of['total']:,} parameters, {share} of four single-task models")
         say("    " + ", ".join(f"{part} {of[part]:,}" for part in ("vision", "text", "tsa", "xaa", "heads")))

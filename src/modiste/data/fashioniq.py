@@ -184,8 +184,8 @@ class FashionIq:
 
 
 def is_fashioniq(source: str | Path) -> bool:
-    """Whether a source is `fashion_iq` or a folder with its annotations."""
-    return str(source) == NAME or any(_has_annotations(folder) for folder in (Path(source), Path(source) / NAME))
+    """Whether a source is `fashion_iq` or a folder with its annotations; not a folder of several data sets."""
+    return str(source) == NAME or _has_annotations(Path(source))
 
 
 def _has_annotations(folder: Path) -> bool:

@@ -120,10 +120,10 @@ def judged(
     """
     if plan.price is not None:
         mask &= _affordable(plan.price, knowledge, len(vectors))
-    excluded = [_holds_all(one, plan.changes, knowledge, len(vectors)) for one in plan.excluded]
+    excluded = [denials(one, plan.changes, knowledge, len(vectors)) for one in plan.excluded]
     for truth in excluded:
         mask &= truth != 1.0
-    changes = [(_holds(one, knowledge), " ".join(one.values)) for one in plan.changes if one.known]
+    changes = [(holds(one, knowledge), " ".join(one.values)) for one in plan.changes if one.known]
     kept = [(knowledge.holds(one.attribute, one.fits, ("kept", one.known.value)), one) for one in plan.kept]
     kinds = [(truth, one.known.value) for truth, one in kept if one.attribute == "category"]
 
@@ -190,12 +190,12 @@ def _affordable(price: Price, knowledge: Knowledge, num_rows: int) -> NDArray[np
     return found
 
 
-def _holds(change: Change, knowledge: Knowledge) -> FloatArray:
+def holds(change: Change, knowledge: Knowledge) -> FloatArray:
     key = (change.values, change.direction, change.old.value if change.old is not None else None)
     return knowledge.holds(change.attribute, change.fits, ("change", *key))
 
 
-def _holds_all(excluded: Excluded, changes: Sequence[Change], knowledge: Knowledge, num_rows: int) -> FloatArray:
+def denials(excluded: Excluded, changes: Sequence[Change], knowledge: Knowledge, num_rows: int) -> FloatArray:
     """(N,) whether all meanings hold of a row; NaN where one is not known and none is known not to."""
     truths = [_denied(one, changes, knowledge) for one in excluded.meanings]
     if not truths:

@@ -103,7 +103,7 @@ class Knowledge:
     """What is known of each row: by the columns, else by the title, else by a mention in the description."""
 
     def __init__(self, columns: Mapping[str, Column], num_rows: int, *, keep: int = KEEP) -> None:
-        self._columns, self._num_rows, self._keep = columns, num_rows, keep
+        self._columns, self.num_rows, self._keep = columns, num_rows, keep
         self.vocabulary = Vocabulary.of(columns)
         self._kept: OrderedDict[tuple[object, ...], FloatArray] = OrderedDict()
         self._lock = Lock()
@@ -137,7 +137,7 @@ class Knowledge:
         return None
 
     def _by_columns(self, attribute: str, fits: Callable[[str], bool]) -> FloatArray:
-        found = np.full(self._num_rows, np.nan, dtype=np.float32)
+        found = np.full(self.num_rows, np.nan, dtype=np.float32)
         for name in self.vocabulary.columns.get(attribute, ()):
             column = self._columns[name]
             if isinstance(column, TextColumn):

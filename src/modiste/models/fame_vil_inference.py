@@ -9,6 +9,7 @@ Shapes: N items, E embedding width, B batch, Q queries.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -147,10 +148,19 @@ def fame_vil_encoder(towers: FameVilTowers, **more: Any) -> ImageTextEncoder:
 class FameVilRecogniser:
     """SCR: what category photo and words together are of. Raises `ValueError` for a model that has not learned it."""
 
-    def __init__(self, model: FameVil, tokenizer: Tokenizer, *, device: str | torch.device = "cpu") -> None:
+    def __init__(
+        self,
+        model: FameVil,
+        tokenizer: Tokenizer,
+        *,
+        name: str = "",
+        sha256: str = "",
+        device: str | torch.device = "cpu",
+    ) -> None:
         if model.classify is None:
             raise ValueError("this FAME-ViL has not learned categories (scr)")
         self.towers = FameVilTowers(model, tokenizer, device=device)
+        self.name, self.sha256 = name, sha256
 
     def recognise(
         self, items: Sequence[Item], *, batch_size: int = 64
@@ -225,10 +235,16 @@ class FameVilCaptioner:
             pixels = torch.stack(prepared).to(towers.device)
             written, scores = write_captions(towers.model, pixels, beams=beams, max_words=max_words)
             for ids, score in zip(written, scores.tolist(), strict=True):
-                captions.append(Caption(towers.tokenizer.decode(ids).strip(), score))
+                captions.append(Caption(tidied(towers.tokenizer.decode(ids)), score))
             if progress:
                 progress(len(prepared))
         return captions
+
+
+def tidied(text: str) -> str:
+    """A decoded text with its punctuation where a reader expects it: "men's t-shirt (pack of 2)", not "men ' s t - shirt"."""
+    text = re.sub(r"\s*(['’/&-])\s*", r"\1", " ".join(text.split())).replace("&", " & ")
+    return re.sub(r"\s+([),.:;%!])", r"\1", re.sub(r"([(])\s+", r"\1", text)).strip()
 
 
 def photo_tensor(pixels: NDArray[np.uint8], config: FameVilConfig) -> Tensor:

@@ -30,7 +30,7 @@ from modiste import __version__
 from modiste.data.text import canonical_json
 from modiste.models.architectures import ARCHITECTURES, OUTFIT_ARCHITECTURES, architecture_of
 from modiste.models.fame_vil import FameVil
-from modiste.models.fame_vil_inference import FameVilCaptioner, FameVilTowers
+from modiste.models.fame_vil_inference import FameVilCaptioner, FameVilRecogniser, FameVilTowers
 from modiste.models.inference import Fusion, ImageTextEncoder
 from modiste.models.label_lines import LabelLines, Lines
 from modiste.models.mvlt import Mvlt
@@ -173,6 +173,18 @@ def from_pretrained(folder: str | Path, *, device: str = "cpu") -> ImageTextEnco
 def load_recogniser(name: str | Path | None = None, *, device: str = "cpu") -> Recogniser:
     """What tells an item's labels, by registered name or folder; raises `PretrainedError` for a model that cannot."""
     return _load_mvlt(name, device, Recogniser, lambda found: {"lines": found.lines})
+
+
+def load_any_recogniser(name: str | Path | None = None, *, device: str = "cpu") -> Recogniser | FameVilRecogniser:
+    """`load_recogniser`, or of a FAME-ViL what tells categories: whatever the recognition protocol can measure."""
+    encoder = load(name, device=device) if name else None
+    if encoder is None or not isinstance(encoder.towers, FameVilTowers):
+        return load_recogniser(name, device=device)
+    towers, made = encoder.towers, {"name": encoder.id.name, "sha256": encoder.id.sha256}
+    try:
+        return FameVilRecogniser(towers.model, towers.tokenizer, device=towers.device, **made)
+    except ValueError as error:
+        raise PretrainedError(f"{name}: {error}") from error
 
 
 def load_inpainter(name: str | Path | None = None, *, device: str = "cpu") -> Inpainter:
