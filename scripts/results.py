@@ -429,6 +429,19 @@ def wishes_table(result: dict) -> str:
     return plain_table(rows)
 
 
+def reading_table(result: dict) -> str:
+    """The same, by whether the catalogue's columns have a say."""
+    rows = []
+    for way, label in (("heard", "heard"), ("read", "**read**")):
+        for part in ("wishes_calibrated", "fitting_calibrated"):
+            for row in result[way][part]["rows"]:
+                found = {"": REQUESTS[part.split("_")[0]], "wishes are": label, "alpha": row["alpha"]}
+                found |= {"wishes": row["all of the wish_count"], "S": f"{100 * row['S']:.0f}"}
+                found |= {name: cell(row, name) if name in WISHES[4:6] else f"{row[name]:.0f}" for name in WISHES}
+                rows.append(found)
+    return plain_table(rows)
+
+
 def trade_table(results: list[dict]) -> str:
     """S of the winners and their text percentile by alpha; steps that go the wrong way by more than noise."""
     rows = []
@@ -562,6 +575,7 @@ def blocks() -> dict[str, str]:
     found["modifications"] = modifications_table(load("modifications"))
     wishes = [load(file.stem) for file in sorted(RESULTS.glob("wishes_*.json"))]
     found["wishes"] = wishes_table(load("wishes_rules"))
+    found["wishes-read"] = reading_table(load("wish_reading"))
     found["wishes-trade"] = trade_table(wishes)
     for name in ("wish_words", "outfit_speed", "outfit_shortlist"):
         found[name.replace("_", "-")] = plain_table(load(name)["rows"])
