@@ -663,11 +663,12 @@ def blocks() -> dict[str, str]:
     found["consumer-to-shop-conditions"] = conditions_table(
         [("atelier", atelier), ("`fashion_products`", products), ("`fashion_products_224`", larger)]
     )
+    kinds = {
+        "by vectors": "photo_classes_test_mvlt",
+        "re-ranked by the matching head, words read": "photo_classes_test_mvlt_itm",
+    }
     found["photo-classes"] = classes_table(
-        [
-            ("by vectors", load("photo_classes_test_mvlt")),
-            ("re-ranked by its matching head, words read", load("photo_classes_test_mvlt_itm")),
-        ]
+        [(label, load(name)) for label, name in kinds.items() if (RESULTS / f"{name}.json").exists()]
     )
     if (RESULTS / "fame_vil_table4.json").exists():  # bench/fame_vil_table4.py --collect
         found["table4"] = table4(load("fame_vil_table4"))

@@ -257,7 +257,6 @@ def run_consumer_to_shop(request: Request) -> Measured:
         others = (
             other_shop_photos(request.data, split, request.distractors, request.seed) if request.distractors else ()
         )
-    _described(judge, [*photos.shop, *others])
     with errors.status(f"looking for {len(photos.customer):,} photos among {len(photos.shop) + len(others):,}"):
         report = evaluate_consumer_to_shop(
             photos,
@@ -286,7 +285,6 @@ def run_photo_classes(request: Request) -> Measured:
             queries = _drawn(read_clothing_photos("valid"), request)
         except FileNotFoundError as error:
             raise ValueError(str(error)) from error
-    _described(judge, catalogue)
     with errors.status(f"looking for {len(queries):,} photos among {len(catalogue):,}"):
         report = evaluate_photo_classes(
             queries,
@@ -334,13 +332,6 @@ def _second_look(request: Request) -> _Judge | None:
         raise ValueError(f"--rerank {request.rerank}: it judges a photo against words; give --words too, or a GRNet")
     head = load_reranker(request.rerank, device=request.device)
     return _Judge(head, {"rerank": head.name, "rerank_sha256": head.sha256})
-
-
-def _described(judge: _Judge | None, items: Sequence[Item]) -> None:
-    """Have a judge that can describe photos do so once, instead of once for every query."""
-    if judge is not None and (prepare := getattr(judge.scorer, "prepare", None)) is not None:
-        with errors.status(f"describing {len(items):,} photos"):
-            prepare(items)
 
 
 def run_recommendation(request: Request) -> Measured:
