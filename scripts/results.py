@@ -487,16 +487,15 @@ def conditions_table(rows: list[tuple[str, dict]], key: str = "top-1") -> str:
 
 
 def classes_table(columns: list[tuple[str, dict]]) -> str:
-    """Precision@10 by class: (label, result) columns, each with chance and the best possible of its gallery."""
-    end = "/precision@10"
-    names = [key.removesuffix(end) for key in columns[0][1] if key.endswith(end)]
-    lines = ["| class | photos | " + " | ".join(f"{label} | chance, best" for label, _ in columns) + " |"]
-    lines.append("|" + "---|" * (2 + 2 * len(columns)))
+    """Precision@10 by class on one gallery: (label, result) columns, and chance and the best possible there."""
+    end, first = "/precision@10", columns[0][1]
+    names = [key.removesuffix(end) for key in first if key.endswith(end)]
+    lines = ["| class | photos | " + " | ".join(label for label, _ in columns) + " | chance | best |"]
+    lines.append("|" + "---|" * (4 + len(columns)))
     for name in names:
         key = f"{name}{end}"
-        cells = [f"{columns[0][1][f'{key}_count']}"]
-        for _, result in columns:
-            cells += [cell(result, key), f"{result[f'{key}_chance']:.1f}, {result[f'{key}_best']:.0f}"]
+        cells = [f"{first[f'{key}_count']}", *(cell(result, key) for _, result in columns)]
+        cells += [f"{first[f'{key}_chance']:.1f}", f"{first[f'{key}_best']:.0f}"]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -665,8 +664,9 @@ def blocks() -> dict[str, str]:
     )
     found["photo-classes"] = classes_table(
         [
-            ("by vectors", load("photo_classes_test_mvlt")),
-            ("re-ranked by its matching head, words read", load("photo_classes_test_mvlt_itm")),
+            ("`dual_encoder_small`", load("photo_classes_test_dual")),
+            (f"`{SHIPPED}`", load("photo_classes_test_mvlt")),
+            ("... re-ranked by its matching head, words read", load("photo_classes_test_mvlt_itm")),
         ]
     )
     if (RESULTS / "fame_vil_table4.json").exists():  # bench/fame_vil_table4.py --collect
