@@ -47,7 +47,7 @@ from report import machine
 FULL, BASELINE, SHIPPED = "GRNet", "global embedding", "shipped"
 KS = (1, 20, 50)
 HARD = {"view": "strong", "occlusion": "strong", "cropping": "strong"}  # FindFashion's
-DATA = {"atelier": "atelier:3000:1", "products": "fashion_products_224"}
+DATA = {"atelier": "atelier:3000:7", "products": "fashion_products_224"}
 SIZES = {"atelier": "small", "products": "small_square"}
 
 

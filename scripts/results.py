@@ -654,7 +654,7 @@ def blocks() -> dict[str, str]:
         load(f"consumer_to_shop_{name}_mvlt") for name in ("atelier", "products", "products_224")
     )
     photographed = [
-        ("atelier (`atelier:3000:1`), 120×160", atelier),
+        ("atelier (`atelier:3000:7`), 120×160", atelier),
         ("`fashion_products`, 60×80", products),
         ("`fashion_products_224`, 224×224", larger),
     ]
@@ -666,7 +666,7 @@ def blocks() -> dict[str, str]:
         [
             ("`dual_encoder_small`", load("photo_classes_test_dual")),
             (f"`{SHIPPED}`", load("photo_classes_test_mvlt")),
-            ("... re-ranked by its matching head, words read", load("photo_classes_test_mvlt_itm")),
+            ("... with words, re-ranked by its matching head", load("photo_classes_test_mvlt_itm")),
         ]
     )
     if (RESULTS / "fame_vil_table4.json").exists():  # bench/fame_vil_table4.py --collect
