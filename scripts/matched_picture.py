@@ -1,6 +1,6 @@
 """The picture of docs/grnet.md: customers' photos of drawn items, what GRNet finds, and where it matched.
 
-python scripts/matched_picture.py runs/grnet_small docs/images/matched.png --data atelier:3000:1 --count 6
+python scripts/matched_picture.py runs/grnet_small docs/images/matched.png --data atelier:3000:7 --count 6
 
 Photos are those of the test split that the graph found and the embedding alone did not, one of an article, in order of id. Only
 generated photos: another source is refused.
@@ -27,7 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
     parser.add_argument("picture", type=Path)
-    parser.add_argument("--data", default="atelier:3000:1")
+    parser.add_argument("--data", default="atelier:3000:7")
     parser.add_argument("--count", type=int, default=6)
     options = parser.parse_args()
     if not options.data.startswith("atelier"):
