@@ -400,6 +400,19 @@ def wishes_table(result: dict) -> str:
     return plain_table(rows)
 
 
+def reading_table(result: dict) -> str:
+    """The same, by whether the catalogue's columns have a say."""
+    rows = []
+    for way, label in (("heard", "heard"), ("read", "**read**")):
+        for part in ("wishes_calibrated", "fitting_calibrated"):
+            for row in result[way][part]["rows"]:
+                found = {"": REQUESTS[part.split("_")[0]], "wishes are": label, "alpha": row["alpha"]}
+                found |= {"wishes": row["all of the wish_count"], "S": f"{100 * row['S']:.0f}"}
+                found |= {name: cell(row, name) if name in WISHES[4:6] else f"{row[name]:.0f}" for name in WISHES}
+                rows.append(found)
+    return plain_table(rows)
+
+
 def trade_table(results: list[dict]) -> str:
     """S of the winners and their text percentile by alpha; steps that go the wrong way by more than noise."""
     rows = []
@@ -445,6 +458,24 @@ def composed_rows(result: dict) -> list[tuple[str, dict, str]]:
     ]
 
 
+MODIFIED = {
+    "changes": "changes obeyed",
+    "negations": "negations obeyed",
+    "negations of negation of what it has": "... of what the reference has",
+    "category kept": "category kept",
+}
+WAYS = {"fused": "fused", "positive": "positive words", "photo": "words left out", "plan": "**plan**"}
+
+
+def modifications_table(result: dict) -> str:
+    """Shares of the first ten hits that obey, by what the catalogue knows and how it is asked."""
+    lines = [f"| the catalogue knows | way | {' | '.join(MODIFIED.values())} |", "|" + "---|" * (len(MODIFIED) + 2)]
+    for row in result["rows"]:
+        cells = [cell(row, key) for key in MODIFIED]
+        lines.append(f"| {row['known']} | {WAYS[row['way']]} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def blocks() -> dict[str, str]:
     """Marker -> Markdown."""
     found = {}
@@ -471,8 +502,10 @@ def blocks() -> dict[str, str]:
             ("chance", seeds("outfits_mango_seen"), "chance"),
         ]
     )
+    found["modifications"] = modifications_table(load("modifications"))
     wishes = [load(file.stem) for file in sorted(RESULTS.glob("wishes_*.json"))]
     found["wishes"] = wishes_table(load("wishes_rules"))
+    found["wishes-read"] = reading_table(load("wish_reading"))
     found["wishes-trade"] = trade_table(wishes)
     for name in ("wish_words", "outfit_speed", "outfit_shortlist"):
         found[name.replace("_", "-")] = plain_table(load(name)["rows"])
@@ -567,6 +600,7 @@ def main() -> int:
     for page in (
         ROOT / "README.md",
         ROOT / "docs" / "composed-protocol.md",
+        ROOT / "docs" / "composed-search.md",
         RESULTS / "retrieval.md",
         RESULTS / "mvlt.md",
         RESULTS / "fame_vil.md",

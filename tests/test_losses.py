@@ -16,6 +16,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from modiste.losses import (
+    bpr_loss,
+    choice_loss,
     focal_loss,
     itc_loss,
     itm_loss,
@@ -393,3 +395,48 @@ def test_two_processes_have_the_gradient_of_the_whole_batch(tmp_path: Path) -> N
             assert torch.allclose(found[f"{kind}/loss"], loss, rtol=1e-5)
             assert torch.allclose(found[f"{kind}/weight"], weight.grad, rtol=1e-4, atol=1e-6)
             assert torch.allclose(found[f"{kind}/scale"], scale.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_bpr_is_the_mean_log_sigmoid_of_differences() -> None:
+    positive, negative = torch.tensor([1.0, -2.0, 30.0]), torch.tensor([0.5, 3.0, -30.0])
+    slow = sum(
+        -math.log(1 / (1 + math.exp(-(p - n)))) for p, n in zip(positive.tolist(), negative.tolist(), strict=True)
+    )
+    assert bpr_loss(positive, negative).item() == pytest.approx(slow / 3, rel=1e-6)
+    assert bpr_loss(positive, positive).item() == pytest.approx(math.log(2))
+    with pytest.raises(ValueError, match="one shape"):
+        bpr_loss(positive, negative[:2])
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_choices_share_the_probability_of_their_query(half: bool) -> None:
+    torch.manual_seed(0)
+    leaves = [torch.randn(shape, requires_grad=True) for shape in ((4, 6), (5, 6), (5,))]
+    queries, candidates, bias = leaves
+    chosen = torch.tensor([0, 0, 2, 3]), torch.tensor([2, 0, 4, 1])
+    left_out = torch.tensor([0, 2, 2]), torch.tensor([4, 0, 1])
+    slow = torch.zeros(())
+    for query, choice in zip(*(one.tolist() for one in chosen), strict=True):
+        out = [c for q, c in zip(*(one.tolist() for one in left_out), strict=True) if q == query]
+        logits = [queries[query] @ candidates[c] + bias[c] for c in range(5)]
+        slow = slow - logits[choice] + torch.stack([one for c, one in enumerate(logits) if c not in out]).logsumexp(0)
+    slow = slow / 4
+    with torch.autocast("cpu", enabled=half):
+        loss = choice_loss(queries, candidates, bias, chosen, left_out)
+    assert loss.item() == pytest.approx(slow.item(), rel=2e-2 if half else 1e-6)
+    expected = torch.autograd.grad(3 * slow, leaves)
+    for one, other in zip(torch.autograd.grad(3 * loss, leaves), expected, strict=True):
+        assert one.dtype == torch.float32
+        torch.testing.assert_close(one, other, atol=5e-2 if half else 1e-6, rtol=5e-2 if half else 1e-5)
+
+
+def test_without_choices_nothing_is_lost() -> None:
+    nothing = (torch.zeros(0, dtype=torch.int64),) * 2
+    queries = torch.randn(2, 3, requires_grad=True)
+    loss = choice_loss(queries, torch.randn(4, 3), torch.zeros(4), nothing, nothing)
+    loss.backward()
+    assert loss.item() == 0
+    assert queries.grad is not None
+    assert not queries.grad.any()
+    with pytest.raises(ValueError, match="left_out: rows"):
+        choice_loss(queries, torch.randn(4, 3), torch.zeros(4), nothing, (nothing[0], torch.zeros(1).long()))

@@ -222,3 +222,70 @@ def set_ranking_loss(
     if "hard" in terms and negatives.shape[1]:
         total = total + violations.amax(dim=1)  # the nearest negative violates most; masked ones do not at all
     return total.sum() / (count > 0).sum().clamp(min=1)
+
+
+def bpr_loss(positive: Tensor, negative: Tensor) -> Tensor:
+    """Bayesian personalised ranking, a scalar: the mean of -log sigmoid(positive - negative) (Rendle et al. 2009).
+
+    Scores of the same shape; equal ones lose log 2. Raises `ValueError` for shapes that differ.
+    """
+    if positive.shape != negative.shape:
+        raise ValueError(f"bpr: scores {tuple(positive.shape)} and {tuple(negative.shape)} must be of one shape")
+    return torch.nn.functional.softplus(negative.float() - positive.float()).mean()
+
+
+class _Choices(torch.autograd.Function):
+    """`choice_loss` with its gradient made in the same pass: one array of logits, of which nothing is kept."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        queries: Tensor,
+        candidates: Tensor,
+        bias: Tensor,
+        chosen: tuple[Tensor, Tensor],
+        left_out: tuple[Tensor, Tensor],
+    ) -> Tensor:
+        half = torch.is_autocast_enabled(queries.device.type)
+        dtype = torch.get_autocast_dtype(queries.device.type) if half else queries.dtype
+        with torch.autocast(queries.device.type, enabled=False):
+            few, many = queries.to(dtype), candidates.to(dtype)
+            logits = (few @ many.T).float().add_(bias)  # (B, C)
+            logits[left_out] = -torch.inf
+            total = logits.logsumexp(dim=1)
+            number = max(len(chosen[0]), 1)
+            loss = (total[chosen[0]] - logits[chosen]).sum() / number
+            share = torch.bincount(chosen[0], minlength=len(queries)).float() / number
+            # of the mean over choices by the logits: each row's softmax as often as it has choices, minus the choices
+            slope = logits.sub_(total[:, None]).exp_().mul_(share[:, None])
+            slope.index_put_(chosen, torch.full_like(loss, -1 / number), accumulate=True)
+            rough = slope.to(dtype)
+            ctx.save_for_backward(
+                (rough @ many).to(queries.dtype), (rough.T @ few).to(candidates.dtype), slope.sum(dim=0)
+            )
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
+        by_query, by_candidate, by_bias = ctx.saved_tensors
+        return gradients[0] * by_query, gradients[0] * by_candidate, gradients[0] * by_bias, None, None
+
+
+def choice_loss(
+    queries: Tensor, candidates: Tensor, bias: Tensor, chosen: tuple[Tensor, Tensor], left_out: tuple[Tensor, Tensor]
+) -> Tensor:
+    """Multinomial likelihood of choices, a scalar: the mean of -log softmax(queries candidates^T + bias)[query, choice].
+
+    `queries` (B, D), `candidates` (C, D), `bias` (C,); `chosen` are pairs (N,), (N,) of a query and a candidate, a query as
+    often as it has choices: then they share its probability, so the smallest possible loss of a query with k of them is log k
+    (Liang et al. 2018, arXiv 1802.05814, equation 2, as a mean). `left_out` are pairs that are no candidates. Without a choice
+    the loss is 0, with a gradient of 0. Under autocast the products are in its type; the softmax never is. It can be
+    differentiated once. Raises `ValueError` for pairs of different lengths.
+    """
+    for name, (rows, columns) in (("chosen", chosen), ("left_out", left_out)):
+        if rows.shape != columns.shape or rows.ndim != 1:
+            raise ValueError(
+                f"{name}: rows {tuple(rows.shape)} and columns {tuple(columns.shape)} must be of one length"
+            )
+    loss: Tensor = _Choices.apply(queries, candidates, bias, chosen, left_out)
+    return loss

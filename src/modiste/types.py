@@ -371,3 +371,19 @@ class PairScorer(Protocol):
     def score(self, query: Item, items: Sequence[Item]) -> FloatArray:
         """(N,), higher is better, in the order of `items`."""
         ...
+
+
+@runtime_checkable
+class OutfitRecommender(Protocol):
+    """How much users want the outfits of an `Interactions`, learned from its training clicks.
+
+    Shapes: B users asked about, O outfits of the data.
+    """
+
+    def scores(self, users: NDArray[np.int64]) -> FloatArray:
+        """Rows of users (B,) -> (B, O) finite, in the order of `outfit_ids`, higher is better; independent of the other users.
+
+        Nothing is left out: not showing what a user has clicked already is the caller's to do. Raises `ValueError` for a row
+        outside the data.
+        """
+        ...

@@ -158,7 +158,7 @@ def test_mean_cosine_takes_an_encoder(modiste, dual: Path) -> None:  # type: ign
         (["outfits", "--data", "world", "--model", "popularity", "--inputs", "image"], "--inputs is an option of"),
         (
             ["recognition", "--data", "world", "--test", "no.jsonl"],
-            "--wish, --per-look, --tasks and --test are options of outfits",
+            "--test is an option of outfits and recommendation; recognition has none",
         ),
         (["outfits", "--data", "world", "--model", "popularity", "--tasks", "cp,xyz"], "at least one; not xyz"),
         (["outfits", "--data", "world", "--model", "popularity", "--tasks", ","], "at least one; not none"),

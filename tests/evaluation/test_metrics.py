@@ -18,6 +18,7 @@ from modiste.evaluation.metrics import (
     best_tie,
     expected_ranks,
     mean_with_interval,
+    means_with_intervals,
     recall_at_k,
     recall_from,
     reciprocal_rank,
@@ -225,3 +226,35 @@ def test_intervals_of_odd_input() -> None:
         mean_with_interval(np.zeros(3), clusters=["a", "b"])
     with pytest.raises(ValueError, match="level"):
         mean_with_interval(np.zeros(3), level=1.0)
+
+
+def test_means_of_several_metrics_share_their_resamples() -> None:
+    random = np.random.default_rng(0)
+    values = random.random((300, 2)) ** [1, 3]
+    values = np.column_stack([values, values[:, 0] * 2])
+    found = means_with_intervals(values, seed=4, resamples=2_000)
+    for column, one in zip(values.T, found, strict=True):
+        alone = mean_with_interval(column, seed=1, resamples=2_000)
+        assert one.mean == pytest.approx(alone.mean)
+        assert one.count == 300
+        assert (one.low, one.high) == pytest.approx((alone.low, alone.high), abs=0.1 * (alone.high - alone.low))
+    assert found[2].relative_to(found[0]).low == pytest.approx(2)  # the same users were drawn for both
+    assert found[2].relative_to(found[0]).high == pytest.approx(2)
+    assert means_with_intervals(values, seed=4, resamples=2_000) == found
+    (bare,) = means_with_intervals(values[:, :1], resamples=0)
+    assert bare.low == bare.mean == bare.high
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "message"),
+    [
+        ([], {}, r"shape \(Q, M\) with Q > 0"),
+        ([1.0, 2.0], {}, r"shape \(Q, M\)"),
+        ([[1.0], [np.nan]], {}, "row 1: a value is not finite"),
+        ([[1.0]], {"resamples": -1}, "must not be negative"),
+        ([[1.0]], {"level": 1.0}, "level lie in"),
+    ],
+)
+def test_means_that_cannot_be_taken(values: list[object], options: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        means_with_intervals(np.array(values), **options)  # type: ignore[arg-type]

@@ -180,6 +180,41 @@ def test_evaluators_have_their_cadence_names_and_the_best_is_kept(tmp_path: Path
     assert json.loads((tmp_path / "best" / "metrics.json").read_text())["step"] == 6
 
 
+def test_patience_ends_a_run_that_gets_no_better(tmp_path: Path) -> None:
+    def run(values: list[float], **fields: Any) -> Run:
+        scores = iter(values)
+        evals = {"valid": Eval(lambda model: {"x": next(scores)}, every_epochs=1)}
+        return toy_run(evals=evals, select="valid/x", epochs=6, patience=2, **fields)
+
+    result = train_quietly(run([0.1, 0.5, 0.3, 0.5]), tmp_path / "a")  # equal is not better; a fifth is not asked for
+    assert result.steps == 12
+    assert result.best is not None
+    assert (result.best.step, result.best.value) == (6, 0.5)
+    assert (tmp_path / "a" / "model.safetensors").exists()
+    again = train_quietly(run([]), tmp_path / "a")  # it has ended: nothing more happens, nothing is evaluated
+    assert (again.steps, again.best) == (12, result.best)
+    assert train_quietly(run([0.1, 0.2, 0.1, 0.3, 0.2, 0.1]), tmp_path / "b").steps == 18  # the whole length
+    lower = run([0.5, 0.4, 0.6, 0.7], select_mode="min")
+    assert train_quietly(lower, tmp_path / "c").steps == 12
+
+
+def test_patience_survives_a_resume(tmp_path: Path) -> None:
+    def run(collate: Callable[..., ImageTextBatch], values: list[float]) -> Run:
+        scores = iter(values)
+        evals = {"valid": Eval(lambda model: {"x": next(scores)}, every_epochs=1)}
+        loader = IndexLoader(collate, NUM_ITEMS, BATCH_SIZE)
+        return toy_run(evals=evals, select="valid/x", epochs=6, patience=2, loader=loader)
+
+    with pytest.raises(TrainingInterrupted):
+        train_quietly(run(interrupting(8), [0.5, 0.1]), tmp_path)  # after one evaluation in vain
+    assert train_quietly(run(make_batch, [0.1]), tmp_path).steps == 9
+
+
+def test_patience_needs_something_to_wait_for() -> None:
+    with pytest.raises(ValueError, match="waits for the metric of select"):
+        toy_run(patience=2)
+
+
 def test_a_metric_that_is_not_there_cannot_select(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="names no evaluator"):
         toy_run(select="nothing/R@1")

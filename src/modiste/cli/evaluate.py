@@ -16,10 +16,15 @@ def evaluate(
     model: str = typer.Option(
         "",
         help="A name of `modiste models`, a folder (a run's too), or a hub name. Of outfits also popularity, co-occurrence, "
-        "colour-family, category, mixture, mean-cosine[:ENCODER], constant (counted on the training looks), or rules.",
+        "colour-family, category, mixture, mean-cosine[:ENCODER], constant (counted on the training looks), or rules; "
+        "of recommendation popularity or knn.",
     ),
     data: str = typer.Option(
-        ..., "--data", "-d", help="A table, a folder with splits, or atelier:SIZE[:SEED]; of outfits, data with looks."
+        ...,
+        "--data",
+        "-d",
+        help="A table, a folder with splits, or atelier:SIZE[:SEED]; of outfits, data with looks; of "
+        "recommendation ifashion, a folder with tables of clicks, or atelier:N[:SEED[:LOOKS[:USERS]]].",
     ),
     split: str = typer.Option("", help="train, valid or test.  [default: test where the data has splits, else all]"),
     num_queries: int = typer.Option(0, help="Only so many queries (or items, or looks), drawn by the seed; 0 for all."),
@@ -34,7 +39,11 @@ def evaluate(
     ),
     per_look: int = typer.Option(1, help="Of outfits: blanks per look; 0 for each of its items in turn."),
     tasks: str = typer.Option("cp,fitb,cir", help="Of outfits: which are asked; galleries (cir) take longest."),
-    test: Path = typer.Option(None, help="Of outfits: ask the questions of this JSONL file instead of drawing any."),
+    test: Path = typer.Option(
+        None,
+        help="Of outfits: ask the questions of this JSONL file instead of drawing any. Of recommendation: a table of "
+        "clicks (user_id, outfit_id) in place of the test split.",
+    ),
     inputs: str = typer.Option("both", help="Of recognition: both, image (text blanked), or text (image removed)."),
     gallery: str = typer.Option(
         "original", help="Of composed on FashionIQ: original (the split) or val (fewer photos)."
@@ -58,6 +67,7 @@ def evaluate(
     modiste evaluate recognition --model runs/mvlt_small --data data/fashion_products --inputs image
     modiste evaluate outfits --model co-occurrence --data mango_outfits
     modiste evaluate outfits --model rules --data atelier:3000
+    modiste evaluate recommendation --model knn --data ifashion
     modiste evaluate generation --model runs/mvlt_small --data data/fashion_products --mask-ratio 0.5
     modiste evaluate composed --data fashion_products
     modiste evaluate composed --data fashion_iq --images data/fashion_iq/images --gallery original
@@ -76,8 +86,10 @@ def evaluate(
     kind = require_protocol(protocol).kind
     if by and kind not in ("retrieval", "outfits"):
         raise ValueError(f"--by is an option of retrieval and outfits; {protocol} has none")
-    if (wish != "none" or per_look != 1 or test is not None or tasks != "cp,fitb,cir") and kind != "outfits":
-        raise ValueError(f"--wish, --per-look, --tasks and --test are options of outfits; {protocol} has none")
+    if (wish != "none" or per_look != 1 or tasks != "cp,fitb,cir") and kind != "outfits":
+        raise ValueError(f"--wish, --per-look and --tasks are options of outfits; {protocol} has none")
+    if test is not None and kind not in ("outfits", "recommendation"):
+        raise ValueError(f"--test is an option of outfits and recommendation; {protocol} has none")
     if inputs != "both" and kind != "recognition":
         raise ValueError(f"--inputs is an option of recognition; {protocol} has none")
     if (gallery != "original" or images is not None) and kind != "composed":
@@ -115,7 +127,7 @@ def _default_split(kind: str, data: str) -> str | None:
     from modiste.data.fashioniq import is_fashioniq
     from modiste.data.sources import default_split
 
-    if kind == "outfits":
+    if kind in ("outfits", "recommendation"):
         return "test"
     return "valid" if kind == "composed" and is_fashioniq(data) else default_split(data)
 

@@ -12,11 +12,12 @@ from modiste.cli.console import errors
 from modiste.evaluation.protocols import Kind
 
 if TYPE_CHECKING:
+    from modiste.data.interactions import Interactions
     from modiste.data.outfits import OutfitData
     from modiste.evaluation.captioning import Told
     from modiste.evaluation.outfits import By, Reference, Task, VectorsOf, Wish
     from modiste.evaluation.recognition import Inputs
-    from modiste.types import Item, OutfitScorer
+    from modiste.types import Item, OutfitRecommender, OutfitScorer
 
 
 class Report(Protocol):
@@ -238,6 +239,65 @@ def _outfit_scorer(request: Request, data: OutfitData) -> _Named:
     return _Named(found.scorer, found.name, found.sha256 if found.kind == "trained" else "")
 
 
+def run_recommendation(request: Request) -> Measured:
+    """A recommender, beside those that count; in the generated world also beside the best there can be."""
+    from modiste.data.feed import FeedReport
+    from modiste.data.interaction_tables import with_test_clicks
+    from modiste.data.interactions import load_interactions
+    from modiste.evaluation.recommendation import evaluate_recommender
+    from modiste.models.recommenders import COUNTED
+
+    reference: OutfitRecommender | None = None
+    with errors.status(f"reading {request.data}"):
+        if request.data.startswith("atelier"):
+            from modiste.data.atelier.clicks import BestRecommender, atelier_interactions, atelier_source
+
+            world, users = atelier_source(request.data)
+            data, reference = atelier_interactions(world, users), BestRecommender(users)
+        else:
+            data = load_interactions(request.data)  # drawn by seed 0, as in training: --seed must not move a click
+        if request.questions is not None:
+            report = FeedReport()
+            data = with_test_clicks(data, request.questions, report=report)
+            if report.rejected or report.warnings:
+                errors.print(f"{request.questions}: {report}")
+    shown = data.only("train")  # all that a recommender is told
+    with errors.status(f"counting clicks of {data.num_users:,} users"):
+        recommender, name, sha256 = _recommender(request, shown)
+        controls = {one: fit(shown) for one, fit in COUNTED.items() if one != name} if request.control else {}
+    with errors.status(f"ranking {data.num_outfits:,} outfits by {name}"):
+        found = evaluate_recommender(
+            data,
+            recommender,
+            request.split or "test",
+            num_users=request.num_queries,
+            seed=request.seed,
+            controls=controls,
+            reference=reference,
+        )
+    caption = f"{found.num_users:,} users, {found.num_positives:,} clicks to be found (0 to 1)"
+    return Measured(found, name, sha256, caption)
+
+
+def _recommender(request: Request, shown: Interactions) -> tuple[OutfitRecommender, str, str]:
+    """One that counts by its name, or a trained one by its folder; its name and the sha256 of its vectors."""
+    from modiste.models.recommenders import COUNTED
+
+    if request.model in COUNTED:
+        return COUNTED[request.model](shown), request.model, ""
+    folder = Path(request.model)
+    if not request.model or not folder.is_dir():
+        said = f"{request.model!r} is neither: " if request.model else ""
+        raise ValueError(f"--model: {said}{' or '.join(COUNTED)}, or the folder of a trained recommender")
+    import hashlib
+
+    from modiste.engine.tastes import ARRAYS, TasteRecommender, load_tastes, tastes_folder
+
+    tastes = load_tastes(folder)
+    sha256 = hashlib.sha256((tastes_folder(folder) / ARRAYS).read_bytes()).hexdigest()
+    return TasteRecommender(tastes, shown.user_ids, shown.outfit_ids), tastes.name or folder.name, sha256
+
+
 def run_composed(request: Request) -> Measured:
     """Photo and words together, beside either half alone."""
     from modiste.data.composed import load_composed
@@ -315,6 +375,7 @@ RUNNERS: Mapping[Kind, Callable[[Request], Measured]] = MappingProxyType(
         "composed": run_composed,
         "captioning": run_captioning,
         "outfits": run_outfits,
+        "recommendation": run_recommendation,
     }
 )
 

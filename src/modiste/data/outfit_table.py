@@ -52,11 +52,11 @@ def read_looks(path: str | Path, *, report: FeedReport | None = None) -> dict[st
         report.rows_read += 1
         try:
             if row.problem is not None:
-                raise _BadLine(*row.problem)
+                raise BadLine(*row.problem)
             split, look = _look(row.cells)
             if look.id in seen:
-                raise _BadLine("outfit_id", "duplicate id")
-        except _BadLine as error:
+                raise BadLine("outfit_id", "duplicate id")
+        except BadLine as error:
             value = row.cells.get("outfit_id")
             written = str(value)[:MAX_ID] if isinstance(value, str | int) else ""
             report.reject(row.number, written, error.field, f"{path.name}: {error.reason}", line=row.line)
@@ -87,7 +87,7 @@ def write_looks(path: str | Path, looks: Mapping[str, Iterable[Look]] | Iterable
                 line = _line(split, look)
                 try:
                     read = _look(line)
-                except _BadLine as error:
+                except BadLine as error:
                     raise ValueError(f"look {look.id!r} cannot be written: {error.field}: {error.reason}") from None
                 if read != (split, look):
                     raise ValueError(f"look {look.id!r} of split {split!r} would be read back as {read}")
@@ -98,7 +98,9 @@ def write_looks(path: str | Path, looks: Mapping[str, Iterable[Look]] | Iterable
     return path
 
 
-class _BadLine(ValueError):
+class BadLine(ValueError):
+    """What keeps a row from being used: the field, and the reason in words."""
+
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(reason)
         self.field, self.reason = field, reason
@@ -124,21 +126,21 @@ def _line(split: str, look: Look) -> dict[str, Any]:
 def _look(cells: Mapping[str, object]) -> tuple[str, Look]:
     items = cells.get("items")
     if not isinstance(items, list) or not items:
-        raise _BadLine("items", "a list with at least one item is needed")
+        raise BadLine("items", "a list with at least one item is needed")
     if len(items) > MAX_ITEMS:
-        raise _BadLine("items", f"{len(items):,} items, the limit is {MAX_ITEMS:,}")
+        raise BadLine("items", f"{len(items):,} items, the limit is {MAX_ITEMS:,}")
     item_ids, slots = [], []
     for number, entry in enumerate(items, 1):
         if not isinstance(entry, dict):
-            raise _BadLine("items", f'item {number}: {{"item_id": ...}} is needed, not {type(entry).__name__}')
-        item_ids.append(_id(entry, "item_id", f"item {number}: "))
+            raise BadLine("items", f'item {number}: {{"item_id": ...}} is needed, not {type(entry).__name__}')
+        item_ids.append(id_of(entry, "item_id", f"item {number}: "))
         slots.append(_words(entry, "slot", MAX_ID, f"item {number}: "))
     split = _words(cells, "split", 40).lower()
     split = SPLIT_NAMES.get(split, split)
     if split and not _SPLIT.fullmatch(split):
-        raise _BadLine("split", f"{split!r} is no name of a split; train, valid and test are usual")
+        raise BadLine("split", f"{split!r} is no name of a split; train, valid and test are usual")
     return split, Look(
-        id=_id(cells, "outfit_id"),
+        id=id_of(cells, "outfit_id"),
         item_ids=tuple(item_ids),
         label=_label(cells.get("label")),
         group=_words(cells, "group", MAX_ID),
@@ -148,15 +150,16 @@ def _look(cells: Mapping[str, object]) -> tuple[str, Look]:
     )
 
 
-def _id(cells: Mapping[str, object], field: str, where: str = "") -> str:
+def id_of(cells: Mapping[str, object], field: str, where: str = "") -> str:
+    """The id in a cell, as text. Raises `BadLine` for one that is empty, too long, or no text or whole number."""
     value = cells.get(field)
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**50:
         return str(value)
     text = _words(cells, field, MAX_ID, where)
     if not text:
-        raise _BadLine(field, f"{where}empty id")
+        raise BadLine(field, f"{where}empty id")
     if not text.isprintable():
-        raise _BadLine(field, f"{where}control character in the id")
+        raise BadLine(field, f"{where}control character in the id")
     return text
 
 
@@ -167,11 +170,11 @@ def _words(cells: Mapping[str, object], field: str, limit: int, where: str = "")
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**50:
         return str(value)  # a user's number
     if not isinstance(value, str):
-        raise _BadLine(field, f"{where}text is needed, not {type(value).__name__}")
+        raise BadLine(field, f"{where}text is needed, not {type(value).__name__}")
     if not is_unicode(value):
-        raise _BadLine(field, f"{where}escapes that are no valid text")
+        raise BadLine(field, f"{where}escapes that are no valid text")
     if len(value) > limit:
-        raise _BadLine(field, f"{where}{len(value):,} characters, the limit is {limit:,}")
+        raise BadLine(field, f"{where}{len(value):,} characters, the limit is {limit:,}")
     return value.strip()
 
 
@@ -180,4 +183,4 @@ def _label(value: object) -> float | None:
         return None
     if isinstance(value, bool | int | float) and math.isfinite(value) and 0 <= value <= 1:
         return float(value)
-    raise _BadLine("label", f"a number from 0 to 1 is needed, not {repr(value)[:40]}")
+    raise BadLine("label", f"a number from 0 to 1 is needed, not {repr(value)[:40]}")

@@ -267,6 +267,42 @@ def mean_with_interval(
     return _estimate(float(values.mean()), means, len(values), level)
 
 
+def means_with_intervals(
+    values: NDArray[Any], *, seed: int = 0, resamples: int = 1000, level: float = 0.95
+) -> list[Estimate]:
+    """The means of several metrics of the same queries, with percentile bootstrap intervals from the same resamples.
+
+    As `mean_with_interval` of each column, which for many queries and columns would draw again and again; the draws are
+    others than its own. Estimates of equal seed and count may be set beside each other (`Estimate.relative_to`).
+
+    Parameters
+    ----------
+    values
+        (Q, M) finite numbers.
+
+    Raises
+    ------
+    ValueError
+        As `mean_with_interval`.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != 2 or not len(values):
+        raise ValueError(f"means need values of shape (Q, M) with Q > 0, not {values.shape}")
+    if not np.isfinite(values).all():
+        raise ValueError(f"row {int(np.argmin(np.isfinite(values).all(axis=1)))}: a value is not finite")
+    if resamples < 0 or not 0 < level < 1:
+        raise ValueError(f"resamples must not be negative and level lie in (0, 1), not {resamples} and {level}")
+    random = np.random.default_rng(seed)
+    means = np.empty((resamples, values.shape[1]))
+    for number in range(resamples):
+        times = np.bincount(random.integers(len(values), size=len(values)), minlength=len(values))
+        means[number] = times @ values / len(values)
+    return [
+        _estimate(float(column.mean()), means[:, number].copy(), len(values), level)
+        for number, column in enumerate(values.T)
+    ]
+
+
 def roc_auc(scores: Scores, positive: Relevant) -> float:
     """The probability that a positive scores higher than a negative, ties counting one half; in [0, 1].
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-Kind = Literal["retrieval", "recognition", "generation", "outfits", "composed", "captioning"]
+Kind = Literal["retrieval", "recognition", "generation", "composed", "captioning", "outfits", "recommendation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
             Protocol("composed", "a photo and words that change it, to the photo that is meant", "composed"),
             Protocol("captioning", "a photo's title in words, against those that people wrote", "captioning"),
             Protocol("outfits", "looks told from non-looks, a blank filled, the missing item found", "outfits"),
+            Protocol("recommendation", "the outfits a person clicked next, among all there are", "recommendation"),
         )
     }
 )

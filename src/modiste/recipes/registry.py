@@ -74,6 +74,11 @@ def _outfits(summary: str, defaults: Mapping[str, Any] | None = None) -> Recipe:
     return Recipe(summary, f"{module}:OutfitRecipe", f"{module}:build", defaults or {}, protocol="outfits")
 
 
+def _recommender(summary: str, defaults: Mapping[str, Any] | None = None) -> Recipe:
+    module = "modiste.recipes.hfgn"
+    return Recipe(summary, f"{module}:RecommenderRecipe", f"{module}:build", defaults or {}, protocol="recommendation")
+
+
 # What the paper trains with: three losses on one masked encoding, uniform negatives, no contrastive head.
 _PAPER: dict[str, Any] = {
     "objectives": ("mir", "itm", "mlm"),
@@ -340,6 +345,68 @@ RECIPES: dict[str, Recipe] = {
             "warmup_steps": 4,
             "eval_every": 0,
             "cache": "",
+        },
+    ),
+    "hfgn_ifashion": _recommender(
+        "HFGN, the paper's: items make outfits, outfits make users; BPR on real clicks",
+        {"batch_size": 8192, "learning_rate": 5e-3, "epochs": 10, "eval_every": 2},
+    ),
+    "hfgn_masked_ifashion": _recommender(
+        "a variant of ours: users are their clicks, some are hidden and chosen among all outfits by softmax",
+        {
+            "model": "hfgn_masked",
+            "batch_size": 1024,
+            "shape": ("embed_dim=128", "dropout=0.4"),
+            "epochs": 16,
+            "eval_every": 4,
+        },
+    ),
+    "hfgn_atelier": _recommender(
+        "the same for generated users, whose tastes are known; items by what they are, so new ones are known, too",
+        {
+            "model": "hfgn_masked",
+            "data": "atelier:2000:0:1000:20000",
+            "batch_size": 512,
+            "shape": ("dropout=0.5", "hide=0.6", "item_ids=false", "hidden_dim=128"),
+            "epochs": 12,
+        },
+    ),
+    "hfgn_debug": _recommender(
+        "HFGN at toy size on generated users: seconds, for tests and for trying the loop",
+        {
+            "size": "debug",
+            "data": "atelier:200:0:200:60",
+            "mode": "joint",
+            "epochs": 2,
+            "batch_size": 64,
+            "outfit_batch_size": 32,
+            "warmup_steps": 4,
+        },
+    ),
+    "bpr_mf_ifashion": _recommender(
+        "the baseline: a vector for each user and outfit, BPR",
+        {"model": "bpr_mf", "size": "paper", "epochs": 30, "learning_rate": 1e-2, "eval_every": 3},
+    ),
+    "lightgcn_ifashion": _recommender(
+        "LightGCN: vectors spread along the clicks in three layers, BPR",
+        {
+            "model": "lightgcn",
+            "size": "paper",
+            "batch_size": 8192,
+            "learning_rate": 1e-2,
+            "epochs": 10,
+            "eval_every": 2,
+        },
+    ),
+    "crosscbr_ifashion": _recommender(
+        "like CrossCBR: an outfits' view and an items' view, brought together by a contrastive loss, BPR",
+        {
+            "model": "crosscbr",
+            "size": "paper",
+            "batch_size": 8192,
+            "learning_rate": 1e-2,
+            "epochs": 8,
+            "eval_every": 2,
         },
     ),
     "csa_net_small": _outfits(

@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import DistributedDataParallelKwargs
+from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list
 from torch import Tensor, nn
 
 from modiste.data.batches import TensorBatch
@@ -116,7 +116,8 @@ def train(
         record = matching_record(snapshot(run, precision), source, folder)
         checkpoint = load_checkpoint(source) if source else None
         step = checkpoint.step if checkpoint else 0
-        if checkpoint and step >= total_steps and (folder / "model.safetensors").exists():
+        ended = bool(checkpoint and checkpoint.state.get("ended"))  # by its patience, before the last step
+        if checkpoint and (step >= total_steps or ended) and (folder / "model.safetensors").exists():
             if is_main and progress:
                 print(f"{run.name}: finished already, {step} steps, in {folder}", file=sys.stderr)
             return TrainResult(step, checkpoint.state["metrics"], _best(checkpoint.state), folder)
@@ -165,7 +166,7 @@ def train(
         def save() -> None:
             tensors = {"model": model.state_dict(), "optimizer": optimizer_tensors(optimizer)}
             state: dict[str, Any] = {"metrics": metrics, "best": vars(best) if best else None}
-            state["seconds"] = seconds_before + time.perf_counter() - began
+            state["seconds"], state["ended"] = seconds_before + time.perf_counter() - began, ended
             if ema:
                 tensors["ema"], state["ema_updates"] = ema.tensors, ema.updates
             save_checkpoint(folder / "checkpoints", step, tensors, state, run.keep_checkpoints)
@@ -174,7 +175,7 @@ def train(
             save()  # from now on the folder can be resumed without the one it came from
 
         # ---- Train
-        while step < total_steps:
+        while step < total_steps and not ended:
             epoch, start = divmod(step, steps_per_epoch)
             for batch in run.loader.batches(epoch, start, rank, world_size):
                 _seed(run.seed, step, rank)
@@ -209,6 +210,8 @@ def train(
                     if is_main:
                         _publish(run, model, ema, folder / "best")
                         write_json(folder / "best" / "metrics.json", {"step": step, **evaluated})
+                if run.patience is not None and run.select in evaluated:  # the first process's numbers count
+                    ended = broadcast_object_list([_is_in_vain(run, step, best)])[0]
                 if log:
                     log.step(step)
                     if evaluated or step % run.log_every == 0 or step in (1, total_steps):
@@ -225,13 +228,13 @@ def train(
                     by_steps = run.checkpoint_every_steps and step % run.checkpoint_every_steps == 0
                     save_began = time.perf_counter()
                     by_time = run.checkpoint_every_seconds and save_began - last_saved >= run.checkpoint_every_seconds
-                    if by_steps or by_time or stop or step == total_steps:
+                    if by_steps or by_time or stop or ended or step == total_steps:
                         save()
                         last_saved = time.perf_counter()
                         last_logged += last_saved - save_began  # images per second are those of training alone
-                if stop and step < total_steps:
+                if stop and step < total_steps and not ended:
                     _leave(run, folder, step, stop, is_main)
-                if step == total_steps or step % steps_per_epoch == 0:
+                if ended or step == total_steps or step % steps_per_epoch == 0:
                     break
             else:
                 raise ValueError(
@@ -314,6 +317,15 @@ def _is_better(value: float, best: Best | None, mode: str) -> bool:
     if not math.isfinite(value):
         return False
     return best is None or (value > best.value if mode == "max" else value < best.value)
+
+
+def _is_in_vain(run: Run, step: int, best: Best | None) -> bool:
+    """Whether the last `run.patience` evaluations of `run.select` have brought nothing better."""
+    if run.patience is None or run.select is None:
+        return False
+    one, epoch = run.evals[run.select.rsplit("/", 1)[0]], run.loader.steps_per_epoch
+    since = sum(one.is_due(later, epoch) for later in range((best.step if best else 0) + 1, step + 1))
+    return since >= run.patience
 
 
 def _best(state: Mapping[str, Any]) -> Best | None:

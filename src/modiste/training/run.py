@@ -84,6 +84,9 @@ class Run:
     select: str | None = None
     """The `name/metric` by which the best weights are kept in `best/`; None: the last are all there is."""
     select_mode: Literal["max", "min"] = "max"
+    patience: int | None = None
+    """So many evaluations of `select` in a row without a better one end the run; None: never. The schedule of the learning rate
+    is that of the whole length."""
     init_from: Path | None = None
     """A safetensors file, or a folder with model.safetensors, whose weights a new run starts from."""
     checkpoint_every_steps: int | None = None
@@ -113,6 +116,8 @@ class Run:
                 raise ValueError(f"run {self.name!r}: {name} must be greater than 0, not {value}")
         if self.warmup_steps < 0 or (self.warmup_steps >= 1 and self.warmup_steps != int(self.warmup_steps)):
             raise ValueError(f"run {self.name!r}: warmup_steps is a count or a fraction, not {self.warmup_steps}")
+        if self.patience is not None and (self.patience < 1 or not self.select):
+            raise ValueError(f"run {self.name!r}: patience is a count from 1 on and waits for the metric of select")
         if self.precision not in ("auto", "fp32", "bf16"):
             raise ValueError(f"run {self.name!r}: precision must be auto, fp32 or bf16, not {self.precision!r}")
         if self.select and self.select.rsplit("/", 1)[0] not in self.evals:

@@ -80,15 +80,7 @@ def atelier_users(
     looks = tuple(look for split in (splits or world.looks) for look in world.looks[checked_split(world, split)])
     standing, colours = _measured(world, looks)
     rng = generator(world.seed, seed, _STREAM)
-    names = [name for name in COLOURS if name not in METALS]
-    tastes = tuple(
-        Taste(
-            user_id=f"user-{number:06d}",
-            styles=tuple(float(share) for share in rng.dirichlet(np.full(len(STYLES), 0.35))),
-            colours=tuple(sorted(str(one) for one in rng.choice(names, _FAVOURITES, replace=False))),
-        )
-        for number in range(num_users)
-    )
+    tastes = drawn_tastes(rng, num_users)
     users = AtelierUsers(tastes, looks, MappingProxyType({}), standing, colours)
     clicks: dict[str, list[Interaction]] = {split: [] for split in CLICK_SPLITS}
     edges = np.cumsum(list(CLICK_SPLITS.values()))
@@ -100,6 +92,19 @@ def atelier_users(
             clicks[list(CLICK_SPLITS)[int(part)]].append(Interaction(taste.user_id, looks[at].id))
     return AtelierUsers(
         tastes, looks, MappingProxyType({split: tuple(one) for split, one in clicks.items()}), standing, colours
+    )
+
+
+def drawn_tastes(rng: np.random.Generator, number: int) -> tuple[Taste, ...]:
+    """Tastes as users are given them."""
+    names = [name for name in COLOURS if name not in METALS]
+    return tuple(
+        Taste(
+            user_id=f"user-{place:06d}",
+            styles=tuple(float(share) for share in rng.dirichlet(np.full(len(STYLES), 0.35))),
+            colours=tuple(sorted(str(one) for one in rng.choice(names, _FAVOURITES, replace=False))),
+        )
+        for place in range(number)
     )
 
 
