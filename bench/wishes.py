@@ -13,7 +13,8 @@ their slot's candidates is less like the wish. 50 is text ignored.
     python bench/wishes.py --shops runs/shops --json docs/results/wishes_rules.json --plot docs/images/alpha_rules.svg
     python bench/wishes.py --shops runs/shops --scorer runs/outfits --requests 100 --words ...
 
-Attributes are read to ask and to count; no answer is made with them but by the scorer `rules`, whose S they are.
+Attributes are read to ask and to count; unless `--wishes heard`, the shop's columns also say what contradicts a wish. The
+scorer `rules` reads them too: its S they are.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ from modiste.data.atelier.looks import AtelierOutfits, atelier_outfits
 from modiste.data.style import traits
 from modiste.engine.answers import FoundLook
 from modiste.engine.calibration import Calibration, Calibrator, percentile, reference_quantiles
+from modiste.engine.conflicts import NoFeasibleOutfit
+from modiste.engine.objective import WISHES, Objective
 from modiste.engine.outfits import OutfitEngine
 from modiste.engine.solve import Effort
 from modiste.evaluation.calibration_data import judged_looks, judged_wishes
@@ -185,6 +188,18 @@ class Texts:
         return percentile(float(cosines[self.snapshot.row(item.id)]), np.sort(own))
 
 
+def feasible(engine: OutfitEngine, requests: Sequence[Request]) -> list[Request]:
+    """Those that the house's rules leave an answer: stylists also put two bottoms on top of each other."""
+    found = []
+    for request in requests:
+        try:
+            answered(engine, request, 1.0)
+        except NoFeasibleOutfit:
+            continue
+        found.append(request)
+    return found
+
+
 def answered(engine: OutfitEngine, request: Request, alpha: float) -> FoundLook:
     if request.sentence:
         return engine.generate(request.sentence, size=4, alpha=alpha).looks[0]
@@ -289,6 +304,9 @@ def main() -> None:
         "--raw", type=int, default=40, help="of each kind of request, so many are also asked uncalibrated"
     )
     parser.add_argument("--alphas", type=float, nargs="+", default=[0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1])
+    parser.add_argument(
+        "--wishes", choices=WISHES, default="read", help="heard: as the encoder hears them, columns unread"
+    )
     parser.add_argument("--words-on-image", type=float, help="another fusion weight than the encoder's")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path)
@@ -310,6 +328,7 @@ def main() -> None:
         "items": options.items,
         "seed": options.seed,
         "photos": not options.words,
+        "wishes": options.wishes,
     }
     if options.json and options.json.exists():  # what is not asked now stays as it was
         before = json.loads(options.json.read_text(encoding="utf-8"))
@@ -327,10 +346,12 @@ def main() -> None:
             # pairs would take seconds.
             effort = Effort(deadline=float("inf"), pair_terms=200_000 if kind == "sentences" else 2_000_000)
             engine = OutfitEngine(
-                shop, scorer, encoder, calibration=scale if text == "calibrated" else "none", effort=effort
-            )
-            rows = sweep(engine, scale, some, options.swept, options.alphas, asked, texts)
-            result[f"{kind}_{text}"] = {"rows": rows, **slopes(rows)}
+                shop, scorer, encoder, calibration=scale if text == "calibrated" else "none", effort=effort,
+                objective=Objective(wishes=options.wishes),
+            )  # fmt: skip
+            kept = feasible(engine, some)
+            rows = sweep(engine, scale, kept, options.swept, options.alphas, asked, texts)
+            result[f"{kind}_{text}"] = {"rows": rows, **slopes(rows), "against the rules": len(some) - len(kept)}
             if options.json:  # after each part: a sweep takes its time
                 options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     if options.plot:

@@ -127,6 +127,39 @@ def table3(result: dict) -> str:
     return "\n".join(lines)
 
 
+TASKS = {"xmr": "XMR", "tgir": "TGIR", "scr": "SCR", "fic": "FIC", "mean": "mean"}
+
+
+def table4(result: dict) -> str:
+    """FAME-ViL's rows: parameters, means over seeds, and the difference to the single-task models with its interval."""
+    lines = [f"|  | seeds | parameters | share | {' | '.join(TASKS.values())} |", "|" + "---|" * (len(TASKS) + 4)]
+    for row in result["rows"]:
+        cells = []
+        for key in TASKS:
+            text = f"{row[key]:.1f}" if key in row else "–"
+            if f"{key}_difference" in row:
+                apart, low, high = row[f"{key}_difference"]
+                by = f"{apart:+.1f} ({low:+.1f} to {high:+.1f})".replace("-", "−")
+                text += f"; **{by}**" if low > 0 or high < 0 else f"; {by}"
+            cells.append(text)
+        share = f"{100 * row['parameters_share']:.1f} %" if "parameters_share" in row else "–"
+        counts = f"{row['seeds']} | {row['parameters'] / 1e6:.2f} M | {share}"
+        lines.append(f"| {row['row']} | {counts} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def table4_controls(result: dict, cell: str = "all-tsa-xaa-distil") -> str:
+    """TGIR of the full model beside the controls that leave a half of the query out, a line per seed."""
+    keys = ("R@1", "R@10", "R@50", "right_R@10")
+    lines = [f"| seed |  | {' | '.join(keys)} |", "|" + "---|" * (len(keys) + 2)]
+    for one in result["cells"]:
+        if one["cell"] == cell:
+            for label, prefix in (("photo and sentence", ""), ("sentence alone", "text_"), ("photo alone", "image_")):
+                values = " | ".join(f"{one['tgir'][prefix + key]:.1f}" for key in keys)
+                lines.append(f"| {one['seed']} | {label} | {values} |")
+    return "\n".join(lines)
+
+
 def share_table(result: dict) -> str:
     """The re-ranking's sweep, a column for each share."""
     rows = result["rows"]
@@ -367,6 +400,19 @@ def wishes_table(result: dict) -> str:
     return plain_table(rows)
 
 
+def reading_table(result: dict) -> str:
+    """The same, by whether the catalogue's columns have a say."""
+    rows = []
+    for way, label in (("heard", "heard"), ("read", "**read**")):
+        for part in ("wishes_calibrated", "fitting_calibrated"):
+            for row in result[way][part]["rows"]:
+                found = {"": REQUESTS[part.split("_")[0]], "wishes are": label, "alpha": row["alpha"]}
+                found |= {"wishes": row["all of the wish_count"], "S": f"{100 * row['S']:.0f}"}
+                found |= {name: cell(row, name) if name in WISHES[4:6] else f"{row[name]:.0f}" for name in WISHES}
+                rows.append(found)
+    return plain_table(rows)
+
+
 def trade_table(results: list[dict]) -> str:
     """S of the winners and their text percentile by alpha; steps that go the wrong way by more than noise."""
     rows = []
@@ -448,6 +494,51 @@ def blanks_table(result: dict) -> str:
     return "\n".join(lines)
 
 
+COMPOSED = ("R@1", "R@10", "R@50", "right_R@1", "right_R@10")
+
+
+def composed_table(rows: list[tuple[str, dict, str]]) -> str:
+    """Text-guided retrieval: (label, result, key prefix) rows."""
+    lines = [f"|  | {' | '.join(key.replace('_', ' ') for key in COMPOSED)} |", "|" + "---|" * (len(COMPOSED) + 1)]
+    for label, result, prefix in rows:
+        cells = [
+            f"{result[f'{key}_chance']:.1f}" if prefix == "chance" else cell(result, f"{prefix}{key}")
+            for key in COMPOSED
+        ]
+        lines.append(f"| {label} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def composed_rows(result: dict) -> list[tuple[str, dict, str]]:
+    """A result beside its controls."""
+    return [
+        (f"`{result['model']}`, photo and words", result, ""),
+        ("words alone (`text`)", result, "text_"),
+        ("photo alone (`image`)", result, "image_"),
+        ("labels and words, no pixel (`metadata`)", result, "metadata_"),
+        ("who knows all labels (`ceiling`)", result, "ceiling_"),
+        ("chance", result, "chance"),
+    ]
+
+
+MODIFIED = {
+    "changes": "changes obeyed",
+    "negations": "negations obeyed",
+    "negations of negation of what it has": "... of what the reference has",
+    "category kept": "category kept",
+}
+WAYS = {"fused": "fused", "positive": "positive words", "photo": "words left out", "plan": "**plan**"}
+
+
+def modifications_table(result: dict) -> str:
+    """Shares of the first ten hits that obey, by what the catalogue knows and how it is asked."""
+    lines = [f"| the catalogue knows | way | {' | '.join(MODIFIED.values())} |", "|" + "---|" * (len(MODIFIED) + 2)]
+    for row in result["rows"]:
+        cells = [cell(row, key) for key in MODIFIED]
+        lines.append(f"| {row['known']} | {WAYS[row['way']]} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def blocks() -> dict[str, str]:
     """Marker -> Markdown."""
     found = {}
@@ -474,8 +565,10 @@ def blocks() -> dict[str, str]:
             ("chance", seeds("outfits_mango_seen"), "chance"),
         ]
     )
+    found["modifications"] = modifications_table(load("modifications"))
     wishes = [load(file.stem) for file in sorted(RESULTS.glob("wishes_*.json"))]
     found["wishes"] = wishes_table(load("wishes_rules"))
+    found["wishes-read"] = reading_table(load("wish_reading"))
     found["wishes-trade"] = trade_table(wishes)
     for name in ("wish_words", "outfit_speed", "outfit_shortlist"):
         found[name.replace("_", "-")] = plain_table(load(name)["rows"])
@@ -552,6 +645,11 @@ def blocks() -> dict[str, str]:
     found["rec-parts"] = parts_of_hfgn_table(load("recommendation"))
     found["rec-tastes"] = tastes_table(load("recommendation_atelier"))
     found["rec-blanks"] = blanks_table(load("fltb"))
+    if (RESULTS / "fame_vil_table4.json").exists():  # bench/fame_vil_table4.py --collect
+        found["table4"] = table4(load("fame_vil_table4"))
+        found["table4-controls"] = table4_controls(load("fame_vil_table4"))
+    for world in ("products", "atelier"):
+        found[f"composed-{world}"] = composed_table(composed_rows(load(f"composed_{world}_mvlt")))
     found["rerank-share"] = share_table(load("rerank_share"))
     found["label-lines"] = lines_table(load("label_lines_cv"))
     return found
@@ -568,8 +666,10 @@ def main() -> int:
     found, stale = blocks(), []
     for page in (
         ROOT / "README.md",
+        ROOT / "docs" / "composed-protocol.md",
         RESULTS / "retrieval.md",
         RESULTS / "mvlt.md",
+        RESULTS / "fame_vil.md",
         RESULTS / "outfits.md",
         RESULTS / "wishes.md",
         RESULTS / "generated_looks.md",

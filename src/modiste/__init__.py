@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from modiste.engine.catalogue import Catalogue as Catalogue
     from modiste.engine.outfits import OutfitEngine as OutfitEngine
+    from modiste.engine.recommend import Recommender as Recommender
     from modiste.models.pretrained import load as load
     from modiste.models.stylist import Stylist as Stylist
     from modiste.own import own_item as own_item
@@ -25,6 +26,7 @@ __all__ = [
     "Item",
     "Outfit",
     "OutfitEngine",
+    "Recommender",
     "Slot",
     "Stylist",
     "__version__",
@@ -38,6 +40,7 @@ _HOME = {
     "Item": "modiste.types",
     "Outfit": "modiste.types",
     "OutfitEngine": "modiste.engine.outfits",
+    "Recommender": "modiste.engine.recommend",
     "Slot": "modiste.types",
     "Stylist": "modiste.models.stylist",
     "load": "modiste.models.pretrained",

@@ -82,6 +82,29 @@ def itc_loss(
         return (cross_entropy(image_to_text, targets) + cross_entropy(text_to_image, targets)) / 2
 
 
+def match_logits(queries: Tensor, gallery: Tensor, logit_scale: Tensor | float) -> Tensor:
+    """Scaled cosines (B, G) of unit queries (B, D) with the unit gallery (B, D) of all processes, in float32."""
+    with torch.autocast(queries.device.type, enabled=False):  # bf16 logits would round away small differences
+        return logit_scale * queries.float() @ gather(gallery.float()).T
+
+
+def match_targets(product_ids: Tensor) -> Tensor:
+    """(B,) -> (B, G): uniform over the gallery's rows of the same product, so they are no negatives of each other."""
+    same = (product_ids[:, None] == gather(product_ids)[None, :]).float()
+    return same / same.sum(dim=1, keepdim=True)
+
+
+def distillation_loss(logits: Tensor, teacher_logits: Tensor) -> Tensor:
+    """KL(teacher || student) of the softmax over the last dimension of (B, C), a scalar: the mean over rows.
+
+    No gradient goes to the teacher. Raises `ValueError` for shapes that differ.
+    """
+    if logits.shape != teacher_logits.shape:
+        raise ValueError(f"logits {tuple(logits.shape)} and a teacher's {tuple(teacher_logits.shape)} must be alike")
+    told = teacher_logits.detach().float().log_softmax(dim=-1)
+    return torch.nn.functional.kl_div(logits.float().log_softmax(dim=-1), told, reduction="batchmean", log_target=True)
+
+
 def view_loss(embeddings: Tensor, logit_scale: Tensor | float, *, product_ids: Tensor) -> Tensor:
     """Contrastive loss between photos of the same product, a scalar (supervised contrastive loss, Khosla et al. 2020).
 

@@ -20,7 +20,7 @@ class Pretrained:
     data: str
     sha256: str = ""  # of weights, configuration and tokenizer together; empty for hub models
     hub: str = ""  # organisation/model on the Hugging Face hub
-    can: tuple[str, ...] = ("encode",)  # of encode, rerank, tag, imagine: what commands may ask of it
+    can: tuple[str, ...] = ("encode",)  # of encode, rerank, tag, imagine, compose, caption: what commands may ask of it
     scores: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
@@ -29,6 +29,7 @@ class Pretrained:
 
 
 DEFAULT = "mvlt_small.products_v1"
+FAME_VIL = "fame_vil_small.products_v1"  # what writes captions and fuses photo with words, where none is named
 
 PRETRAINED: dict[str, Pretrained] = {
     one.name: one

@@ -275,6 +275,23 @@ class ItemEncoder(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """A description written from a photo, and how likely the writer takes it to be."""
+
+    text: str
+    log_prob: float  # of all its words and its end, natural logarithm
+
+
+@runtime_checkable
+class Captioner(Protocol):
+    """Describes photos in words."""
+
+    def caption(self, images: Sequence[ImageLike], *, beams: int = 1, max_words: int | None = None) -> list[Caption]:
+        """One caption per photo, in order; more `beams` search more widely. Raises `ValueError` for an unreadable photo."""
+        ...
+
+
 def as_sets(rows: Sequence[Sequence[int] | NDArray[np.int64]], size: int | None = None) -> NDArray[np.int64]:
     """Positions in a pool, a row per outfit -> (B, O) as `OutfitPool.score` takes them: -1 fills the shorter rows.
 

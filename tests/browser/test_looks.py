@@ -8,6 +8,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
+PHONE = {"width": 360, "height": 740}
 Settled = Callable[[Page], Page]
 
 
@@ -99,3 +100,48 @@ def test_a_liked_look_is_remembered_and_brings_stylists_looks_in_that_manner(vis
     page.get_by_role("button", name="Saved", exact=True).click()
     page.get_by_role("button", name="Forget what I liked").click()
     expect(for_you).to_contain_text("Like a look or two")
+
+
+def test_looks_are_made_for_who_liked_some_and_say_why(visit: Any, settled: Settled) -> None:
+    page = settled(visit("#view=looks", viewport=PHONE))
+    page.get_by_label("Describe a look in a sentence").fill("black weekend look")
+    page.keyboard.press("Enter")
+    settled(page)
+    page.locator(".room-looks .look").first.get_by_role("button", name="Like").press("Enter")
+    page.get_by_role("button", name="Saved", exact=True).click()
+    settled(page)
+    for_you = page.get_by_role("region", name="For you")
+    expect(for_you).to_contain_text("From 1 look that you liked, kept in this browser only")
+    expect(for_you.get_by_role("list", name="Stylists’ looks for you").locator(".look").first).to_contain_text(
+        "Because you liked"
+    )
+    slider = for_you.get_by_label("How much your taste counts")
+    expect(slider).to_have_attribute("aria-valuetext", "your taste counts 30 %")
+    slider.focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    expect(slider).to_have_attribute("aria-valuetext", "your taste counts 80 %")
+    for_you.get_by_label("What your looks are for, in words").fill("office")
+    with page.expect_request("**/v1/recommend") as asked:
+        page.keyboard.press("Enter")
+    sent = asked.value.post_data_json
+    assert sent is not None
+    assert (sent["generate"], sent["beta"], sent["text"], len(sent["likes"])) == (True, 0.8, "office", 1)
+    settled(page)
+    made = for_you.get_by_role("list", name="Looks made for you").locator(".look")
+    expect(made).to_have_count(3)
+    for look in made.all():
+        expect(look).to_contain_text(re.compile(r"To your taste [01]\.\d\d"))
+        expect(look).to_contain_text("Because you liked")
+        box = look.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= PHONE["width"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    made.first.get_by_role("button", name="Take to the board").click()
+    expect(page.get_by_label("What the look is for, in words")).to_have_value("office")
+    page.get_by_role("button", name="Saved", exact=True).click()
+    settled(page)
+    for_you.get_by_role("button", name="Forget what I liked").click()
+    expect(for_you).to_contain_text("Like a look or two")
+    expect(for_you.get_by_role("button", name="Make looks for me")).to_be_hidden()

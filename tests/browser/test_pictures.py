@@ -51,6 +51,17 @@ def test_detail(visit: Any, settled: Settled, take: Any) -> None:
     take("page_detail", settled(page))
 
 
+def test_plan(visit: Any, settled: Settled, take: Any) -> None:
+    page = settled(visit())
+    page.get_by_role("searchbox").fill("blue striped shirt dress")
+    expect(page.locator(".found")).to_contain_text("Best matches first")
+    settled(page).locator(".results .card-main").first.click()
+    page.get_by_label("More like this, but").fill("in red or pink, with short sleeves, no stripes")
+    page.keyboard.press("Enter")
+    expect(page.locator(".plan .chip.without")).to_have_text("without: stripes")
+    take("page_plan", settled(page))
+
+
 def complete(page: Page, settled: Settled) -> None:
     page.get_by_label("Wish for the top, in words").fill("navy striped t-shirt")
     page.get_by_label("Wish for the shoes, in words").fill("white sneakers")
@@ -106,7 +117,7 @@ def test_phone(visit: Any, settled: Settled, take: Any, artefacts: Path) -> None
 
 def test_renew(artefacts: Path) -> None:
     """After all others: small copies with a palette go where the documentation shows them."""
-    for name in ("search", "detail", "board", "looks", "phone"):
+    for name in ("search", "plan", "detail", "board", "looks", "phone"):
         with Image.open(artefacts / f"page_{name}.png") as image:
             small = image.convert("RGB").resize(
                 (WIDTH, round(image.height * WIDTH / image.width)), Image.Resampling.LANCZOS

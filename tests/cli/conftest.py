@@ -93,6 +93,22 @@ def dual(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def fame(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the smallest FAME-ViL with the weights that it was born with: it writes, if not well."""
+    import torch
+
+    from modiste.data.sources import load_items
+    from modiste.data.text import train_wordpiece
+    from modiste.models.fame_vil import SIZES, FameVil
+    from modiste.models.pretrained import save_pretrained
+
+    torch.manual_seed(3)
+    tokenizer = train_wordpiece([item.text for item in load_items(shop)], vocab_size=400)
+    folder = tmp_path_factory.mktemp("models") / "fame"
+    return save_pretrained(folder, FameVil(SIZES["debug"]), tokenizer, name="fame_vil_debug.born")
+
+
+@pytest.fixture(scope="session")
 def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A customer's photo in a file."""
     from modiste.data.atelier import Atelier

@@ -75,10 +75,18 @@ def test_models_lists_licences_and_the_default(modiste) -> None:  # type: ignore
     assert [one["name"] for one in listed if one["default"]] == [DEFAULT]
     assert all(one["license"] and one["data"] for one in listed)
     assert all(len(one["sha256"]) == 64 and one["scores"] for one in listed if one["ships"])
-    verbs = {"encode", "rerank", "tag", "imagine"}
+    verbs = {"encode", "rerank", "tag", "imagine", "compose", "caption"}
     assert all("encode" in one["can"] and set(one["can"]) <= verbs for one in listed)
     assert "can encode" in modiste("models").out
     assert "patrickjohncyh/fashion-clip" in modiste("models").out.replace("\n", "")
+
+
+def test_models_counts_the_parameters_of_one_model_beside_four(modiste) -> None:  # type: ignore[no-untyped-def]
+    counts = modiste("models", "--parameters", "--json").json
+    parts = ("vision", "text", "tsa", "xaa", "heads")
+    assert all(sum(of[part] for part in parts) == of["total"] for of in counts.values())
+    assert all(of["total"] <= 0.45 * of["single_task_models"] for of in counts.values())
+    assert f"{counts['small']['total']:,}" in modiste("models", "--parameters").out
 
 
 def test_train_evaluate_index_search_from_nothing(modiste, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -60,7 +60,9 @@ def loaded(shop: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
         return load
 
-    monkeypatch.setattr("modiste.models.pretrained.load_recogniser", loader(Oracle(load_items(shop))), raising=False)
+    monkeypatch.setattr(
+        "modiste.models.pretrained.load_any_recogniser", loader(Oracle(load_items(shop))), raising=False
+    )
     monkeypatch.setattr("modiste.models.pretrained.load_inpainter", loader(seen["painter"]), raising=False)
     return seen
 
@@ -115,7 +117,7 @@ def test_generation_and_its_masks(modiste, loaded, shop: Path) -> None:  # type:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["recognise"], "no protocol 'recognise'; choose one of retrieval-1of101, retrieval-full, recognition"),
+        (["recognise"], "no protocol 'recognise'; choose one of retrieval-1of101, retrieval-random100, retrieval-full"),
         (["recognition", "--inputs", "photo"], "unknown inputs 'photo'"),
         (["retrieval-full", "--inputs", "image"], "--inputs is an option of recognition"),
         (["recognition", "--mask-ratio", "0.2"], "--mask-ratio is an option of generation"),

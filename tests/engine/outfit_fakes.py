@@ -137,8 +137,12 @@ def random_problem(
     shortlist: int = 64,
     rules: bool = False,
     outside: float = -np.inf,
+    beta: float = 0.0,
 ) -> Problem:
-    """Slots of `sizes` candidates, the first `wishes` of them with a text term; with rules: conflicts and a budget."""
+    """Slots of `sizes` candidates, the first `wishes` of them with a text term; with rules: conflicts and a budget.
+
+    With beta somebody likes each item more or less.
+    """
     rng = np.random.default_rng(seed)
     count = given + sum(sizes)
     vectors = unit(rng, count)
@@ -155,7 +159,8 @@ def random_problem(
             prices=prices,
             budget=float(prices.mean() * (given + len(sizes))),
         )
-    objective = Objective(alpha=alpha)
+    objective = Objective(alpha=alpha, beta=beta)
+    likings = np.random.default_rng(seed + 1).uniform(size=count) if beta else None
     wished = len(sizes) if wishes is None else wishes
     weight, of_match = objective.weights(wished)
     slots, start = [], given
@@ -168,7 +173,10 @@ def random_problem(
         places = (
             np.unique(np.linspace(0, len(rows) - 1, min(len(rows), shortlist)).astype(np.int64)) if len(rows) else rows
         )
-        slots.append(OpenSlot(Slot(), rows, text, similarity, places, outside))
+        liked = None if likings is None else likings[rows]
+        if liked is not None:
+            text = text + objective.taste_weight(len(sizes)) * liked
+        slots.append(OpenSlot(Slot(), rows, text, similarity, places, outside, liked=liked))
         start += size
     return Problem(POOLS[kind](vectors, seed=seed), np.arange(given), tuple(slots), objective, weight, constraints)
 

@@ -90,7 +90,7 @@ def value_of(engine: OutfitEngine, ids: list[str], wishes: dict[str, str], alpha
 
 @pytest.mark.parametrize("kind", [PairTestPool, NetworkTestPool, ComplementTestPool])
 def test_completion_is_the_best_of_all_ways(shop: Catalogue, kind: type) -> None:
-    engine = engine_of(shop, kind)
+    engine = engine_of(shop, kind, objective=Objective(wishes="heard"))
     slots = [Slot(frozenset({"shoes"}), "red sneakers"), BAG]
     for effort in (None, Effort(exact_below=0, deadline=float("inf"))):
         answer = engine.complete(engine.query(["shirt-00", "jeans-05"], slots), effort=effort)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from modiste.evaluation import retrieval
 from modiste.evaluation.protocols import PROTOCOLS
 from modiste.evaluation.retrieval import (
     DIRECTIONS,
@@ -208,6 +209,40 @@ def test_1of101_is_the_slow_obvious_version(items: list[Item]) -> None:
         assert report.duplicate_negatives[direction] == duplicates > 0
 
 
+def test_random100_is_five_draws_of_1of101_with_each_text_once(items: list[Item]) -> None:
+    random = np.random.default_rng(2)
+    images, texts = unit(random, len(items)), unit(random, len(items))
+    report = evaluate_retrieval("retrieval-random100", items, images, texts, seed=5, num_queries=80, resamples=0)
+    runs = [
+        evaluate_retrieval("retrieval-1of101", items, images, texts, seed=5 + run, num_queries=80, resamples=0)
+        for run in range(5)
+    ]
+    for key in ("t2i_R@1", "t2i_R@10", "t2i_MRR"):
+        assert report.metrics[key].mean == pytest.approx(np.mean([run.metrics[key].mean for run in runs]))
+    assert (report.repeats, report.seed, report.num_queries) == (5, 5, 80)
+    assert report.as_dict()["repeats"] == 5
+    assert "repeats" not in runs[0].as_dict()
+    for seed in range(5, 10):
+        task = ranking_task("retrieval-random100", items, "i2t", seed=seed, num_queries=80)
+        for query, candidates in zip(task.queries, task.candidates, strict=True):
+            assert query in candidates
+            products = [items[at].product for at in candidates]
+            assert len(set(products)) == len(products) == 101
+
+
+def test_random100_asks_so_many_at_most_and_counts_what_it_filled(
+    items: list[Item], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert retrieval.REPEATED_QUERIES == 1000
+    same = one_hot(items)
+    report = evaluate_retrieval("retrieval-random100", items, same, same, resamples=0)
+    once = evaluate_retrieval("retrieval-1of101", items, same, same, resamples=0)
+    assert report.num_queries == len(items)
+    assert report.filled_queries > once.filled_queries > 0
+    monkeypatch.setattr(retrieval, "REPEATED_QUERIES", 50)
+    assert evaluate_retrieval("retrieval-random100", items, same, same, resamples=0).num_queries == 50
+
+
 def test_the_full_gallery_is_the_slow_obvious_version(items: list[Item]) -> None:
     random = np.random.default_rng(6)
     images, texts = unit(random, len(items)), unit(random, len(items))
@@ -259,7 +294,7 @@ def test_pair_scorers_run_the_same_protocol(items: list[Item]) -> None:
     for protocol in BOTH:
         vectors = evaluate_retrieval(protocol, items, images, texts, resamples=50)
         pairs = evaluate_scorers(protocol, items, {"t2i": score}, resamples=50)
-        assert sum(seen) == len(items)
+        assert sum(seen) == len(items) * pairs.repeats
         seen.clear()
         assert set(pairs.metrics) == {f"t2i_{name}" for name in METRICS}
         assert all(pairs.metrics[key] == vectors.metrics[key] for key in pairs.metrics)
@@ -359,7 +394,8 @@ def test_items_without_words_are_no_duplicates_of_each_other() -> None:
 def test_errors_say_what_is_wrong() -> None:
     items = numbered(102)
     with pytest.raises(
-        ValueError, match=r"no retrieval protocol 'retrieval-1000'; choose one of retrieval-1of101, retrieval-full$"
+        ValueError,
+        match=r"no retrieval protocol 'retrieval-1000'; choose one of retrieval-1of101, .*-random100, retrieval-full$",
     ):
         run(items, "retrieval-1000")
     with pytest.raises(ValueError, match="no retrieval protocol 'recognition'"):

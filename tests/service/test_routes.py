@@ -71,7 +71,9 @@ def test_a_photo_and_words_find_what_the_catalogue_finds(client: Any, shop: Any,
     from modiste.service.photos import read_photo
 
     files = {"image": ("../../etc/passwd", photo, "image/jpeg")}
-    found = client.post("/v1/search", files=files, data={"q": "blue", "k": 4, "filter": ["price<500"]}).json()
+    found = client.post(
+        "/v1/search", files=files, data={"q": "blue", "k": 4, "filter": ["price<500"], "plan": False}
+    ).json()
     right = shop.store.search(shop.encoder.encoder.encode_query("blue", read_photo(photo)), k=4, filters=["price<500"])
     assert [hit["item"]["id"] for hit in found["hits"]] == list(right.ids)
     alone = client.post("/v1/search", files=files, data={"k": "120"}).json()

@@ -9,6 +9,7 @@ import typer
 
 from modiste import __version__
 from modiste.cli.calibrate import calibrate
+from modiste.cli.caption import caption
 from modiste.cli.complete import complete
 from modiste.cli.console import complain, errors
 from modiste.cli.demo import demo
@@ -19,12 +20,14 @@ from modiste.cli.imagine import imagine
 from modiste.cli.index import index
 from modiste.cli.keys import keys
 from modiste.cli.models import models
+from modiste.cli.recommend import recommend
 from modiste.cli.score import score
 from modiste.cli.search import search
 from modiste.cli.serve import serve
 from modiste.cli.similar_looks import similar_looks
 from modiste.cli.swap import swap
 from modiste.cli.tag import tag
+from modiste.cli.tastes import tastes
 from modiste.cli.train import train
 
 app = typer.Typer(
@@ -46,13 +49,14 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 
 
 COMMANDS = (
-    *(demo, index, search, tag, imagine),
-    *(score, complete, generate, swap, explain, similar_looks, calibrate),
+    *(demo, index, search, tag, caption, imagine),
+    *(score, complete, generate, swap, explain, similar_looks, recommend, calibrate),
     *(serve, evaluate, train, models),
 )
 for command in COMMANDS:
     app.command()(command)
 app.add_typer(keys, name="keys")
+app.add_typer(tastes, name="tastes")
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -45,6 +45,12 @@ def evaluate(
         "clicks (user_id, outfit_id) in place of the test split.",
     ),
     inputs: str = typer.Option("both", help="Of recognition: both, image (text blanked), or text (image removed)."),
+    gallery: str = typer.Option(
+        "original", help="Of composed on FashionIQ: original (the split) or val (fewer photos)."
+    ),
+    images: Path = typer.Option(None, help="Of composed on FashionIQ: the folder of its photos, named ASIN.jpg."),
+    beams: int = typer.Option(1, help="Of captioning: how widely words are searched; 1 takes the likeliest each time."),
+    reference: str = typer.Option("title", help="Of captioning: title, or text (title and description)."),
     mask_ratio: float = typer.Option(0.5, help="Of generation: the share of each photo that is hidden."),
     seed: int = typer.Option(0, help="Of negatives, queries, masks and bootstrap."),
     control: bool = typer.Option(True, help="Also report what metadata or words alone get."),
@@ -63,6 +69,9 @@ def evaluate(
     modiste evaluate outfits --model rules --data atelier:3000
     modiste evaluate recommendation --model knn --data ifashion
     modiste evaluate generation --model runs/mvlt_small --data data/fashion_products --mask-ratio 0.5
+    modiste evaluate composed --data fashion_products
+    modiste evaluate composed --data fashion_iq --images data/fashion_iq/images --gallery original
+    modiste evaluate captioning --model runs/fame_vil_small --data fashion_products --beams 5
     ```
     """
     import json as jsonlib
@@ -71,7 +80,6 @@ def evaluate(
     from modiste import __version__
     from modiste.cli.console import print_json, results
     from modiste.cli.protocols import RUNNERS, Request
-    from modiste.data.sources import default_split
     from modiste.evaluation.protocols import require_protocol
     from modiste.files import write_atomically
 
@@ -84,15 +92,21 @@ def evaluate(
         raise ValueError(f"--test is an option of outfits and recommendation; {protocol} has none")
     if inputs != "both" and kind != "recognition":
         raise ValueError(f"--inputs is an option of recognition; {protocol} has none")
+    if (gallery != "original" or images is not None) and kind != "composed":
+        raise ValueError(f"--gallery and --images are options of composed; {protocol} has none")
+    if (beams != 1 or reference != "title") and kind != "captioning":
+        raise ValueError(f"--beams and --reference are options of captioning; {protocol} has none")
+    if beams < 1:
+        raise ValueError(f"--beams must be at least 1, not {beams}")
     if mask_ratio != 0.5 and kind != "generation":
         raise ValueError(f"--mask-ratio is an option of generation; {protocol} hides nothing")
     if not 0 < mask_ratio < 1:
         raise ValueError(f"--mask-ratio must lie between 0 and 1, not {mask_ratio}")
     by = by or {"retrieval": "vectors", "outfits": "s"}.get(kind, "")
-    part = split or ("test" if kind in ("outfits", "recommendation") else default_split(data))
+    part = split or _default_split(kind, data)
     request = Request(
         protocol, model, data, part, num_queries, seed, control, device, inputs, mask_ratio, by, wish, per_look, test,
-        tuple(filter(None, (one.strip() for one in tasks.split(",")))),
+        tuple(filter(None, (one.strip() for one in tasks.split(",")))), gallery, images, beams, reference,
     )  # fmt: skip
     measured = RUNNERS[kind](request)
     made = {"date": time.strftime("%Y-%m-%d", time.gmtime()), "modiste": __version__}
@@ -107,6 +121,15 @@ def evaluate(
         print_json(result)
     else:
         results.print(report_table(measured.report.table(), f"{protocol}: {measured.model}, {measured.caption}"))
+
+
+def _default_split(kind: str, data: str) -> str | None:
+    from modiste.data.fashioniq import is_fashioniq
+    from modiste.data.sources import default_split
+
+    if kind in ("outfits", "recommendation"):
+        return "test"
+    return "valid" if kind == "composed" and is_fashioniq(data) else default_split(data)
 
 
 def report_table(rows, title):  # type: ignore[no-untyped-def]

@@ -19,6 +19,10 @@ def index(
     report: Path = typer.Option(None, help="Where bad rows are listed.  [default: INTO/rejected.jsonl]"),
     strict: bool = typer.Option(False, "--strict", help="Stop at the first bad row instead of reporting it."),
     prune: bool = typer.Option(False, "--prune", help="Also delete items that the table no longer has."),
+    caption_missing: bool = typer.Option(
+        False, "--caption-missing", help="Write descriptions from the photos for items that have none."
+    ),
+    caption_model: str = typer.Option("", help="What writes them: as --model of `modiste caption`."),
     device: str = typer.Option("cpu", help="Where the encoder runs: cpu, cuda, mps."),
     json: bool = typer.Option(False, "--json", help="Print the counts as JSON."),
 ) -> None:
@@ -26,6 +30,9 @@ def index(
 
     Unchanged rows are skipped, so running it again after a kill or with tomorrow's table only does what is new. Bad rows
     (a missing or broken photo, an empty title, a path outside the folder...) are skipped and listed with their reason.
+
+    `--caption-missing` fills empty descriptions, never a retailer's own, with what a model sees on the photo; such items have
+    the attribute description_source=generated.
 
     ```console
     modiste index shop.csv --into shop
@@ -40,10 +47,15 @@ def index(
 
     chosen = model or (Catalogue.open(into).model if Catalogue.is_at(into) else "")
     encoder = load(chosen or None, device=device)
+    writer = None
+    if caption_missing or caption_model:
+        from modiste.cli.caption import captioner
+
+        writer = captioner(caption_model, device)
     pairs = dict(as_pair(entry) for entry in mapping)
     counts = ingest_table(
         table, into, encoder, model=chosen, dialect=dialect, mapping=pairs, image_folder=images, strict=strict,
-        prune=prune, report_file=report or into / "rejected.jsonl",
+        prune=prune, report_file=report or into / "rejected.jsonl", captioner=writer,
     )  # fmt: skip
     if json:
         print_json(counts.as_dict())

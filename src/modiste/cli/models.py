@@ -5,10 +5,18 @@ from __future__ import annotations
 import typer
 
 
-def models(json: bool = typer.Option(False, "--json", help="Print JSON.")) -> None:
+def models(
+    json: bool = typer.Option(False, "--json", help="Print JSON."),
+    parameters: bool = typer.Option(
+        False,
+        "--parameters",
+        help="FAME-ViL's sizes instead: parameters of each part, beside as many single-task models.",
+    ),
+) -> None:
     """List the models that ship with Modiste and published ones known to load, and what each can do.
 
-    Every one encodes, for `index` and `search`; an MVLT can also re-rank what `search` found, `tag`, and `imagine`.
+    Every one encodes, for `index` and `search`; an MVLT can also re-rank what `search` found, `tag`, and `imagine`; a FAME-ViL
+    composes (a photo and words as one query) and captions.
 
     Any other CLIP or SigLIP checkpoint in Hugging Face format works too, by hub name or folder:
 
@@ -19,6 +27,9 @@ def models(json: bool = typer.Option(False, "--json", help="Print JSON.")) -> No
     from modiste.cli.console import print_json, say
     from modiste.registry import DEFAULT, PRETRAINED
 
+    if parameters:
+        _parameters(json)
+        return
     if json:
         print_json(
             [
@@ -47,3 +58,17 @@ def models(json: bool = typer.Option(False, "--json", help="Print JSON.")) -> No
         )
         if one.scores:
             say("    " + ", ".join(f"{key} {value:g}" for key, value in one.scores.items()))
+
+
+def _parameters(as_json: bool) -> None:
+    from modiste.cli.console import print_json, say
+    from modiste.models.fame_vil import SIZES, parameter_counts
+
+    counts = {name: parameter_counts(size) for name, size in SIZES.items()}
+    if as_json:
+        print_json(counts)
+        return
+    for name, of in counts.items():
+        share = f"{100 * of['total'] / of['single_task_models']:.1f} %"
+        say(f"fame_vil {name}: {of['total']:,} parameters, {share} of four single-task models")
+        say("    " + ", ".join(f"{part} {of[part]:,}" for part in ("vision", "text", "tsa", "xaa", "heads")))

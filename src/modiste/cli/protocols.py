@@ -14,6 +14,7 @@ from modiste.evaluation.protocols import Kind
 if TYPE_CHECKING:
     from modiste.data.interactions import Interactions
     from modiste.data.outfits import OutfitData
+    from modiste.evaluation.captioning import Told
     from modiste.evaluation.outfits import By, Reference, Task, VectorsOf, Wish
     from modiste.evaluation.recognition import Inputs
     from modiste.types import Item, OutfitRecommender, OutfitScorer
@@ -46,6 +47,10 @@ class Request:
     per_look: int = 1
     questions: Path | None = None
     tasks: tuple[str, ...] = ("cp", "fitb", "cir")
+    gallery: str = "original"
+    images: Path | None = None
+    beams: int = 1
+    reference: str = "title"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +119,9 @@ def run_recognition(request: Request) -> Measured:
     from modiste.data.sources import load_items
     from modiste.evaluation.controls import add_text_control
     from modiste.evaluation.recognition import evaluate_recognition
-    from modiste.models.pretrained import load_recogniser
+    from modiste.models.pretrained import load_any_recogniser
 
-    recogniser = load_recogniser(request.model or None, device=request.device)
+    recogniser = load_any_recogniser(request.model or None, device=request.device)
     name, sha256 = recogniser.name, recogniser.sha256
     with errors.status(f"reading {request.data}"):
         items = _drawn(load_items(request.data, request.split), request)
@@ -293,11 +298,82 @@ def _recommender(request: Request, shown: Interactions) -> tuple[OutfitRecommend
     return TasteRecommender(tastes, shown.user_ids, shown.outfit_ids), tastes.name or folder.name, sha256
 
 
+def run_composed(request: Request) -> Measured:
+    """Photo and words together, beside either half alone."""
+    from modiste.data.composed import load_composed
+    from modiste.evaluation.composed import evaluate_composed
+    from modiste.models.pretrained import load
+
+    with errors.status(f"reading {request.data}"):
+        data = load_composed(
+            request.data, request.split, request.seed, gallery=request.gallery, images=request.images
+        )  # fmt: skip
+    names = _per_gallery(request.model, tuple(data.galleries))
+    loaded = {name: load(name or None, device=request.device) for name in dict.fromkeys(names.values())}
+    encoders = {part: loaded[name] for part, name in names.items()}
+    said = " + ".join(one.id.name for one in loaded.values())
+    with errors.status(f"asking {said}"):
+        report = evaluate_composed(
+            data,
+            encoders,
+            seed=request.seed,
+            num_queries=request.num_queries or None,
+            controls=request.control,
+        )
+    if report.without_photo or report.missing_photos:
+        errors.print(
+            f"{report.without_photo:,} questions left out for want of a photo; {report.missing_photos:,} photos missing"
+        )
+    caption = f"{report.num_queries:,} questions of {sum(report.galleries.values()):,} photos (percent)"
+    if report.gallery:
+        many = "one model for all categories" if report.models == 1 else f"{report.models} models"
+        caption = f"gallery {report.gallery}, {many}, {caption}"
+    return Measured(report, said, "+".join(one.id.sha256 for one in loaded.values()), caption)
+
+
+def _per_gallery(model: str, parts: tuple[str, ...]) -> dict[str, str]:
+    """One model for every gallery, or "dress=A,shirt=B,toptee=C"; raises `ValueError` for a gallery that is not there."""
+    if "=" not in model or parts == ("",):
+        return dict.fromkeys(parts, model)
+    said = (one.partition("=") for one in model.split(","))
+    given = {part.strip(): name.strip() for part, _, name in said}
+    if set(given) != set(parts) or not all(given.values()):
+        raise ValueError(f"--model {model!r}: name one model, or one for each of {', '.join(parts)}: dress=NAME,...")
+    return given
+
+
+def run_captioning(request: Request) -> Measured:
+    """A model that writes titles, beside a sentence of labels and the most typical title."""
+    from modiste.data.sources import load_items
+    from modiste.evaluation.captioning import evaluate_captioning
+    from modiste.models.pretrained import load_captioner
+
+    captioner = load_captioner(request.model or None, device=request.device)
+    with errors.status(f"reading {request.data}"):
+        items = load_items(request.data, request.split)
+    with errors.status(f"describing {len(items):,} photos with {captioner.name}"):
+        report = evaluate_captioning(
+            items,
+            captioner,
+            beams=request.beams,
+            reference=cast("Told", request.reference),
+            seed=request.seed,
+            num_queries=request.num_queries or None,
+            controls=request.control,
+        )
+    if report.left_out:
+        errors.print(f"{', '.join(report.left_out)} left out: it needs Java, and there is none here")
+    caption = f"{report.num_items:,} photos, {report.num_references:,} references (times 100; a perfect CIDEr is 1000)"
+    return Measured(report, captioner.name, captioner.sha256, caption)
+
+
 RUNNERS: Mapping[Kind, Callable[[Request], Measured]] = MappingProxyType(
     {
         "retrieval": run_retrieval,
         "recognition": run_recognition,
         "generation": run_generation,
+        "composed": run_composed,
+        "captioning": run_captioning,
         "outfits": run_outfits,
         "recommendation": run_recommendation,
     }

@@ -1,4 +1,4 @@
-"""`modiste search`: find items by words, by photo, or by photo and words."""
+"""`modiste search`: find items by words, by photo or another item, or by these and words that say what shall be different."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ def search(
     catalogue: Path = typer.Argument(..., help="The catalogue's folder, as `modiste index` made it."),
     words: str = typer.Argument("", help='What to look for: "red dress with polka dots".'),
     image: Path = typer.Option(None, "--image", "-i", help="A photo to search with."),
+    like: str = typer.Option("", "--like", metavar="ID", help="An item of the catalogue to start from."),
     filters: list[str] = typer.Option(
         [], "--filter", "-f", help="FIELD OP VALUE: colour=Red|Blue, price<50, title~linen. Several are joined by and."
     ),
@@ -23,11 +24,19 @@ def search(
         max=1000,
         help="Judge the first N hits again, pair by pair.  [default: 25 with an MVLT's catalogue, else none]",
     ),
+    no_plan: bool = typer.Option(
+        False,
+        "--no-plan",
+        help="Leave photo and words to the encoder: no plan of what changes, is left out and is kept.",
+    ),
     no_rerank: bool = typer.Option(False, "--no-rerank", help="Keep the order of the first search."),
     model: str = typer.Option("", help="Where the catalogue's encoder is, if it has moved since."),
     json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Search a catalogue by words, by photo, or by both ("like this, but red").
+
+    Words beside a photo or an item become a plan, which is shown: what changes, what is left out ("without stripes"), what is
+    kept. Words alone have one where they deny something or bound the price.
 
     In a catalogue of an MVLT model the first 25 hits get a second look: its matching head judges query and item together.
 
@@ -35,6 +44,8 @@ def search(
     modiste search shop "black leather ankle boots"
     modiste search shop --image photo.jpg --html found.html
     modiste search shop "the same, but red" --image photo.jpg --filter "price<80" --filter "category=Dress"
+    modiste search shop "like this, but cheaper and without stripes" --like A-4
+    modiste search shop "boots, not leather, under 120"
     modiste search shop "beige linen blazer" --rerank 100
     ```
     """
@@ -43,31 +54,46 @@ def search(
     from modiste.engine.catalogue import Catalogue
     from modiste.models.pretrained import load, reranker_of
 
-    if not words.strip() and image is None:
+    if not words.strip() and image is None and not like:
         raise ValueError('nothing to search for: give words, such as "red dress", or a photo with --image FILE')
+    if image is not None and like:
+        raise ValueError("--image and --like both say what to start from; give one of them")
     if rerank is not None and no_rerank:
         raise ValueError("--rerank and --no-rerank are opposites; give one of them")
     photo = image.read_bytes() if image is not None else None
     store = Catalogue.open(catalogue)
+    start = store.get(like, image=True) if like else None
     encoder = load(model or store.model or store.encoder_id.name)
     judge = None if no_rerank else reranker_of(encoder)
     if judge is None and rerank is not None:
         raise ValueError(f"--rerank: {encoder.id.name} has no matching head; index with an MVLT model to have one")
-    if judge is not None and rerank is None and (not words.strip() or not judge.share):
+    plan = None if no_plan else _plan(store, encoder, words, photo, start)
+    if plan is not None and rerank is not None:
+        raise ValueError("--rerank: the order is the plan's here; add --no-plan to have pairs judged")
+    if plan is not None or (judge is not None and rerank is None and (not words.strip() or not judge.share)):
         # A photo is compared with photos, and a judge without a say needs no hearing: only for those who ask for it.
         judge = None
     found, seen = find(
         store, encoder, words, photo, k=k, judge=judge, shortlist=rerank, filters=filters,
-        collapse="group" if per_product else None, images=html is not None,
+        collapse="group" if per_product else None, images=html is not None, like=start, plan=plan,
     )  # fmt: skip
     shown = seen.hits[:k]
     if html is not None:
         hits = [(hit.item, hit.score) for hit in shown]
-        write_contact_sheet(html, f"{len(hits)} of {found.total_candidates:,} items", [Row(words, photo, hits)])
+        shown_photo = photo if start is None else start.image
+        write_contact_sheet(
+            html, f"{len(hits)} of {found.total_candidates:,} items", [Row(words, shown_photo, hits, _told(plan))]
+        )
     if json:
         print_json(
             {
-                "query": {"text": words, "image": str(image) if image else None, "filters": filters},
+                "query": {
+                    "text": words,
+                    "image": str(image) if image else None,
+                    "like": like or None,
+                    "filters": filters,
+                },
+                "plan": plan.as_dict() if plan is not None else None,
                 "encoder": {"name": store.encoder_id.name, "sha256": store.encoder_id.sha256},
                 "candidates": found.total_candidates,
                 "seconds": round(found.seconds, 6),
@@ -89,6 +115,8 @@ def search(
             }
         )
         return
+    if plan is not None:
+        say(_told(plan))
     results.print(hits_table([(hit.item, hit.score) for hit in shown], seen.log_odds))
     if seen.log_odds:
         say(f"the first {len(seen.log_odds)} were judged again in {seen.seconds:.2f} s (match: log-odds)")
@@ -96,22 +124,51 @@ def search(
         say(f"pictures: {html}")
 
 
-def find(store, encoder, words="", photo=None, *, k, judge=None, shortlist=None, images=False, **where):  # type: ignore[no-untyped-def]
+def _plan(store, encoder, words, photo, like):  # type: ignore[no-untyped-def]
+    """The plan of the words beside what the search starts from, or None; a photo's values are told by the model."""
+    from modiste.models.pretrained import load_recogniser, recogniser_of
+    from modiste.service.composing import plan_of, tags_of
+
+    tags = None
+    if photo is not None and words.strip():
+        tags = tags_of(recogniser_of(encoder) or load_recogniser(), photo)
+    return plan_of(store.snapshot(), words, like=like, tags=tags)
+
+
+def _told(plan):  # type: ignore[no-untyped-def]
+    """The plan in words, with what could not be done; empty without one."""
+    return ". ".join((str(plan), *plan.notes)) if plan is not None else ""
+
+
+def find(  # type: ignore[no-untyped-def]
+    store, encoder, words="", photo=None, *, k, judge=None, shortlist=None, images=False, like=None, plan=None, **where
+):
     """Search, and let `judge` (a Reranker, or None) re-order the first `shortlist` hits: what was found, and the second look.
 
+    `like`: an item of the catalogue to start from, which is no answer itself; `plan`: searches by it, without a second look.
     `where`: filters and collapse, as `Catalogue.search` takes them. The second look may hold more than `k` hits.
     """
+    from modiste.engine.composed import composed_search
     from modiste.engine.rerank import SHORTLIST, SecondLook, look_again
+    from modiste.service.composing import encoded_query, hearing, query_words
     from modiste.types import Item
 
+    if like is not None:
+        photo, where = like.image, {**where, "exclude": [like.id]}
+    if plan is not None:
+        query = encoded_query(encoder, query_words(plan, like, photo), photo)
+        found = composed_search(store, query, plan, hearing(encoder), k=k, images=images, **where)
+        return found, SecondLook(found.hits, {}, 0.0)
+    if like is not None and photo is None:
+        words = f"{like.text} {words}".strip()
     shortlist = (shortlist or SHORTLIST) if judge is not None else 0
     found = store.search(
         encoder.encode_query(words, photo), k=max(k, shortlist), images=images or judge is not None, **where
     )
     if judge is None:
         return found, SecondLook(found.hits, {}, 0.0)
-    query = Item("query", words, photo)
-    return found, look_again(query, found.hits, judge, shortlist=shortlist, share=judge.share, scale=judge.logit_scale)
+    asked = Item("query", words, photo)
+    return found, look_again(asked, found.hits, judge, shortlist=shortlist, share=judge.share, scale=judge.logit_scale)
 
 
 def hits_table(hits, log_odds=None):  # type: ignore[no-untyped-def]

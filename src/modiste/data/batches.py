@@ -93,6 +93,67 @@ class LabelledBatch(ImageTextBatch):
 
 
 @dataclass(frozen=True, eq=False)
+class CaptionBatch(ImageTextBatch):
+    """Items whose passage is to be written, from the photo alone; it begins with a start token and ends with an end token."""
+
+
+@dataclass(frozen=True, eq=False)
+class ComposedBatch(ImageTextBatch):
+    """Text-guided retrieval: `images` and the passage ask, as in "the same in red", for the product of `target_images`."""
+
+    target_images: Tensor
+    """(B, 3, H, W) as `images`."""
+    target_ids: Tensor
+    """(B,) int64 product numbers of the targets."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.target_images.shape != self.images.shape:
+            raise ValueError(
+                f"target_images {tuple(self.target_images.shape)} must have the shape of images {tuple(self.images.shape)}"
+            )
+        if self.target_ids.ndim != 1 or self.target_ids.dtype != torch.int64:
+            raise ValueError(
+                f"target_ids must be (B,) int64, not {tuple(self.target_ids.shape)} {self.target_ids.dtype}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class MatchedBatch(ImageTextBatch):
+    """Pairs with the vectors that another encoder gives them, for a student that is to give the same."""
+
+    image_vectors: Tensor
+    """(B, E) float32, unit rows."""
+    text_vectors: Tensor
+    """(B, E) float32, unit rows."""
+
+
+@dataclass(frozen=True, eq=False)
+class TaskGroup:
+    """Batches of several tasks that one step learns from together; equally many rows each."""
+
+    parts: tuple[TensorBatch, ...]
+
+    def __post_init__(self) -> None:
+        if len({len(one) for one in self.parts}) != 1:
+            raise ValueError(f"a TaskGroup needs batches of equally many rows, not {[len(one) for one in self.parts]}")
+
+    def __len__(self) -> int:
+        return sum(len(one) for one in self.parts)
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> TaskGroup:
+        return TaskGroup(tuple(one.to(device, non_blocking=non_blocking) for one in self.parts))
+
+    def pin_memory(self) -> TaskGroup:
+        return TaskGroup(tuple(one.pin_memory() for one in self.parts))
+
+    def split(self, parts: int) -> list[TaskGroup]:
+        """Every task's batch cut alike."""
+        pieces = [one.split(parts) for one in self.parts]
+        return [TaskGroup(of_all) for of_all in zip(*pieces, strict=True)]
+
+
+@dataclass(frozen=True, eq=False)
 class OutfitBatch(TensorBatch):
     """Looks with one item taken out, candidates for its place, and further sets; row i of every field is one look.
 

@@ -22,7 +22,7 @@ time or split that is none.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -151,6 +151,29 @@ def with_test_clicks(data: Interactions, path: str | Path, *, report: FeedReport
     return replace(data, clicks={**data.clicks, "test": test})
 
 
+def read_clicks(path: str | Path, outfits: Collection[str], *, report: FeedReport | None = None) -> list[Click]:
+    """The clicks of one table (`user_id`, `outfit_id`) on outfits that are known already, in the order of its rows.
+
+    Bad rows are refused and reported. Raises `ValueError` if the file is no such table.
+    """
+    path, report = Path(path), FeedReport() if report is None else report
+    found: dict[tuple[str, str], Click] = {}
+    for row, cells in _good_rows(path, ("user_id", "outfit_id"), report):
+        try:
+            one = _click(cells, outfits)
+            if one is not None and (one.user, one.outfit) in found:
+                raise BadLine("outfit_id", _TWICE)
+        except BadLine as error:
+            _refuse(report, path, row, cells, "user_id", error)
+            continue
+        if one is None:
+            report.folded += 1
+            report.warn(NO_CLICK_WARNING)
+        else:
+            found[one.user, one.outfit] = one
+    return list(found.values())
+
+
 # --- rows --------------------------------------------------------------------------------------------------------------
 
 
@@ -214,7 +237,7 @@ def _clicks(folder: Path, outfits: Mapping[str, object], report: FeedReport) -> 
     return found
 
 
-def _click(cells: Mapping[str, object], outfits: Mapping[str, object]) -> Click | None:
+def _click(cells: Mapping[str, object], outfits: Collection[str]) -> Click | None:
     """The click of a row; None when its weight says that it is none."""
     user, outfit = id_of(cells, "user_id"), id_of(cells, "outfit_id")
     if outfit not in outfits:

@@ -69,6 +69,22 @@ def tokenize(tokenizer: Tokenizer, texts: Sequence[str], context_length: int) ->
     return token_ids, token_ids != pad_id
 
 
+def sentence_ids(
+    tokenizer: Tokenizer, texts: Sequence[str], *, bos_id: int, eot_id: int, context_length: int
+) -> tuple[NDArray, NDArray]:
+    """`tokenize` for a causal model: start token, words, end token, then zeros; the end token is never cut off.
+
+    Works for any tokenizer: the words are its own, start and end are given. Only the mask tells padding from a word 0.
+    """
+    token_ids = np.zeros((len(texts), context_length), dtype=np.int64)
+    mask = np.zeros(token_ids.shape, dtype=np.bool_)
+    for row, encoding in enumerate(tokenizer.encode_batch(list(texts), add_special_tokens=False)):
+        ids = [bos_id, *encoding.ids[: context_length - 2], eot_id]
+        token_ids[row, : len(ids)] = ids
+        mask[row, : len(ids)] = True
+    return token_ids, mask
+
+
 def token_id(tokenizer: Tokenizer, token: str) -> int:
     """The id of a special token; raises `ValueError` when the tokenizer has none."""
     number = tokenizer.token_to_id(token)

@@ -37,12 +37,17 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The item that fills a slot, and how well it matches the slot's wish (None: no wish)."""
+    """The item that fills a slot, its match with the slot's wish (None: no wish), how much it is liked (None: no taste)."""
 
     item: Item
     slot: str
     wish: str
     match: float | None
+    liked: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        found = {"id": self.item.id, "slot": self.slot, "wish": self.wish, "match": self.match}
+        return found if self.liked is None else {**found, "liked": self.liked}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +72,21 @@ class FoundLook:
     def ids(self) -> tuple[str, ...]:
         return tuple(item.id for item in self.items)
 
+    @property
+    def taste(self) -> float | None:
+        """How much the chosen items are liked, their mean; None where no taste counted."""
+        liked = [one.liked for one in self.chosen if one.liked is not None]
+        return sum(liked) / len(liked) if liked else None
+
     def as_dict(self) -> dict[str, Any]:
         proof: dict[str, Any] = {"exact": True} if self.exact else {"gap": self.gap}
         return {
             "items": list(self.ids),
-            "chosen": [
-                {"id": one.item.id, "slot": one.slot, "wish": one.wish, "match": one.match} for one in self.chosen
-            ],
+            "chosen": [one.as_dict() for one in self.chosen],
             "score": self.score,
             "compatibility": self.compatibility,
             "percentile": self.percentile,
+            **({} if self.taste is None else {"taste": self.taste}),
             **proof,
             "claim": self.claim,
             "template": self.template,

@@ -35,7 +35,9 @@ def found_look(
     chosen = []
     for at, slot in enumerate(problem.slots):
         match = float(problem.objective.match(slot.similarity[look.picks[at]])) if slot.wish else None
-        chosen.append(Chosen(world.items[int(look.rows[at])], "/".join(sorted(slot.slot.categories)), slot.wish, match))
+        liked = None if slot.liked is None else float(slot.liked[look.picks[at]])
+        kinds = "/".join(sorted(slot.slot.categories))
+        chosen.append(Chosen(world.items[int(look.rows[at])], kinds, slot.wish, match, liked))
     return FoundLook(
         tuple(world.items[int(row)] for row in problem.have),
         tuple(chosen),

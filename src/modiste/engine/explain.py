@@ -96,16 +96,27 @@ def _sizes(subsets: np.ndarray, count: int) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class ItemTerm:
-    """What one item adds to the score, through S and through its match, and the score without it."""
+    """What one item adds to the score, through S, its match, and how much it is liked, and the score without it."""
 
     item_id: str
     compatibility: float
     match: float
     without: float  # S of the outfit without the item, calibrated if the objective is
+    taste: float | None = None  # None where no taste counts
 
     @property
     def total(self) -> float:
-        return self.compatibility + self.match
+        return self.compatibility + self.match + (self.taste or 0.0)
+
+    def as_dict(self) -> dict[str, Any]:
+        found = {
+            "id": self.item_id,
+            "compatibility": self.compatibility,
+            "match": self.match,
+            "total": self.total,
+            "without": self.without,
+        }
+        return found if self.taste is None else {**found, "taste": self.taste}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +143,7 @@ class BestSwap:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """score = base + sum of the items' totals = base + sum of the pairs' terms + sum of the items' matches."""
+    """score = base + sum of the items' totals = base + sum of the pairs' terms + sum of the items' matches and tastes."""
 
     score: float
     base: float
@@ -144,16 +155,7 @@ class Explanation:
         return {
             "score": self.score,
             "base": self.base,
-            "items": [
-                {
-                    "id": one.item_id,
-                    "compatibility": one.compatibility,
-                    "match": one.match,
-                    "total": one.total,
-                    "without": one.without,
-                }
-                for one in self.items
-            ],
+            "items": [one.as_dict() for one in self.items],
             "pairs": [{"ids": list(one.item_ids), "compatibility": one.compatibility} for one in self.pairs],
             "best_swap": None
             if self.best_swap is None
@@ -169,19 +171,28 @@ class Explanation:
 
 
 def explain(
-    pool: OutfitPool, objective: Objective, rows: Rows, ids: Sequence[str], matches: Values | None = None
+    pool: OutfitPool,
+    objective: Objective,
+    rows: Rows,
+    ids: Sequence[str],
+    matches: Values | None = None,
+    liked: Values | None = None,
 ) -> Explanation:
-    """Explain an outfit of (n,) rows; `matches` (n,) are its items' matches with a wish, or None when there was none."""
+    """Explain an outfit of (n,) rows; `matches` (n,) are its items' matches with a wish, or None when there was none.
+
+    `liked` (n,): how much each item is liked, where a taste counts.
+    """
     values = subset_values(pool, objective, rows)
     weight, of_match = objective.weights(0 if matches is None else len(rows))
     texts = np.zeros(len(rows)) if matches is None else of_match * matches
+    tastes = np.zeros(len(rows)) if liked is None else objective.taste_weight(len(rows)) * liked
     singles, pairs = item_terms(values), pair_terms(values)
     return Explanation(
-        float(weight * values[-1] + texts.sum()),
+        float(weight * values[-1] + texts.sum() + tastes.sum()),
         float(weight * values[0]),
         tuple(
-            ItemTerm(one, float(weight * term), float(text), float(without))
-            for one, term, text, without in zip(ids, singles, texts, without_each(values), strict=True)
+            ItemTerm(one, float(weight * term), float(text), float(without), None if liked is None else float(taste))
+            for one, term, text, without, taste in zip(ids, singles, texts, without_each(values), tastes, strict=True)
         ),
         tuple(
             PairTerm((ids[one], ids[other]), float(weight * pairs[one, other]))

@@ -25,6 +25,11 @@ class LookIndex:
     def __len__(self) -> int:
         return len(self._looks)
 
+    def similarities(self, means: FloatArray) -> NDArray[np.float64]:
+        """(M, D) mean item vectors -> (L, M) the similarity of every look with each of them."""
+        found: NDArray[np.float64] = self._looks @ _unit(means.astype(np.float64) - self._centre).T
+        return found
+
     def nearest(self, means: FloatArray, k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The k looks nearest to any of some mean item vectors (M, D): their places and similarities, best first.
 
@@ -32,7 +37,7 @@ class LookIndex:
         """
         if not len(self):
             return np.zeros(0, np.int64), np.zeros(0)
-        similarity = (self._looks @ _unit(means.astype(np.float64) - self._centre).T).max(axis=1)  # (L,)
+        similarity = self.similarities(means).max(axis=1)  # (L,)
         order = np.argsort(-similarity, kind="stable")[:k]
         return order.astype(np.int64), similarity[order]
 

@@ -2,6 +2,13 @@
 
     value(O) = alpha · S(O) + (1 - alpha) · match(O)        for a valid O, and 0 for any other        (specification 1.3, 1.4)
 
+For a person whose taste is known (`OutfitEngine.with_taste`) it has one more term:
+
+    value(O) = (1 - beta) · [alpha · S(O) + (1 - alpha) · match(O)] + beta · taste(O)
+
+taste(O) is the mean over the chosen items of how much she likes each, in [0, 1] (`liking.py`); beta = 0 leaves it out. Like the
+match it is a sum over slots, so the solver's bounds and its exactness hold with it as they do without.
+
 Readings of what the specification leaves open (its table 1.7):
 
 - `mode` (row 8). "cross", the default: the cosine of item and wish. "text_swap", the literal one: the cosine of the item with
@@ -11,7 +18,9 @@ Readings of what the specification leaves open (its table 1.7):
 - `calibration`. With a `Calibration`, S and the cosines become probabilities, and match counts as much as the best that the
   slot has to offer (`fulfilment`). With "none", S is taken as it is, and a cosine
   s as (1 + s) / 2 under "mean" and as it is under "sum": `Objective(reduction="sum", calibration="none")` is the literal
-  formula.
+  formula. The taste is a mean under either.
+- `wishes`. "read", the default: an item that the catalogue knows to be otherwise than a slot's wish names it is less like the
+  wish (named.py). "heard", the literal one: the encoder's cosine alone.
 - k = 1 (row 12). The S of a single item says nothing, and models are not trained to say it, so it is neutral: 0.5. With K = 1
   generation therefore ranks exactly as search does.
 
@@ -30,8 +39,10 @@ from modiste.engine.calibration import Calibration
 
 Mode = Literal["cross", "text_swap"]
 Reduction = Literal["mean", "sum"]
+Wishes = Literal["read", "heard"]
 MODES: tuple[Mode, ...] = ("cross", "text_swap")
 REDUCTIONS: tuple[Reduction, ...] = ("mean", "sum")
+WISHES: tuple[Wishes, ...] = ("read", "heard")
 Values = NDArray[np.float64]
 
 NEUTRAL = 0.5  # S of a single item
@@ -45,14 +56,20 @@ class Objective:
     mode: Mode = "cross"
     reduction: Reduction = "mean"
     calibration: Calibration | Literal["none"] = "none"
+    beta: float = 0.0
+    wishes: Wishes = "read"
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.alpha <= 1.0:
             raise ValueError(f"alpha must lie in [0, 1], not {self.alpha}")
+        if not 0.0 <= self.beta <= 1.0:
+            raise ValueError(f"beta must lie in [0, 1], not {self.beta}")
         if self.mode not in MODES:
             raise ValueError(f"unknown mode {self.mode!r}; choose one of {', '.join(MODES)}")
         if self.reduction not in REDUCTIONS:
             raise ValueError(f"unknown reduction {self.reduction!r}; choose one of {', '.join(REDUCTIONS)}")
+        if self.wishes not in WISHES:
+            raise ValueError(f"unknown wishes {self.wishes!r}; choose one of {', '.join(WISHES)}")
         if not isinstance(self.calibration, Calibration) and self.calibration != "none":
             raise ValueError(f"calibration must be a Calibration or 'none', not {self.calibration!r}")
 
@@ -89,17 +106,36 @@ class Objective:
 
     def weights(self, num_wishes: int) -> tuple[float, float]:
         """Of S, and of the match of each slot that has a wish: value = first · S + second · (sum of the matches)."""
+        rest = 1 - self.beta
         if self.reduction == "sum":
-            return self.alpha, 1 - self.alpha
+            return rest * self.alpha, rest * (1 - self.alpha)
         if num_wishes == 0:
-            return 1.0, 0.0
-        return self.alpha, (1 - self.alpha) / num_wishes
+            return rest, 0.0
+        return rest * self.alpha, rest * ((1 - self.alpha) / num_wishes)
 
-    def value(self, compatibility: ArrayLike, matches: ArrayLike, valid: ArrayLike = True) -> Values:
-        """The value of B outfits from `compatibility()` (B,) and the `fulfilment()` of their wishes (B, W); 0 if not valid."""
+    def taste_weight(self, num_chosen: int) -> float:
+        """Of how much each chosen item is liked: what the value adds to those of `weights`."""
+        return self.beta / num_chosen if num_chosen else 0.0
+
+    def value(
+        self,
+        compatibility: ArrayLike,
+        matches: ArrayLike,
+        valid: ArrayLike = True,
+        tastes: ArrayLike | None = None,
+    ) -> Values:
+        """The value of B outfits from `compatibility()` (B,) and the `fulfilment()` of their wishes (B, W); 0 if not valid.
+
+        `tastes` (B, k): how much the chosen items are liked. Raises `ValueError` if beta asks for them and they are not given.
+        """
         found = np.asarray(matches, dtype=np.float64)
         of_compatibility, of_match = self.weights(found.shape[-1])
         total = of_compatibility * np.asarray(compatibility, dtype=np.float64) + of_match * found.sum(axis=-1)
+        if self.beta > 0:
+            if tastes is None:
+                raise ValueError(f"beta is {self.beta}, but nothing says how much the items are liked")
+            liked = np.asarray(tastes, dtype=np.float64)
+            total = total + self.taste_weight(liked.shape[-1]) * liked.sum(axis=-1)
         return np.where(valid, total, 0.0)
 
     @property

@@ -15,7 +15,7 @@ import copy
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from modiste.engine.explain import BestSwap, Explanation, explain
 from modiste.engine.filters import filter_mask
 from modiste.engine.infeasible import infeasible, last_resort
 from modiste.engine.look_index import LookIndex
+from modiste.engine.named import CONTRADICTED, contradictions
 from modiste.engine.objective import NEUTRAL, Objective, Values
 from modiste.engine.plans import Known, Wanted, make_plan, narrowed, wanted, with_similarity
 from modiste.engine.problem import Problem
@@ -37,6 +38,7 @@ from modiste.engine.shapes import open_shapes
 from modiste.engine.snapshot import Snapshot
 from modiste.engine.solve import Apart, Effort, solve
 from modiste.engine.strangers import moved, retrieve_for, small_world
+from modiste.engine.vocabulary import knowledge_of
 from modiste.engine.world import World
 from modiste.taxonomy import UNKNOWN
 from modiste.taxonomy import slot as slot_of
@@ -44,6 +46,13 @@ from modiste.types import FloatArray, Item, ItemEncoder, OutfitQuery, OutfitRule
 
 _STRANGERS = 5  # times the shortlist: how much of the catalogue joins items that are not in it
 _TEXT_SWAP_CANDIDATES = 48  # per slot; each is encoded anew, with its picture
+
+
+class Taste(Protocol):
+    """What `OutfitEngine.with_taste` takes: see liking.py."""
+
+    def values(self, snapshot: Snapshot) -> Values:
+        """(N,) how much a person likes each item of a version of the catalogue, in [0, 1]."""
 
 
 class OutfitEngine:
@@ -80,6 +89,9 @@ class OutfitEngine:
         self.objective = replace(objective or Objective(), calibration=calibration)
         self.effort = effort or Effort()
         self.max_similarity = max_similarity
+        self.taste: Taste | None = None
+        if self.objective.beta > 0:
+            raise ValueError("beta weighs a person's taste: say whose, by with_taste(taste, beta)")
         self._world: World | None = None
         self._version: int | None = None
         self._lock = threading.Lock()
@@ -89,6 +101,17 @@ class OutfitEngine:
         self._latest()
         other = copy.copy(self)
         other.rules = rules
+        return other
+
+    def with_taste(self, taste: Taste | None, beta: float) -> OutfitEngine:
+        """The same engine for one person, whose taste weighs `beta` in the value of what it chooses; None: for anybody.
+
+        Raises `ValueError` for a beta outside of [0, 1].
+        """
+        self._latest()
+        other = copy.copy(self)
+        other.objective = replace(self.objective, beta=0.0 if taste is None else beta)
+        other.taste = taste if other.objective.beta > 0 else None
         return other
 
     # -- items --------------------------------------------------------------------------------------------------------
@@ -159,6 +182,7 @@ class OutfitEngine:
         problems = self.rules.outfit.violations(items)
         distinct = tuple({item.id: item for item in items}.values())
         world, rows = self._place(distinct)
+        liked = self._liked(distinct)
         constraints = world.constraints(self._rules_of_verdicts(world))
         if not problems and not constraints.valid(rows[None])[0]:
             problems = [str(rule) for rule in self._broken(world, rows)]
@@ -168,12 +192,21 @@ class OutfitEngine:
         matches, fulfilments = self._matches(world, rows, text) if text.strip() else (np.zeros(0), np.zeros(0))
         return Verdict(
             items,
-            float(self.objective.value(compatibility, fulfilments, not problems)),
+            float(self.objective.value(compatibility, fulfilments, not problems, liked)),
             compatibility,
             float(matches.mean()) if len(matches) else None,
             self._percentile(raw if several else None),
             tuple(problems),
         )
+
+    def _liked(self, items: Sequence[Item]) -> Values | None:
+        """(n,) how much each is liked, 0.5 for what the catalogue does not have; None without a taste."""
+        if self.taste is None:
+            return None
+        _, snapshot = self._latest()
+        values = self.taste.values(snapshot)
+        rows = [snapshot.find(item.id) for item in items]
+        return np.array([0.5 if row is None else values[row] for row in rows])
 
     def _matches(self, world: World, rows: Rows, wish: str) -> tuple[Values, Values]:
         """(n,) each: how likely items are what the wish says, and what they count for beside the catalogue's of their slot."""
@@ -255,7 +288,7 @@ class OutfitEngine:
                 strict=query.rules.strict,
             )
         if not query.slots:
-            return self._generate(query, rules, None, n, filters, exclude, effort)
+            return self._generate(query.have, query.text, query.alpha, rules, None, n, filters, exclude, effort)
         slots = [(slot, query.wish(at)) for at, slot in enumerate(query.slots)]
         return self._solve(
             query.have, [("", slots)], replace(self.objective, alpha=query.alpha), rules, n, filters, exclude, effort
@@ -275,14 +308,20 @@ class OutfitEngine:
     ) -> Answer:
         """The best n outfits for a text, kept apart; their shape is chosen among the rules' templates, their size if not given.
 
-        Size 1 is retrieval: a single item's S is neutral, and the ranking is that of `Catalogue.search`. Raises as `complete`.
+        For a person (`with_taste`) the text may be empty. Size 1 is retrieval: a single item's S is neutral, and the ranking is
+        that of `Catalogue.search`. Raises as `complete`.
         """
+        if self.taste is not None and not have and not text.strip():  # her taste is enough to go by
+            weight = self.objective.alpha if alpha is None else alpha
+            return self._generate((), "", weight, self.rules, size, n, filters, exclude, effort)
         query = self.query(have, (), text, alpha)
-        return self._generate(query, self.rules, size, n, filters, exclude, effort)
+        return self._generate(query.have, query.text, query.alpha, self.rules, size, n, filters, exclude, effort)
 
     def _generate(
         self,
-        query: OutfitQuery,
+        have: tuple[Item, ...],
+        text: str,
+        alpha: float,
         rules: Rules,
         size: int | None,
         n: int,
@@ -290,12 +329,12 @@ class OutfitEngine:
         exclude: Sequence[str],
         effort: Effort | None,
     ) -> Answer:
-        objective = replace(self.objective, alpha=query.alpha)
+        objective = replace(self.objective, alpha=alpha)
         shapes = [
-            (name, [(Slot(frozenset({kind} if kind else ())), query.text) for kind in kinds])
-            for name, kinds in open_shapes(rules, query.have, size)
+            (name, [(Slot(frozenset({kind} if kind else ())), text) for kind in kinds])
+            for name, kinds in open_shapes(rules, have, size)
         ]
-        return self._solve(query.have, shapes, objective, rules, n, filters, exclude, effort)
+        return self._solve(have, shapes, objective, rules, n, filters, exclude, effort)
 
     def swap(
         self,
@@ -313,7 +352,7 @@ class OutfitEngine:
         at = _which(items, which)
         rest = (*items[:at], *items[at + 1 :])
         objective = replace(self.objective, alpha=self.objective.alpha if alpha is None else alpha)
-        slots = [(Slot(frozenset({_kind(items[at])} - {""})), wish)]
+        slots = [(Slot(frozenset({_kind(items[at])} - {""}), wish), wish)]
         return self._solve(rest, [("", slots)], objective, self.rules, n, filters, (items[at].id,), effort)
 
     def _solve(
@@ -337,10 +376,13 @@ class OutfitEngine:
                 kinds.setdefault((slot, wish), wanted(world, slot, wish, allowed, have))
         vectors: dict[str, FloatArray] = {}
 
-        def similarities(wish: str, rows: Rows) -> Values:
-            if wish not in vectors:
-                vectors[wish] = self._wish(wish)
-            return world.similarities(vectors[wish], rows)
+        def similarities(one: Wanted, rows: Rows) -> Values:
+            if one.wish not in vectors:
+                vectors[one.wish] = self._wish(one.wish)
+            found = world.similarities(vectors[one.wish], rows)
+            if objective.wishes == "read" and objective.mode == "cross" and one.slot.wish:
+                found -= CONTRADICTED * contradictions(one.wish, knowledge_of(snapshot), rows)
+            return found
 
         found = [snapshot.find(item.id) for item in have]
         own = all(row is not None for row in found)
@@ -359,12 +401,13 @@ class OutfitEngine:
             return encoded[0]
 
         known = Known()
+        liked = None if self.taste is None else self.taste.values(snapshot)
         retrieve = None if own else retrieve_for(world, have, found, encode)
         plans = [
             make_plan(
                 world, given, slots, objective, constraints, similarities,
                 size=effort.shortlist if own else _STRANGERS * effort.shortlist,
-                name=name, known=known, retrieve=retrieve,
+                name=name, known=known, retrieve=retrieve, liked=liked,
             )
             for (name, _), slots in zip(shapes, wants, strict=True)
         ]  # fmt: skip
@@ -397,12 +440,15 @@ class OutfitEngine:
     def _text_swapped(self, world: World, problem: Problem, wants: Sequence[Wanted], objective: Objective) -> Problem:
         """The literal match for the first of each shortlist; each costs an encoding, so others are bounded, not judged."""
         _, of_match = objective.weights(sum(bool(one.wish) for one in wants))
+        of_taste = 0.0 if self.taste is None else objective.taste_weight(len(wants))
         few = replace(
             problem,
             slots=tuple(replace(slot, shortlist=slot.shortlist[:_TEXT_SWAP_CANDIDATES]) for slot in problem.slots),
         )
         slots = [
-            with_similarity(slot, self._swapped(world, slot.rows, one.wish), of_match, objective) if one.wish else slot
+            with_similarity(slot, self._swapped(world, slot.rows, one.wish), of_match, objective, of_taste)
+            if one.wish
+            else slot
             for slot, one in zip(narrowed(few).slots, wants, strict=True)
         ]
         return replace(problem, slots=tuple(slots))
@@ -420,18 +466,20 @@ class OutfitEngine:
         items = tuple({item.id: item for item in items}.values())
         world, rows = self._place(items)
         fulfilments = self._matches(world, rows, text)[1] if text.strip() else None
-        found = explain(world.pool, self.objective, rows, [item.id for item in items], fulfilments)
+        liked = self._liked(items)
+        found = explain(world.pool, self.objective, rows, [item.id for item in items], fulfilments, liked)
         return replace(found, best_swap=self._best_swap(items)) if swaps else found
 
     def _best_swap(self, items: tuple[Item, ...]) -> BestSwap | None:
         """By S alone: an exchange has no wish to match."""
         if len(items) < 2:
             return None
-        before, best = self.score(items).compatibility, None
+        anybody = self.with_taste(None, 0.0)
+        before, best = anybody.score(items).compatibility, None
         effort = replace(self.effort, deadline=self.effort.deadline / len(items))  # for all exchanges together
         for at, item in enumerate(items):
             try:
-                look = self.swap(items, at, 1, alpha=1.0, effort=effort).looks[0]
+                look = anybody.swap(items, at, 1, alpha=1.0, effort=effort).looks[0]
             except NoFeasibleOutfit:
                 continue
             if look.compatibility > max(before, best.after if best else 0.0):

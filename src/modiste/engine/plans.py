@@ -17,7 +17,7 @@ from modiste.engine.world import World
 from modiste.taxonomy import normalise, set_apart
 from modiste.types import ComplementPool, Item, PairwisePool, Slot
 
-Similarities = Callable[[str, Rows], Values]  # a wish and (n,) rows of the world -> (n,) cosines
+Similarities = Callable[["Wanted", Rows], Values]  # a slot with its wish, (n,) rows of the world -> (n,) cosines
 Retrieve = Callable[[Slot, Rows, int], Places]  # a slot, (n,) rows and how many -> places in the rows, best first
 _SEEDS = 2  # items nearest to the wish of every other slot that a slot's candidates should go with
 
@@ -51,7 +51,8 @@ def wanted(world: World, slot: Slot, wish: str, allowed: BoolArray, have: Sequen
 class Known:
     """What plans of one request share: slots with their candidates, rows to look at first, and scores."""
 
-    slots: dict[tuple[int, float], OpenSlot] = field(default_factory=dict)  # by the Wanted and the weight of its match
+    # by the Wanted and the weights of its match and of the taste
+    slots: dict[tuple[int, float, float], OpenSlot] = field(default_factory=dict)
     shortlists: dict[int, Rows] = field(default_factory=dict)  # by the Wanted
     memory: Memory = field(default_factory=Memory)
 
@@ -68,24 +69,30 @@ def make_plan(
     name: str = "",
     known: Known | None = None,
     retrieve: Retrieve | None = None,
+    liked: Values | None = None,
 ) -> Problem:
     """The plan of these slots in this world, candidates reduced to what the rules and the items given leave.
 
-    `known` must be of this request. `retrieve` proposes candidates for items that are not in this world.
+    `known` must be of this request. `retrieve` proposes candidates for items that are not in this world. `liked` (N,): how much
+    a person likes each item of the world.
     """
     known = known or Known()
     weight, of_match = objective.weights(sum(bool(one.wish) for one in slots))
+    of_taste = 0.0 if liked is None else objective.taste_weight(len(slots))
     bare = []
     for one in slots:
-        key = id(one), of_match
+        key = id(one), of_match, of_taste
         if key not in known.slots:
             rows = one.rows[constraints.open_to[one.rows]]
             for given in have.tolist():
                 rows = rows[~constraints.conflict(np.array([given]), rows)]
-            similarity = similarities(one.wish, rows) if one.wish else np.zeros(len(rows))
+            similarity = similarities(one, rows) if one.wish else np.zeros(len(rows))
             nearest = similarity.max(initial=-1.0)
             text = of_match * objective.fulfilment(similarity, nearest) if one.wish else np.zeros(len(rows))
-            known.slots[key] = OpenSlot(one.slot, rows, text, similarity, np.zeros(0, dtype=np.int64), wish=one.wish)
+            likings = liked[rows] if liked is not None and of_taste > 0 else None
+            text = text if likings is None else text + of_taste * likings
+            nowhere = np.zeros(0, dtype=np.int64)
+            known.slots[key] = OpenSlot(one.slot, rows, text, similarity, nowhere, wish=one.wish, liked=likings)
         bare.append(known.slots[key])
     complete = []
     for at, (slot, one) in enumerate(zip(bare, slots, strict=True)):
@@ -109,13 +116,13 @@ def shortlist(
     slot, pool = slots[at], world.pool
     if len(slot.rows) <= size:
         return np.arange(len(slot.rows), dtype=np.int64)
-    by_text = top(slot.similarity, size) if slot.wish else np.zeros(0, dtype=np.int64)
+    by_text = top(_worth(slot), size) if _has_text(slot) else np.zeros(0, dtype=np.int64)
     lists = [by_text, *extra]
     if isinstance(pool, ComplementPool | PairwisePool):
         sets = [have] if len(have) else []
         for other, one in enumerate(slots):
-            if other != at and len(one.rows) and (one.wish or not len(have)):
-                sets += [np.append(have, row) for row in one.rows[top(one.similarity, _SEEDS)]]
+            if other != at and len(one.rows) and (_has_text(one) or not len(have)):
+                sets += [np.append(have, row) for row in one.rows[top(_worth(one), _SEEDS)]]
         lists.append(goes_with(pool, sets, slot.slot, slot.rows, size))
     if len(have) and not isinstance(pool, PairwisePool):
         # Also where the pool retrieves: that finds what is near to a query, and S may prefer other things.
@@ -123,6 +130,16 @@ def shortlist(
     if constraints.always.size:  # whoever may answer a demand has to be there when it is raised
         lists.append(np.flatnonzero(constraints.answers[slot.rows].any(axis=1))[:size])
     return mixed(lists, size, len(slot.rows))
+
+
+def _has_text(slot: OpenSlot) -> bool:
+    """Whether its candidates differ by themselves, before anything is put together."""
+    return bool(slot.wish) or slot.liked is not None
+
+
+def _worth(slot: OpenSlot) -> Values:
+    """(n,) by which candidates are ordered by themselves: the cosine, until a taste joins it."""
+    return slot.similarity if slot.liked is None else slot.text
 
 
 def narrowed(problem: Problem) -> Problem:
@@ -140,13 +157,18 @@ def narrowed(problem: Problem) -> Problem:
                 similarity=slot.similarity[slot.shortlist],
                 shortlist=np.arange(len(slot.shortlist), dtype=np.int64),
                 outside=max(outside, slot.outside),
+                liked=None if slot.liked is None else slot.liked[slot.shortlist],
             )
         )
     return replace(problem, slots=tuple(slots))
 
 
-def with_similarity(slot: OpenSlot, similarity: Values, of_match: float, objective: Objective) -> OpenSlot:
-    """The slot with other cosines (n,) for its candidates; those left out could match perfectly."""
-    outside = slot.outside if slot.outside == -np.inf else of_match * objective.best_match
+def with_similarity(
+    slot: OpenSlot, similarity: Values, of_match: float, objective: Objective, of_taste: float = 0.0
+) -> OpenSlot:
+    """The slot with other cosines (n,) for its candidates; those left out could match and be liked perfectly."""
+    outside = slot.outside if slot.outside == -np.inf else of_match * objective.best_match + of_taste
     text = of_match * objective.fulfilment(similarity, similarity.max(initial=-1.0))
+    if slot.liked is not None:
+        text = text + of_taste * slot.liked
     return replace(slot, similarity=similarity, text=text, outside=outside)

@@ -2,7 +2,8 @@
 
 A plan has a fixed number of slots. Completion has one plan; generation has one for each shape that the templates allow.
 The value of a choice is  weight · S(have + choice) + sum of the slots' text terms:  the objective with everything that does
-not depend on the choice worked out (see objective.py).
+not depend on the choice worked out (see objective.py). A person's taste, where it counts, is part of the text terms: it too
+says what an item is worth by itself.
 
 Shapes: n candidates of a slot, k slots, h items given, B choices.
 """
@@ -29,11 +30,12 @@ class OpenSlot:
 
     slot: Slot
     rows: Rows  # (n,) positions in the pool, ascending
-    text: Values  # (n,) what the match adds to the value
+    text: Values  # (n,) what the item adds to the value by itself: by its match, and by how much it is liked
     similarity: Values  # (n,) the cosine itself: of equal values the more similar comes first; 0 without a wish
     shortlist: NDArray[np.int64]  # (m,) places in `rows` that a search looks at first
     outside: float = -np.inf  # no candidate is missing
     wish: str = ""  # the slot's own, or that of the whole outfit
+    liked: Values | None = None  # (n,) how much each is liked, in [0, 1]; None where no taste counts
 
     def __len__(self) -> int:
         return len(self.rows)

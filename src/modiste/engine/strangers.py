@@ -78,6 +78,7 @@ def moved(
                     text=slot.text[fits],
                     similarity=slot.similarity[fits],
                     shortlist=np.arange(int(fits.sum()), dtype=np.int64),
+                    liked=None if slot.liked is None else slot.liked[fits],
                 )
             )
         first = [

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-Kind = Literal["retrieval", "recognition", "generation", "outfits", "recommendation"]
+Kind = Literal["retrieval", "recognition", "generation", "composed", "captioning", "outfits", "recommendation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,16 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
                 "words to photo and back among the item and 100 others of the same type",
                 "retrieval",
             ),
+            Protocol(
+                "retrieval-random100",
+                "the same for 1,000 random queries, five times, texts once per product",
+                "retrieval",
+            ),
             Protocol("retrieval-full", "words to photo and back among everything in the split", "retrieval"),
             Protocol("recognition", "category, sub-category and other labels of an item", "recognition"),
             Protocol("generation", "the hidden half of a photo, painted in", "generation"),
+            Protocol("composed", "a photo and words that change it, to the photo that is meant", "composed"),
+            Protocol("captioning", "a photo's title in words, against those that people wrote", "captioning"),
             Protocol("outfits", "looks told from non-looks, a blank filled, the missing item found", "outfits"),
             Protocol("recommendation", "the outfits a person clicked next, among all there are", "recommendation"),
         )

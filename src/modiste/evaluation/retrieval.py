@@ -14,6 +14,14 @@ retrieval-1of101
     Do not compare with: full galleries, uniformly drawn negatives, other data sets; nor with published code that reads ranks
     from a sort.
 
+retrieval-random100
+    Reproduces: FAME-ViL Table 1 as its code has it (`r@k_kaleido`, specification 6.5): 1-of-101 for 1,000 random queries,
+    five times with queries and negatives drawn anew, averaged; the seeds are `seed` ... `seed + 4`.
+    Gallery: of photos one per row; of texts one per product, since all rows of a product have its one text.
+    A sub-category (`Item.category` here) with fewer than 100 others is filled as above and counted, the counts added up over
+    the five runs; published code takes whatever a top-k over masked scores happens to give.
+    Intervals: the mean of the five runs' bounds: as wide as one run's, since the five share items.
+
 retrieval-full
     Reproduces: the full-database half of FAME-ViL's retrieval (specification 6.5), on whatever split is given.
     Queries: as above. Gallery: the other modality of *all* items, also of those that are not queries.
@@ -21,7 +29,7 @@ retrieval-full
     De-duplication: none; same-reading texts of other products stay and are counted.
     Do not compare with: splits of another size, a gallery of products instead of rows, 1-of-101.
 
-Both: ties at chance (metrics.py), 95 % bootstrap intervals clustered by product. Reports are in percent, MRR too.
+All: ties at chance (metrics.py), 95 % bootstrap intervals clustered by product. Reports are in percent, MRR too.
 
 Shapes: N items, D embedding width, Q queries, B queries of a chunk, C candidates.
 """
@@ -59,6 +67,7 @@ CandidateScorer = Callable[[Indices, Indices], NDArray[Any]]
 KS = (1, 5, 10)
 METRICS = (*(f"R@{k}" for k in KS), "MRR")
 NUM_NEGATIVES = 100
+REPEATS, REPEATED_QUERIES = 5, 1000  # of retrieval-random100
 
 _CHUNK = 1 << 21  # scores of one chunk of queries
 _GATHER = 1 << 22  # numbers gathered at once when each query has candidates of its own
@@ -99,6 +108,7 @@ class RetrievalReport:
     seed: int
     resamples: int
     left_out: int = 0  # items without photo or text
+    repeats: int = 1  # runs that the numbers are the mean of
     control: Mapping[str, Estimate] = field(default_factory=dict)  # what a control gets on the same candidates
     item_ids: tuple[str, ...] = field(default=(), repr=False)  # sorted: what the numbers are of
 
@@ -118,6 +128,7 @@ class RetrievalReport:
             "duplicate_negatives": sum(self.duplicate_negatives.values()),
             **{f"{direction}_duplicate_negatives": count for direction, count in self.duplicate_negatives.items()},
             "left_out": self.left_out,
+            **({"repeats": self.repeats} if self.repeats > 1 else {}),
             "seed": self.seed,
             "resamples": self.resamples,
         }
@@ -231,6 +242,48 @@ def evaluate_scorers(
         1-of-101, or a scorer whose answer has a wrong shape or NaN (the query is named).
     """
     require_protocol(protocol, "retrieval")
+    if protocol == "retrieval-random100":
+        asked = min(REPEATED_QUERIES, len(items)) if num_queries is None else num_queries
+        runs = [
+            _evaluate_once(protocol, items, scorers, seed=seed + run, num_queries=asked, resamples=resamples)
+            for run in range(REPEATS)
+        ]
+        return _averaged(runs)
+    return _evaluate_once(protocol, items, scorers, seed=seed, num_queries=num_queries, resamples=resamples)
+
+
+def _averaged(runs: Sequence[RetrievalReport]) -> RetrievalReport:
+    """The mean of several runs' numbers and bounds, counts added up; the seed is the first one's."""
+
+    def mean(of: Sequence[Estimate]) -> Estimate:
+        middle, low, high = (
+            float(np.mean(part)) for part in zip(*((one.mean, one.low, one.high) for one in of), strict=True)
+        )
+        return Estimate(middle, low, high, sum(one.count for one in of))
+
+    first = runs[0]
+    return replace(
+        first,
+        metrics={key: mean([run.metrics[key] for run in runs]) for key in first.metrics},
+        chance={key: float(np.mean([run.chance[key] for run in runs])) for key in first.chance},
+        filled_queries=sum(run.filled_queries for run in runs),
+        filled_negatives=sum(run.filled_negatives for run in runs),
+        duplicate_negatives={
+            key: sum(run.duplicate_negatives[key] for run in runs) for key in first.duplicate_negatives
+        },
+        repeats=len(runs),
+    )
+
+
+def _evaluate_once(
+    protocol: str,
+    items: Sequence[Item],
+    scorers: Mapping[Direction, CandidateScorer],
+    *,
+    seed: int,
+    num_queries: int | None,
+    resamples: int,
+) -> RetrievalReport:
     if not scorers or (unknown := set(scorers) - set(DIRECTIONS)):
         raise ValueError(
             f"scorers are needed for {' or '.join(DIRECTIONS)}, not {sorted(unknown) if scorers else 'none'}"
@@ -303,15 +356,21 @@ def ranking_task(
     if protocol == "retrieval-full":
         gallery = np.broadcast_to(order, (len(queries), len(order)))
         return RankingTask(queries, gallery, np.zeros(len(queries), dtype=np.int64))
-    return _one_of_101(items, order, queries, DIRECTIONS.index(direction), seed)
+    offered = order
+    if protocol == "retrieval-random100" and direction == "i2t":
+        offered = order[np.unique(_codes([item.product for item in items])[order], return_index=True)[1]]
+        offered = offered[np.argsort([items[at].id for at in offered], kind="stable")]
+    return _one_of_101(items, order, offered, queries, DIRECTIONS.index(direction), seed)
 
 
-def _one_of_101(items: Sequence[Item], order: Indices, queries: Indices, stream: int, seed: int) -> RankingTask:
-    """The positive and 100 negatives of each query, sorted by id so that the positive's place says nothing."""
+def _one_of_101(
+    items: Sequence[Item], order: Indices, offered: Indices, queries: Indices, stream: int, seed: int
+) -> RankingTask:
+    """The positive and 100 negatives (of those offered) of each query, sorted by id so that the positive's place is silent."""
     products = _codes([item.product for item in items])
     # Pools by article type and by the next wider kind; positions within a pool are in order of id.
     types, kinds = _codes([normalise(item.category) for item in items]), _codes([_kind(item) for item in items])
-    levels = [(types, _pools(types, order)), (kinds, _pools(kinds, order)), (np.zeros_like(types), [order])]
+    levels = [(types, _pools(types, offered)), (kinds, _pools(kinds, offered)), (np.zeros_like(types), [offered])]
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     candidates = np.empty((len(queries), NUM_NEGATIVES + 1), dtype=np.int64)
@@ -348,9 +407,9 @@ def _kind(item: Item) -> str:
 
 
 def _pools(codes: Indices, order: Indices) -> list[Indices]:
-    """For each code, the positions that have it, in `order`."""
+    """For each code, the positions of `order` that have it, in that order; none for a code that is not there."""
     by_code = order[np.argsort(codes[order], kind="stable")]
-    return np.split(by_code, np.cumsum(np.bincount(codes))[:-1])
+    return np.split(by_code, np.cumsum(np.bincount(codes[order], minlength=int(codes.max()) + 1))[:-1])
 
 
 def _codes(labels: Sequence[str]) -> Indices:

@@ -11,7 +11,9 @@ from torch import nn
 
 from modiste.models.clip import DualEncoder, DualEncoderConfig, DualEncoderTowers
 from modiste.models.csa_net import CsaNet, CsaNetConfig
-from modiste.models.inference import Towers
+from modiste.models.fame_vil import FameVil, FameVilConfig
+from modiste.models.fame_vil_inference import FameVilTowers, fame_vil_encoder
+from modiste.models.inference import ImageTextEncoder, Towers
 from modiste.models.mvlt import Mvlt, MvltConfig
 from modiste.models.mvlt_inference import MvltTowers
 from modiste.models.outfit_transformer import OutfitTransformer, OutfitTransformerConfig
@@ -29,6 +31,8 @@ class Architecture:
     """A model's sizes and behaviour as JSON values: what `build` makes the same model from, and part of its fingerprint."""
     build: Callable[[Mapping[str, Any]], nn.Module]
     towers: Callable[..., Towers]
+    encoder: Callable[..., ImageTextEncoder] = ImageTextEncoder
+    """Makes an encoder of the towers."""
 
 
 def _config(cls: type[Any], values: Mapping[str, Any]) -> Any:
@@ -63,6 +67,14 @@ ARCHITECTURES: dict[str, Architecture] = {
         ),
         Architecture(
             name="mvlt", model=Mvlt, describe=_describe_mvlt, build=_build_mvlt, towers=MvltTowers,
+        ),
+        Architecture(
+            name="fame_vil",
+            model=FameVil,
+            describe=lambda model: dataclasses.asdict(model.config),
+            build=lambda values: FameVil(_config(FameVilConfig, values)),
+            towers=FameVilTowers,
+            encoder=fame_vil_encoder,
         ),
     )
 }  # fmt: skip

@@ -98,7 +98,7 @@ class ImageTextEncoder:
         done = []
         for prepared in self._prepared(images):
             with torch.inference_mode():
-                done.append(_unit(self.towers.embed_images(prepared)))
+                done.append(unit_rows(self.towers.embed_images(prepared)))
             if progress:
                 progress(len(prepared))
         return Embeddings(self._stack(done), self.tower_id)
@@ -109,7 +109,7 @@ class ImageTextEncoder:
         for start in range(0, len(texts), self.batch_size):
             batch = list(texts[start : start + self.batch_size])
             with torch.inference_mode():
-                done.append(_unit(self.towers.embed_texts(batch)))
+                done.append(unit_rows(self.towers.embed_texts(batch)))
             if progress:
                 progress(len(batch))
         return Embeddings(self._stack(done), self.tower_id)
@@ -141,7 +141,7 @@ class ImageTextEncoder:
             try:
                 image[with_photo] = self.encode_images([items[n].image for n in with_photo]).vectors  # type: ignore[misc]
             except ImageError as error:
-                raise _name_the_item(error, [items[n] for n in with_photo]) from error
+                raise named_after_item(error, [items[n] for n in with_photo]) from error
         if with_text:
             text[with_text] = self.encode_texts([items[n].text for n in with_text]).vectors
         has_photo, has_text = np.zeros((2, len(items), 1), bool)
@@ -170,14 +170,18 @@ class ImageTextEncoder:
         Raises `ValueError` if one has neither words nor photo, `ImageError` naming the position among the photos of one that
         cannot be decoded.
         """
+        rows = self._query_rows(queries)
+        return Embeddings(np.stack(rows) if rows else np.zeros((0, self.id.dim), np.float32), self.id)
+
+    def _query_rows(self, queries: Sequence[tuple[str, ImageLike | None]]) -> list[FloatArray]:
+        """Each query's unit vector over the two embeddings of an item, and its bias where there is a bank."""
         with_words = [n for n, (text, _) in enumerate(queries) if text.strip()]
         with_photo = [n for n, (_, image) in enumerate(queries) if image is not None]
         if len({*with_words, *with_photo}) < len(queries):
             raise ValueError("an empty query: give words, a photo, or both")
         words = dict(zip(with_words, self.encode_texts([queries[n][0] for n in with_words]).vectors, strict=True))
         photos = dict(zip(with_photo, self.encode_images([queries[n][1] for n in with_photo]).vectors, strict=True))  # type: ignore[misc]
-        rows = [self._query(words.get(n), photos.get(n)) for n in range(len(queries))]
-        return Embeddings(np.stack(rows) if rows else np.zeros((0, self.id.dim), np.float32), self.id)
+        return [self._query(words.get(n), photos.get(n)) for n in range(len(queries))]
 
     def _query(self, words: FloatArray | None, photo: FloatArray | None) -> FloatArray:
         """The query vector (D,) of the embeddings (E,) of words, photo, or both."""
@@ -265,13 +269,14 @@ class _PositionedImageError(ImageError):
         self.position, self.reason = position, reason
 
 
-def _name_the_item(error: ImageError, items: Sequence[Item]) -> ImageError:
+def named_after_item(error: ImageError, items: Sequence[Item]) -> ImageError:
+    """The error of the photo at a position, with the id of the item that it belongs to."""
     if isinstance(error, _PositionedImageError):
         return ImageError(f"item {items[error.position].id!r}: {error.reason}")
     return error
 
 
-def _unit(embeddings: torch.Tensor) -> FloatArray:
+def unit_rows(embeddings: torch.Tensor) -> FloatArray:
     """Normalised float32 rows on the CPU; a vector that is not finite must never reach a store."""
     array: FloatArray = torch.nn.functional.normalize(embeddings.float(), dim=1).cpu().numpy()
     if not np.isfinite(array).all():

@@ -29,12 +29,14 @@ from torch import nn
 from modiste import __version__
 from modiste.data.text import canonical_json
 from modiste.models.architectures import ARCHITECTURES, OUTFIT_ARCHITECTURES, architecture_of
+from modiste.models.fame_vil import FameVil
+from modiste.models.fame_vil_inference import FameVilCaptioner, FameVilRecogniser, FameVilTowers
 from modiste.models.inference import Fusion, ImageTextEncoder
 from modiste.models.label_lines import LabelLines, Lines
 from modiste.models.mvlt import Mvlt
 from modiste.models.mvlt_inference import Inpainter, MvltTowers, Recogniser, Reranker
 from modiste.models.query_bank import QueryBank
-from modiste.registry import DEFAULT, PRETRAINED
+from modiste.registry import DEFAULT, FAME_VIL, PRETRAINED
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 CONFIG, MODEL, TOKENIZER, CARD = "config.json", "model.safetensors", "tokenizer.json", "README.md"
@@ -160,16 +162,29 @@ def from_pretrained(folder: str | Path, *, device: str = "cpu") -> ImageTextEnco
         fusion = Fusion(**found.config.get("fusion", {}))
     except (TypeError, ValueError) as error:
         raise PretrainedError(f"{Path(folder) / CONFIG}: fusion: {error}") from error
+    architecture = ARCHITECTURES[found.config["architecture"]]
     try:
-        towers = ARCHITECTURES[found.config["architecture"]].towers(found.model, found.tokenizer, device=device)
+        towers = architecture.towers(found.model, found.tokenizer, device=device)
+        return architecture.encoder(towers, name=found.name, sha256=found.sha256, fusion=fusion, bank=found.bank)
     except ValueError as error:
         raise PretrainedError(f"{folder}: {error}") from error
-    return ImageTextEncoder(towers, name=found.name, sha256=found.sha256, fusion=fusion, bank=found.bank)
 
 
 def load_recogniser(name: str | Path | None = None, *, device: str = "cpu") -> Recogniser:
     """What tells an item's labels, by registered name or folder; raises `PretrainedError` for a model that cannot."""
     return _load_mvlt(name, device, Recogniser, lambda found: {"lines": found.lines})
+
+
+def load_any_recogniser(name: str | Path | None = None, *, device: str = "cpu") -> Recogniser | FameVilRecogniser:
+    """`load_recogniser`, or of a FAME-ViL what tells categories: whatever the recognition protocol can measure."""
+    encoder = load(name, device=device) if name else None
+    if encoder is None or not isinstance(encoder.towers, FameVilTowers):
+        return load_recogniser(name, device=device)
+    towers, made = encoder.towers, {"name": encoder.id.name, "sha256": encoder.id.sha256}
+    try:
+        return FameVilRecogniser(towers.model, towers.tokenizer, device=towers.device, **made)
+    except ValueError as error:
+        raise PretrainedError(f"{name}: {error}") from error
 
 
 def load_inpainter(name: str | Path | None = None, *, device: str = "cpu") -> Inpainter:
@@ -180,6 +195,33 @@ def load_inpainter(name: str | Path | None = None, *, device: str = "cpu") -> In
 def load_reranker(name: str | Path | None = None, *, device: str = "cpu") -> Reranker:
     """What scores (query, item) pairs, by registered name or folder; raises `PretrainedError` for a model that cannot."""
     return _load_mvlt(name, device, Reranker, lambda found: {"bank": found.bank})
+
+
+def load_captioner(name: str | Path | None = None, *, device: str = "cpu") -> FameVilCaptioner:
+    """What describes photos, by registered name or folder; raises `PretrainedError` for a model that cannot."""
+    name = str(name or FAME_VIL)
+    known = PRETRAINED.get(name)
+    if known and "caption" not in known.can:
+        writers = ", ".join(one.name for one in PRETRAINED.values() if "caption" in one.can)
+        raise PretrainedError(f"{name} describes no photos; {writers} does (`modiste models` lists what each can do)")
+    found = load_model(WEIGHTS / name if known else model_folder(Path(name)))
+    if not isinstance(found.model, FameVil):
+        raise PretrainedError(f"{name} is a {found.config['architecture']}, which describes no photos; give a FAME-ViL")
+    check_registered(name, found.sha256)
+    try:
+        return FameVilCaptioner(found.model, found.tokenizer, name=found.name, sha256=found.sha256, device=device)
+    except ValueError as error:
+        raise PretrainedError(f"{name}: {error}") from error
+
+
+def captioner_of(encoder: ImageTextEncoder) -> FameVilCaptioner | None:
+    """The captions of the model that the encoder is made of, sharing its weights; None for a model without any."""
+    towers = encoder.towers
+    if not isinstance(towers, FameVilTowers) or "fic" not in towers.model.config.tasks:
+        return None
+    return FameVilCaptioner(
+        towers.model, towers.tokenizer, name=encoder.id.name, sha256=encoder.id.sha256, device=towers.device
+    )
 
 
 def reranker_of(encoder: ImageTextEncoder) -> Reranker | None:

@@ -110,7 +110,15 @@ def body_limit(path: str, content_type: str) -> int:
         return limits.MAX_TABLE_BYTES
     if path in ("/v1/search", "/v1/tag") and multipart:
         return limits.MAX_UPLOAD_BYTES
-    if path in ("/v1/score", "/v1/complete", "/v1/generate", "/v1/swap", "/v1/explain", "/v1/similar-looks"):
+    if path in (
+        "/v1/score",
+        "/v1/complete",
+        "/v1/generate",
+        "/v1/swap",
+        "/v1/explain",
+        "/v1/similar-looks",
+        "/v1/recommend",
+    ):
         return limits.MAX_OUTFIT_BYTES
     return limits.MAX_JSON_BYTES
 

@@ -23,7 +23,7 @@ from modiste.service.jobs import JobStore
 from modiste.service.keys import KeyRing
 from modiste.service.problems import handle_problems
 from modiste.service.quota import Usage
-from modiste.service.routes import health, items, jobs, outfits, search, tag
+from modiste.service.routes import health, items, jobs, outfits, recommend, search, tag
 from modiste.service.settings import Settings
 from modiste.service.shop import Shop
 
@@ -63,7 +63,7 @@ def create_app(settings: Settings, shop: Shop | None = None, keys: KeyRing | Non
     app.state.keys, app.state.usage, app.state.stopping = keys, usage, False
     app.state.jobs = JobStore(settings.catalogue / "jobs")
     handle_problems(app)
-    for part in (search, items, tag, outfits, jobs, health):
+    for part in (search, items, tag, outfits, recommend, jobs, health):
         app.include_router(part.router)
     _serve_page(app)
     app.add_middleware(Guard, access=Access(settings, keys, usage))

@@ -31,7 +31,7 @@ MAX_ITEMS = 12  # of an outfit: an explanation looks at every subset
 MAX_SLOTS = 8
 MAX_LOOKS = 10
 MAX_LIKES = 100
-MAX_STORED_LOOKS = 50_000
+MAX_LIKED_PHOTOS = 4
 MAX_FIELDS = 64  # columns of a table that a mapping names
 MAX_FILTER_VALUES = 50  # values of a field that the catalogue's description lists
 

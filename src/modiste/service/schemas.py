@@ -6,12 +6,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from modiste.engine.recommend import BETA
 from modiste.service import limits
+from modiste.service.plan_schemas import PlanOut
 
 Id = Annotated[str, Field(min_length=1, max_length=limits.MAX_ID, examples=["item-00007"])]
 Text = Annotated[str, Field(max_length=limits.MAX_TEXT)]
 Filter = Annotated[str, Field(min_length=1, max_length=limits.MAX_FILTER, examples=["price<80"])]
 Filters = Annotated[list[Filter], Field(max_length=limits.MAX_FILTERS)]
+Drop = Annotated[str, Field(min_length=1, max_length=limits.MAX_FILTER, examples=["change:colour"])]
 Alpha = Annotated[
     float, Field(ge=0, le=1, allow_inf_nan=False, description="1: only how well items go together; 0: only words")
 ]
@@ -145,15 +148,49 @@ class SimilarLooksBody(Body):
     k: int = Field(5, ge=1, le=limits.MAX_K)
 
 
-class RecommendBody(Body):
+class RecommendBody(Searching):
+    """Who she is, by at least one of `user`, `likes`, `looks` and `photos`. What begins at `n` is about looks made anew."""
+
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"likes": [["item-00007", "item-00012"], "item-00003"], "k": 5}]}
+        json_schema_extra={
+            "examples": [
+                {"likes": [["item-00007", "item-00012"], "item-00003"], "k": 5},
+                {"user": "anna", "k": 5, "generate": True, "text": "office"},
+            ]
+        }
     )
 
+    user: str = Field(
+        "", max_length=limits.MAX_ID, description="By what she took, and what training knew", examples=["anna"]
+    )
     likes: list[Id | Annotated[list[Id], Field(min_length=1, max_length=limits.MAX_ITEMS)]] = Field(
-        min_length=1, max_length=limits.MAX_LIKES, description="Items, and looks as lists of items, that a person likes"
+        [], max_length=limits.MAX_LIKES, description="Items, and looks as lists of items, that a person likes"
+    )
+    looks: list[Id] = Field([], max_length=limits.MAX_LIKES, description="Stored looks that she likes")
+    photos: list[Annotated[str, Field(min_length=1, max_length=limits.MAX_OUTFIT_BYTES)]] = Field(
+        [],
+        max_length=limits.MAX_LIKED_PHOTOS,
+        description="Photos of what she likes: JPEG, PNG or WebP in base64, or data: addresses",
     )
     k: int = Field(5, ge=1, le=limits.MAX_K)
+    again: bool = Field(False, description="Also what she has already taken")
+    generate: bool = Field(False, description="Also make looks anew, her taste in their value")
+    n: Looks = 3
+    text: Text = ""
+    size: int | None = Field(None, ge=1, le=limits.MAX_SLOTS)
+    beta: float = Field(
+        BETA, ge=0, le=1, allow_inf_nan=False, description="How much her taste counts in a new look; 0: not at all"
+    )
+
+
+class ClickBody(Body):
+    """Somebody took a stored look, or an item: one of the two."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"user": "anna", "look": "look-17"}]})
+
+    user: Annotated[str, Field(min_length=1, max_length=limits.MAX_ID, examples=["anna"])]
+    look: str = Field("", max_length=limits.MAX_ID)
+    item: str = Field("", max_length=limits.MAX_ID)
 
 
 class TagBody(Body):
@@ -207,6 +244,9 @@ class QueryOut(BaseModel):
 
 class SearchOut(BaseModel):
     query: QueryOut
+    plan: PlanOut | None = Field(
+        None, description="What the words change, leave out and keep; null where there was nothing for a plan to do"
+    )
     total: int = Field(description="Items that pass the filters")
     hits: list[HitOut]
     next: int | None = Field(description="The offset of the next page; null on the last")
@@ -275,6 +315,7 @@ class CatalogueOut(BaseModel):
     templates: list[TemplateOut]
     limits: LimitsOut
     looks: int
+    tastes: str | None = Field(description="The trained tastes that recommend; null without any")
     keys_required: bool
 
 
@@ -373,6 +414,43 @@ class SimilarLookOut(BaseModel):
 class SimilarLooksOut(BaseModel):
     looks: list[SimilarLookOut]
     method: str
+    seconds: float
+
+
+class ReasonOut(BaseModel):
+    liked: str = Field(description="Which of her likes")
+    similarity: float
+    shared: list[str] = Field(description="Colours and kinds that both have")
+    words: str
+
+
+class RecommendedOut(BaseModel):
+    id: str
+    items: list[ItemOut]
+    similarity: float | None = Field(description="With the nearest of her likes; null where none is known")
+    taste: float | None = Field(
+        description="The share of stored looks that she likes less; null without a trained taste"
+    )
+    reasons: list[ReasonOut]
+
+
+class MadeLookOut(LookOut):
+    taste: float | None = Field(description="How much she likes the chosen items, their mean")
+    reasons: list[ReasonOut]
+
+
+class RecommendOut(BaseModel):
+    looks: list[RecommendedOut]
+    generated: list[MadeLookOut]
+    method: str
+    trained: bool = Field(description="By a trained taste; else by likeness alone")
+    notes: list[str]
+    scorer: ScorerOut
+    seconds: float
+
+
+class ClickOut(BaseModel):
+    known: int = Field(description="How many things are known of her now")
     seconds: float
 
 

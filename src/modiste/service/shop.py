@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,8 +12,14 @@ from urllib.parse import quote
 
 import numpy as np
 
+from modiste.engine.attached import Attached, attached_tastes, stamp
 from modiste.engine.catalogue import SearchResult
+from modiste.engine.clicks import ClickBook
+from modiste.engine.errors import CatalogueError
+from modiste.engine.recommend import Recommender
 from modiste.engine.snapshot import Snapshot
+from modiste.engine.stored_looks import StoredLooks, read_stored_looks
+from modiste.engine.vocabulary import knowledge_of
 from modiste.models.inference import ImageTextEncoder
 from modiste.models.mvlt_inference import Recogniser, Reranker
 from modiste.models.outfit_scorers import NamedScorer
@@ -22,7 +29,6 @@ from modiste.service.batching import Busy
 from modiste.service.finder import BatchedEncoder, BatchedSearch, Search
 from modiste.service.following import FollowedCatalogue, Follower
 from modiste.service.keys import KeyRing
-from modiste.service.looks import StoredLooks, read_stored_looks
 from modiste.service.photos import read_photo
 from modiste.service.pictures import Pictures
 from modiste.service.problems import busy
@@ -32,6 +38,7 @@ from modiste.service.workbench import Workbench, load_encoder, open_workbench
 from modiste.types import ImageLike, Item
 
 AnswerT = TypeVar("AnswerT")
+log = logging.getLogger("modiste.service")
 _KINDS = {"rules": "rules", "statistic": "counted", "trained": "trained"}
 
 
@@ -80,6 +87,10 @@ class Shop:
         self.recogniser = _recogniser(self.bench, encoder)
         self.pictures = Pictures(self.store)
         self._all_looks = read_stored_looks(settings.looks_file)
+        self.clicks = ClickBook(self.store.folder)
+        self._tastes_stamp = stamp(self.store.folder)
+        self._attached: Attached | None = attached_tastes(self.store.folder)
+        self._attaching = threading.Lock()
         self.outfits = Gate("outfits", at_once=limits.OUTFITS_AT_ONCE, waiting=limits.MAX_WAITING_OUTFITS)
         self.photos = Gate("photos", at_once=limits.PHOTOS_AT_ONCE, waiting=limits.MAX_WAITING_PHOTOS)
         self.lookups = Gate("lookups", at_once=2, waiting=limits.MAX_WAITING_QUERIES)
@@ -91,10 +102,13 @@ class Shop:
         """Make all that answers need of a version, then put it in place."""
         world = self.engine.prepared(snapshot)
         looks = StoredLooks(self._all_looks, snapshot)
+        recommender = Recommender(snapshot, looks, self._attached, self.clicks)
         fields = filter_values(snapshot)
         without_photo = snapshot.without_photo()
+        knowledge_of(snapshot)  # what the first question of a plan would wait for
         self.engine.adopt(world, snapshot, lambda: self.store.publish(snapshot))
         self.looks, self.fields, self._without_photo = looks, fields, without_photo
+        self._recommender = recommender
         metrics.LOADS.inc()
         metrics.ITEMS.set(len(snapshot))
         metrics.VERSION.set(snapshot.version)
@@ -106,6 +120,26 @@ class Shop:
     @property
     def scorer_values(self) -> dict[str, str]:
         return {"name": self.scorer.name, "kind": _KINDS[self.scorer.kind], "label": self.bench.label}
+
+    def recommender(self) -> Recommender:
+        """Over the version that is served and the tastes that are attached by now; damaged ones leave the old in place."""
+        with self._attaching:
+            now = stamp(self.store.folder)
+            if now != self._tastes_stamp:
+                self._tastes_stamp = now
+                try:
+                    self._attached = attached_tastes(self.store.folder)
+                except CatalogueError:
+                    log.exception("the tastes that were attached cannot be used")
+            one = self._recommender
+            if one.attached is not self._attached:
+                one = self._recommender = Recommender(one.snapshot, one.looks, self._attached, self.clicks)
+            return one
+
+    @property
+    def tastes_name(self) -> str | None:
+        """The trained tastes by which this shop recommends; None without any."""
+        return None if self._attached is None else self._attached.tastes.name or self._attached.sha256[:16]
 
     @property
     def model_values(self) -> dict[str, str]:
@@ -145,6 +179,7 @@ class Shop:
         for one in (self.outfits, self.photos, self.lookups):
             one.close()
         self.encoder.close()
+        self.clicks.close()
         self._searches.close()
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from modiste.engine.ingest import IngestProgress, IngestReport
-    from modiste.types import Item, ItemEncoder
+    from modiste.types import Captioner, Item, ItemEncoder
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class IngestCounts:
     warnings: int
     rejected: int
     ingest: IngestReport
+    captioned: int = 0  # descriptions that were written from photos
 
     def as_dict(self) -> dict[str, Any]:
         counts = dataclasses.asdict(self.ingest) | {"rejected": self.rejected}
@@ -31,6 +32,7 @@ class IngestCounts:
             "rows": self.rows,
             "warnings": self.warnings,
             "report": str(self.report_file),
+            "captioned": self.captioned,
         } | counts
 
     def sentence(self) -> str:
@@ -43,7 +45,8 @@ class IngestCounts:
         ]
         told = ", ".join(f"{count:,} {name}" for name, count in kinds if count) or "nothing"
         rate = f", {done.images_per_second:,.0f} items/s encoded" if done.added and done.images_per_second else ""
-        return f"indexed into {self.into}: {told} in {done.seconds:.1f} s{rate}"
+        written = f", {self.captioned:,} descriptions written" if self.captioned else ""
+        return f"indexed into {self.into}: {told} in {done.seconds:.1f} s{rate}{written}"
 
 
 def ingest_table(
@@ -60,15 +63,19 @@ def ingest_table(
     report_file: Path,
     batch_size: int = 256,
     show: Callable[[IngestProgress], None] | None = None,
+    captioner: Captioner | None = None,
 ) -> IngestCounts:
     """Read, check, encode and store every item of the table; raises `FeedError` at a bad row when `strict`.
 
+    `captioner` writes descriptions for items that have a photo and none.
     `show` is called after each batch; an exception in it ends the work, and what was encoded is committed.
     """
     from modiste.data.feed import FeedError, FeedReport, read_rows
+    from modiste.engine.captions import Describer
     from modiste.engine.catalogue import Catalogue
 
     store = Catalogue.open_or_create(into, encoder.id, model=model)
+    describer = Describer(captioner, store) if captioner is not None else None
     rows: dict[str, int] = {}  # of the items that are on their way, for the report
 
     with FeedReport(report_file) as report:
@@ -88,5 +95,14 @@ def ingest_table(
                 raise FeedError(f"{table}: row {row}: image: {reason}")
             report.reject(row, item.id, "image", reason)
 
-        done = store.ingest(items(), encoder, on_error=refuse, progress=show, prune=prune, batch_size=batch_size)
-    return IngestCounts(into, report_file, report.rows_read, report.warnings, report.rejected, done)
+        feed = items() if describer is None else describer.described(items())
+        done = store.ingest(feed, encoder, on_error=refuse, progress=show, prune=prune, batch_size=batch_size)
+    return IngestCounts(
+        into,
+        report_file,
+        report.rows_read,
+        report.warnings,
+        report.rejected,
+        done,
+        describer.written if describer is not None else 0,
+    )

@@ -53,6 +53,11 @@ def shop_svg(d: Design) -> str:
     )
 
 
+def shop_photo(d: Design, size: tuple[int, int]) -> bytes:
+    """The product drawing of a design as JPEG, (width, height) pixels."""
+    return _jpeg(_pixels(shop_svg(d), *size), 92)
+
+
 @dataclass(frozen=True)
 class Atelier:
     """A generated fashion catalogue of any size. Item i depends on (seed, i) and nothing else.

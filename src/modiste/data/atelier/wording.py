@@ -73,7 +73,7 @@ _MATERIAL_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "patent leather": ("patent leather",),
     }
 )
-_NECK_WORDS = {
+NECK_WORDS = {
     "crew": "a crew neck",
     "v-neck": "a V-neck",
     "scoop": "a scoop neck",
@@ -91,7 +91,7 @@ _NECK_WORDS = {
     "halter": "a halter neck",
     "one-shoulder": "one bare shoulder",
 }
-_HEEL_WORDS = {
+HEEL_WORDS = {
     "flat": "flat soles",
     "block": "a block heel",
     "stiletto": "stiletto heels",
@@ -169,9 +169,9 @@ def _details(d: Design) -> list[str]:
     if sleeves := d.get("sleeve_length"):
         found.append("no sleeves" if sleeves == "sleeveless" else f"{sleeves} sleeves")
     if neck := d.get("neckline"):
-        found.append(_NECK_WORDS[neck])
+        found.append(NECK_WORDS[neck])
     if heel := d.get("heel"):
-        found.append(_HEEL_WORDS[heel])
+        found.append(HEEL_WORDS[heel])
     if (toe := d.get("toe")) in ("pointed", "open"):
         found.append(f"{'an open' if toe == 'open' else 'a pointed'} toe")
     closures = {
@@ -344,9 +344,9 @@ def describe_constraints(constraints: Mapping[str, str]) -> str:
         if name == "sleeve_length":
             wishes.append("no sleeves" if value == "sleeveless" else f"{value} sleeves")
         elif name == "neckline":
-            wishes.append(_NECK_WORDS.get(value, value))
+            wishes.append(NECK_WORDS.get(value, value))
         elif name == "heel":
-            wishes.append(_HEEL_WORDS.get(value, value))
+            wishes.append(HEEL_WORDS.get(value, value))
         elif name in ("toe", "shaft"):
             wishes.append(f"{value} {name}")
         elif name in ("closure", "detail"):

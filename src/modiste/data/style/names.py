@@ -52,6 +52,9 @@ HEX: Mapping[str, str] = MappingProxyType(
         **{word: COLOURS[name] for name, words in COLOUR_WORDS.items() for word in words},
     }
 )
+_NO_SHADE = ("leather", "denim", "dirty", "bleach", "natural", "skin", "ice", "steel", "metallic")
+# English names of colours that shops use beside the atelier's; those that are also a material or a state are left out.
+SHOP_COLOURS: tuple[str, ...] = tuple(name for name in _ENGLISH if name not in _NO_SHADE)
 # Words of a name that say nothing about the colour itself, or not enough to go by.
 _NO_COLOUR = frozenset({"", "na", "multi", "multicolour", "multicolor", "other", "assorted", "unknown"})
 

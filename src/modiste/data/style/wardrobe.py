@@ -210,7 +210,8 @@ _FORMALITY = {
 }
 _FORMALITY |= {"party": 0.8, "formal": 1.0}
 _SEASON = {"fall": ("autumn",), "all year": SEASONS, "all": SEASONS, **{season: (season,) for season in SEASONS}}
-_VOLUME = {
+# How wide a fit is: -1 close to the body, 0 regular, 1 wide.
+VOLUMES = {
     **dict.fromkeys(("skinny", "slim", "pencil", "sheath", "column", "cropped"), -1.0),
     **dict.fromkeys(("straight", "regular", "wrap", "empire", "mermaid", "fitted"), 0.0),
     **dict.fromkeys(("a-line", "flared", "pleated", "bootcut"), 0.6),
@@ -307,7 +308,7 @@ def traits(item: Item, *, photo_colours: tuple[str, ...] = ()) -> Traits:
         implied = tuple(season for season in kind.seasons if season in implied)
     seasons = _SEASON.get(known.get("season", "").lower(), implied)
     fit = known.get("fit", "").lower()
-    volume = _VOLUME.get(fit, _VOLUME.get(_find(_VOLUME, item.title) or ""))
+    volume = VOLUMES.get(fit, VOLUMES.get(_find(VOLUMES, item.title) or ""))
     if volume is None and kind is not None:
         volume = kind.volume
     metal = next((m for m in ("rose gold", "gold", "silver") if colour.lower() in _METALS[m]), None)

@@ -8,7 +8,7 @@ import { showItem } from "./views/detail.js";
 
 /**
  * @typedef {{q: string, photo: import("./types.js").OwnPhoto|null, like: import("./types.js").Item|null,
- *   choices: import("./core/filters.js").Choice[]}} Find
+ *   choices: import("./core/filters.js").Choice[], dropped: import("./views/plan.js").Dropped}} Find
  * @typedef {ReturnType<typeof createApp>} App
  */
 
@@ -21,7 +21,7 @@ export function createApp(catalogue) {
   const app = {
     catalogue,
     board: createHistory(emptyBoard(kinds)),
-    find: createStore(/** @type {Find} */ ({ q: "", photo: null, like: null, choices: [] })),
+    find: createStore(/** @type {Find} */ ({ q: "", photo: null, like: null, choices: [], dropped: { of: "", parts: [] } })),
     view: createStore({ name: "find" }),
     /** Items seen so far, so that one that is dragged is known by its id. @type {Map<string, import("./types.js").Item>} */
     seen: new Map(),

@@ -16,12 +16,17 @@
  *
  * @typedef {{id: string, slot: string, wish: string, match: number|null}} Chosen
  * @typedef {{items: Item[], chosen: Chosen[], score: number, compatibility: number, percentile: number|null,
- *   exact?: boolean, gap?: number, claim: string, template?: string, similarity?: number}} Look
+ *   exact?: boolean, gap?: number, claim: string, template?: string, similarity?: number|null,
+ *   taste?: number|null, reasons?: {liked: string, similarity: number, shared: string[], words: string}[]}} Look
  * @typedef {{looks: Look[], method: string, scored: number, notes: string[], seconds: number}} Answer
+ *
+ * @typedef {{key: string, line: string}} PlanPart
+ * @typedef {{line: string, reference: string|null, changes: PlanPart[], excluded: PlanPart[], kept: PlanPart[],
+ *   price: PlanPart|null, notes: string[]}} Plan   what the words of a search were taken for
  *
  * @typedef {{name: string, kind: "text"|"number", values?: {value: string, count: number}[], min?: number, max?: number}} Field
  * @typedef {{name: string, kind: string, label: string}} Scorer
- * @typedef {{name: string, items: number, scorer: Scorer, calibrated: boolean, taggable: boolean, looks: number,
+ * @typedef {{name: string, items: number, scorer: Scorer, calibrated: boolean, taggable: boolean, looks: number, tastes: string|null,
  *   categories: {name: string, count: number, slot: string}[], slots: {name: string, count: number}[], filters: Field[],
  *   limits: Record<string, number>, keys_required: boolean}} Catalogue
  *

@@ -58,6 +58,7 @@ def _described(shop: Shop) -> dict[str, Any]:
             "max_image_bytes": limits.MAX_IMAGE_BYTES,
         },
         "looks": len(shop.looks),
+        "tastes": shop.tastes_name,
     }
 
 

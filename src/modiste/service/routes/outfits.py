@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from modiste.engine.answers import Answer
 from modiste.engine.conflicts import NoFeasibleOutfit
 from modiste.engine.outfits import OutfitEngine
+from modiste.engine.recommend import NEAREST
 from modiste.engine.solve import Effort
 from modiste.service.problems import Problem
 from modiste.service.routes.shared import Given, TheShop, answer, given, problems
@@ -24,7 +24,6 @@ from modiste.service.schemas import (
     GenerateBody,
     House,
     LooksOut,
-    RecommendBody,
     ScoreBody,
     ScoreOut,
     Searching,
@@ -38,7 +37,6 @@ from modiste.types import Item, Slot
 
 router = APIRouter(tags=["outfits"])
 _RESPONSES = problems(404, 415)
-_NEAREST = "nearest stored looks, by the cosine of mean item vectors"
 
 
 @router.post("/v1/score", response_model=ScoreOut, responses=_RESPONSES, summary="Do these items go together?")
@@ -160,31 +158,16 @@ async def explain(shop: TheShop, body: ExplainBody) -> JSONResponse:
 async def similar_looks(shop: TheShop, body: SimilarLooksBody) -> JSONResponse:
     started = time.perf_counter()
     outfit = await given(shop, body.items)
-    values = await shop.outfits.run(lambda: _stored(shop, [outfit.items], body.k))
-    return answer({"looks": values, "method": _NEAREST}, started)
+    values = await shop.outfits.run(lambda: _stored(shop, outfit.items, body.k))
+    return answer({"looks": values, "method": NEAREST}, started)
 
 
-@router.post(
-    "/v1/recommend",
-    response_model=SimilarLooksOut,
-    responses=problems(404),
-    summary="Stored looks for a taste",
-)
-async def recommend(shop: TheShop, body: RecommendBody) -> JSONResponse:
-    """Stored looks nearest to any of the items and looks that a person likes; nothing is learned, nothing remembered."""
-    started = time.perf_counter()
-    likes = [(one,) if isinstance(one, str) else tuple(one) for one in body.likes]
-    values = await shop.outfits.run(lambda: _stored(shop, likes, body.k))
-    return answer({"looks": values, "method": _NEAREST}, started)
-
-
-def _stored(shop: Shop, likes: Sequence[Sequence[str | Item]], k: int) -> list[dict[str, Any]]:
-    """The stored looks nearest to any of some outfits; a look that is one of them is not told again."""
+def _stored(shop: Shop, outfit: Sequence[str | Item], k: int) -> list[dict[str, Any]]:
+    """The stored looks nearest to an outfit; one that is that outfit is not told again."""
     looks = shop.looks
-    known = {frozenset(one if isinstance(one, str) else one.id for one in like) for like in likes}
-    means = np.stack([shop.engine.mean_vector(like) for like in likes])
-    found = looks.nearest(means, k + len(known))
-    shown = [(look, similarity) for look, similarity in found if frozenset(look.item_ids) not in known][:k]
+    known = frozenset(one if isinstance(one, str) else one.id for one in outfit)
+    found = looks.nearest(shop.engine.mean_vector(outfit)[None], k + 1)
+    shown = [(look, similarity) for look, similarity in found if frozenset(look.item_ids) != known][:k]
     return [
         {
             "id": look.id,

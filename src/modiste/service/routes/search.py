@@ -1,24 +1,30 @@
-"""Search by words, by photo, by both; and what is like an item."""
+"""Search by words, by photo or item, by these and words that say what shall be different; and what is like an item."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, File, Form, Query, UploadFile
 from fastapi.responses import JSONResponse
 
-from modiste.engine.catalogue import Hit
+from modiste.engine.catalogue import Hit, SearchResult
+from modiste.engine.composed import composed_search
+from modiste.engine.modification import ModificationPlan
 from modiste.engine.rerank import look_again
 from modiste.service import limits
+from modiste.service.batching import Busy
+from modiste.service.composing import encoded_query, hearing, plan_of, query_words, tags_of
 from modiste.service.finder import Search
-from modiste.service.problems import Problem
+from modiste.service.problems import Problem, busy
 from modiste.service.routes.shared import NO_FILTERS, Filters, K, Offset, TheShop, answer, problems
-from modiste.service.schemas import Filter, Id, SearchOut, Text
+from modiste.service.schemas import Drop, Filter, Id, SearchOut, Text
 from modiste.service.shop import Shop
 from modiste.service.values import rounded
-from modiste.types import Item
+from modiste.types import ImageLike, Item
 
 router = APIRouter(tags=["search"])
 Words = Annotated[Text, Query(description="What to look for: red dress with polka dots")]
@@ -27,19 +33,31 @@ Rerank = Annotated[
 ]
 
 
-@router.get("/v1/search", response_model=SearchOut, responses=problems(), summary="Search by words")
+PLANNED = (
+    "Read words that deny, compare or stand beside a photo or an item into a plan; false: the encoder's query alone"
+)
+DROPPED = "Keys of parts of the plan that shall not be meant"
+
+
+@router.get(
+    "/v1/search", response_model=SearchOut, responses=problems(404), summary="Search by words, or by an item and words"
+)
 async def search(
     shop: TheShop,
-    q: Words,
+    q: Words = "",
+    like: Annotated[Id | None, Query(description="An item of the catalogue to start from")] = None,
     filters: Filters = NO_FILTERS,
     k: K = 24,
     offset: Offset = 0,
     per_product: Annotated[bool, Query(description="Show one item of each product (group)")] = False,
     rerank: Rerank = None,
+    plan: Annotated[bool, Query(description=PLANNED)] = True,
+    drop: Annotated[list[Drop], Query(max_length=limits.MAX_FILTERS, description=DROPPED)] = NO_FILTERS,
 ) -> JSONResponse:
-    if not q.strip():
+    if not q.strip() and like is None:
         raise Problem(422, 'q: nothing to search for: give words, such as "red dress"', kind="invalid")
-    return await find(shop, q, None, None, filters, k, offset, per_product, rerank)
+    where = _Where(tuple(filters), k, offset, per_product, rerank)
+    return await find(shop, _Asked(q, None, like, plan, tuple(drop)), where)
 
 
 @router.post(
@@ -57,20 +75,17 @@ async def search_by_photo(
     offset: Annotated[int, Form(ge=0, lt=limits.MAX_DEPTH)] = 0,
     per_product: Annotated[bool, Form()] = False,
     rerank: Annotated[int | None, Form(ge=1, le=limits.MAX_RERANK)] = None,
-    like: Annotated[Id | None, Form(description="An item of the catalogue whose photo is the query")] = None,
+    like: Annotated[Id | None, Form(description="An item of the catalogue to start from")] = None,
+    plan: Annotated[bool, Form(description=PLANNED)] = True,
+    drop: Annotated[list[Drop], Form(max_length=limits.MAX_FILTERS, description=DROPPED)] = NO_FILTERS,
 ) -> JSONResponse:
     photo: Any = None
-    exclude: str | None = None
     if image is not None:
-        photo = await shop.pixels(await image.read())
-    elif like is not None:
-        stored = await shop.lookups.run(lambda: shop.store.image(like))
-        if stored is None:
-            raise Problem(422, f"item {like!r} has no photo to search with", kind="invalid")
-        photo, exclude = stored, like
-    elif not q.strip():
+        photo, like = await shop.pixels(await image.read()), None
+    elif like is None and not q.strip():
         raise Problem(422, "nothing to search for: give words, a photo, or an item", kind="invalid")
-    return await find(shop, q, photo, exclude, filters, k, offset, per_product, rerank)
+    where = _Where(tuple(filters), k, offset, per_product, rerank)
+    return await find(shop, _Asked(q, photo, like, plan, tuple(drop)), where)
 
 
 @router.get(
@@ -82,43 +97,115 @@ async def similar(
     started = time.perf_counter()
     snapshot = shop.store.snapshot()
     vector = np.ascontiguousarray(snapshot.vectors[snapshot.row(item_id)])
-    return await _page(shop, vector, "", None, item_id, filters, k, offset, False, None, started)
+    where = _Where(tuple(filters), k, offset, False, None)
+    found = await shop.find(where.search(vector, exclude=item_id))
+    return _page(shop, _Asked("", None, item_id), where, found, found.hits, {}, None, started)
 
 
-async def find(
-    shop: Shop, text: str, photo: Any, like: str | None, filters: list[str], k: int, offset: int, per_product: bool,
-    rerank: int | None,
-) -> JSONResponse:  # fmt: skip
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """What is searched for: words, a photo or an item to start from, and what is to become of a plan."""
+
+    text: str
+    photo: ImageLike | None
+    like: str | None
+    plan: bool = True
+    drop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """Among which items, and which page of them."""
+
+    filters: tuple[str, ...]
+    k: int
+    offset: int
+    per_product: bool
+    rerank: int | None
+
+    @property
+    def depth(self) -> int:
+        return min(self.offset + self.k, limits.MAX_DEPTH)
+
+    def search(self, vector: np.ndarray, *, exclude: str | None, images: bool = False) -> Search:
+        wanted = max(self.depth, self.rerank or 0)
+        return Search(vector, wanted, self.filters, self.per_product, (exclude,) if exclude else (), images)
+
+
+async def find(shop: Shop, asked: _Asked, where: _Where) -> JSONResponse:
+    """By the plan of the words where there is one and no second look is wanted, else by the encoder's query."""
     started = time.perf_counter()
-    vector = await shop.vector(text, photo)
-    return await _page(shop, vector, text, photo, like, filters, k, offset, per_product, rerank, started)
-
-
-async def _page(
-    shop: Shop, vector: np.ndarray, text: str, photo: Any, like: str | None, filters: list[str], k: int, offset: int,
-    per_product: bool, rerank: int | None, started: float,
-) -> JSONResponse:  # fmt: skip
-    depth = min(offset + k, limits.MAX_DEPTH)
-    judge = shop.judge if rerank else None
-    if rerank and judge is None:
+    judge = shop.judge if where.rerank else None
+    if where.rerank and judge is None:
         raise Problem(422, f"rerank: {shop.store.encoder_id.name} has no matching head", kind="invalid")
-    wanted = max(depth, rerank or 0)
-    search = Search(vector, wanted, tuple(filters), per_product, (like,) if like else (), images=judge is not None)
-    found = await shop.find(search)
+    item, photo = None, asked.photo
+    if asked.like is not None:
+        item_id = asked.like
+        item = await shop.lookups.run(lambda: shop.store.get(item_id, image=True))
+        photo = item.image
+    plan = None
+    if asked.plan and judge is None and asked.text.strip():
+        plan = await shop.photos.run(lambda: _plan(shop, asked, item))
+    if plan is not None:
+        return await _by_plan(shop, asked, where, plan, item, photo, started)
+    own = item.text if item is not None and photo is None else ""  # an item without a photo is asked for by its words
+    text = f"{own} {asked.text}".strip()
+    vector = await shop.vector(text, photo)
+    found = await shop.find(where.search(vector, exclude=asked.like, images=judge is not None))
     hits, match = found.hits, {}
-    if judge is not None and (text.strip() or photo is not None):
+    if judge is not None:
         query = Item("query", text, photo)
+        share, scale = judge.share, judge.logit_scale
         seen = await shop.outfits.run(
-            lambda: look_again(query, hits, judge, shortlist=rerank or 1, share=judge.share, scale=judge.logit_scale)
+            lambda: look_again(query, hits, judge, shortlist=where.rerank or 1, share=share, scale=scale)
         )
         hits, match = seen.hits, dict(seen.log_odds)
-    more = found.total_candidates > offset + k and len(hits) >= offset + k and offset + k < limits.MAX_DEPTH
+    return _page(shop, asked, where, found, hits, match, None, started)
+
+
+def _plan(shop: Shop, asked: _Asked, item: Item | None) -> ModificationPlan | None:
+    tags = tags_of(shop.recogniser, asked.photo) if asked.photo is not None else None
+    return plan_of(shop.store.snapshot(), asked.text, like=item, tags=tags, dropped=asked.drop)
+
+
+async def _by_plan(
+    shop: Shop, asked: _Asked, where: _Where, plan: ModificationPlan, item: Item | None, photo: ImageLike | None,
+    started: float,
+) -> JSONResponse:  # fmt: skip
+    words = query_words(plan, item, photo)
+
+    def search() -> SearchResult:
+        return composed_search(
+            shop.store, encoded_query(shop.encoder, words, photo), plan, hearing(shop.encoder), k=where.depth,
+            filters=where.filters, exclude=[asked.like] if asked.like else [],
+            collapse="group" if where.per_product else None,
+        )  # fmt: skip
+
+    try:
+        found = await shop.lookups.run(search)
+    except Busy:
+        raise busy() from None
+    return _page(shop, asked, where, found, found.hits, {}, plan, started)
+
+
+def _page(
+    shop: Shop, asked: _Asked, where: _Where, found: SearchResult, hits: Sequence[Hit], match: dict[str, float],
+    plan: ModificationPlan | None, started: float,
+) -> JSONResponse:  # fmt: skip
+    end = where.offset + where.k
+    more = found.total_candidates > end and len(hits) >= end and end < limits.MAX_DEPTH
     return answer(
         {
-            "query": {"text": text, "photo": photo is not None and like is None, "like": like, "filters": filters},
+            "query": {
+                "text": asked.text,
+                "photo": asked.photo is not None,
+                "like": asked.like,
+                "filters": list(where.filters),
+            },
+            "plan": plan.as_dict() if plan is not None else None,
             "total": found.total_candidates,
-            "hits": [_hit(shop, hit, match) for hit in hits[offset:depth]],
-            "next": offset + k if more else None,
+            "hits": [_hit(shop, hit, match) for hit in hits[where.offset : where.depth]],
+            "next": end if more else None,
             "model": shop.model_values,
         },
         started,

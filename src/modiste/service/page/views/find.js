@@ -9,6 +9,7 @@ import { sayError, state, whisper } from "../core/say.js";
 import { counted } from "../core/words.js";
 import { card, cardGrid } from "./card.js";
 import { mountFilters } from "./filters.js";
+import { droppedOf, planOf } from "./plan.js";
 
 const TYPING = 220; // ms without a letter before the search goes out
 const PAGE = 24;
@@ -18,9 +19,10 @@ export function mountFind(app, main) {
   const grid = cardGrid(app, "Items found");
   const line = h("p", { class: "found", role: "status" });
   const foot = h("div", { class: "foot" });
+  const plan = planOf(app);
   const results = h("section", { class: "results", "aria-label": "Results" }, line, grid.element, foot);
   const room = h("section", { class: "room-find", "data-room-of": "find", "aria-label": "Find" });
-  room.append(searchBox(app), mountFilters(app), results);
+  room.append(searchBox(app), plan.element, mountFilters(app), results);
   main.append(room);
   dropAnywhere(app, room);
 
@@ -34,6 +36,7 @@ export function mountFind(app, main) {
       const page = await ask(app, 0, signal);
       fill(grid.element);
       shown = 0;
+      plan.show(page.plan ?? null);
       show(page);
       const { q, photo, like } = app.find.get();
       const items = counted(page.total, "item");
@@ -44,6 +47,7 @@ export function mountFind(app, main) {
       if (/** @type {Error} */ (error).name === "AbortError") throw error;
       fill(grid.element);
       fill(line);
+      plan.show(null);
       next = null;
       const again = h("button", { type: "button", class: "button", onclick: () => app.find.set({}) }, "Try again");
       fill(foot, state("That did not work", /** @type {Error} */ (error).message, again));
@@ -88,12 +92,13 @@ export function mountFind(app, main) {
   });
 }
 
-/** @typedef {{items: import("../types.js").Item[], total: number, next: number|null, seconds?: number}} Page */
+/** @typedef {{items: import("../types.js").Item[], total: number, next: number|null, seconds?: number, plan?: import("../types.js").Plan|null}} Page */
 
 /** @param {import("../app.js").App} app @param {number} offset @param {AbortSignal} [signal] @returns {Promise<Page>} */
 async function ask(app, offset, signal) {
   const { q, photo, like, choices } = app.find.get();
   const filter = choices.flatMap(expressions);
+  const drop = droppedOf(app.find.get());
   if (!q.trim() && !photo && !like) return get(withQuery("/items", { filter, k: PAGE, offset }), signal);
   let found;
   if (photo || like) {
@@ -102,11 +107,12 @@ async function ask(app, offset, signal) {
     if (like) form.append("like", like.id);
     if (q.trim()) form.append("q", q.trim());
     filter.forEach((one) => form.append("filter", one));
+    drop.forEach((one) => form.append("drop", one));
     form.append("k", String(PAGE));
     form.append("offset", String(offset));
     found = await post("/search", form, signal);
   } else {
-    found = await get(withQuery("/search", { q: q.trim(), filter, k: PAGE, offset }), signal);
+    found = await get(withQuery("/search", { q: q.trim(), filter, drop, k: PAGE, offset }), signal);
   }
   return { ...found, items: found.hits.map((/** @type {any} */ hit) => hit.item) };
 }

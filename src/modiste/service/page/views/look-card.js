@@ -54,10 +54,12 @@ export function lookCard(app, look, { heading, take, locked, onlock }) {
 /** @param {import("../types.js").Look} look */
 function facts(look) {
   const found = [];
-  if (look.similarity != null) found.push(`Similarity ${score(look.similarity)}. `);
+  if (look.taste != null) found.push(look.score == null ? `More to your taste than ${Math.round(100 * look.taste)} % of these looks. ` : `To your taste ${score(look.taste)}. `);
+  else if (look.similarity != null) found.push(`Similarity ${score(look.similarity)}. `);
   if (look.compatibility != null) found.push(`Goes together ${score(look.compatibility)}. `);
   if (betterThan(look.percentile)) found.push(`${betterThan(look.percentile)} `);
   found.push(proof(look));
+  for (const reason of look.reasons ?? []) found.push(` ${reason.words[0].toUpperCase()}${reason.words.slice(1)}.`);
   return found;
 }
 
@@ -80,7 +82,7 @@ function likeButton(items) {
   const button = iconButton("heart", "Like", () => {
     const liked = toggleLike(ids);
     show(liked);
-    say(liked ? "Liked. Saved has more in this manner, where the catalogue holds stylists’ looks." : "No longer liked.");
+    say(liked ? "Liked. Saved has more in this manner." : "No longer liked.");
   });
   /** @param {boolean} liked */
   const show = (liked) => {
