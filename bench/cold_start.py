@@ -13,9 +13,11 @@ clicks@20      how many of the first 20 she would click, were she shown them: th
 of popularity  training clicks of each look: the same for everybody
    anyone      mean true probability over the training's users: the best that knows nobody
    k likes     the folded-in taste
+   guess       the best that can be known from the same likes, by who knows how tastes are distributed (data/atelier/guesses.py)
    best        her own true probabilities: no ranking can be expected to do better
 
 share          (found - anyone) / (best - anyone). 95 % bootstrap intervals over the new users, all seeds together.
+of guess       the same share divided by that of the guess
 of trained     the same share divided by that of users of the training, by their trained vectors, their training clicks apart
 """
 
@@ -31,6 +33,7 @@ from typing import Any
 import numpy as np
 
 from modiste.data.atelier.clicks import atelier_interactions, atelier_source
+from modiste.data.atelier.guesses import BestGuess
 from modiste.data.atelier.users import AtelierUsers, atelier_users
 from modiste.engine.tastes import Tastes, load_tastes
 from modiste.files import write_atomically
@@ -67,10 +70,10 @@ Rows = dict[str, np.ndarray]  # way of ranking -> (n,) a number of each person
 
 
 def measured(
-    tastes: Tastes, users: AtelierUsers, fixed: dict[str, np.ndarray], seed: int
+    tastes: Tastes, users: AtelierUsers, guess: BestGuess, fixed: Rows, seed: int
 ) -> tuple[Rows, Rows, list[float]]:
     """ndcg@20 and clicks@20 of every new person by each way of ranking, and the seconds of each fold-in with its ranking."""
-    names = (*fixed, *map(str, LIKES), "best")
+    names = (*fixed, *map(str, LIKES), *(f"guess {k}" for k in LIKES), "best")
     found: dict[str, list[float]] = {name: [] for name in names}
     clicked: dict[str, list[float]] = {name: [] for name in names}
     seconds = []
@@ -82,6 +85,7 @@ def measured(
             start = time.perf_counter()
             rankings[str(k)] = tastes.scores(tastes.fold_in(likes[:k]))
             seconds.append(time.perf_counter() - start)
+            rankings[f"guess {k}"] = guess.of_likes(likes[:k])
         for name, scores in rankings.items():
             found[name].append(ndcg(scores, likes, positives))
             clicked[name].append(expected_clicks(scores, likes, truth))
@@ -142,13 +146,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "popularity": np.asarray(clicks.sum(axis=0), dtype=np.float64).ravel(),
         "anyone": users.probability(np.arange(len(users.tastes))).mean(axis=0),
     }
+    guess = BestGuess(users, clicks, num_draws=10_000)
     ranked, clicked, seconds, trained = [], [], [], []
     for seed in options.seeds:
         folder = options.runs / f"{options.recipe}-{seed}"
         train(build_run(options.recipe, [*options.fields, f"seed={seed}"]), folder, device="cpu", progress=False)
         tastes = load_tastes(folder)
         trained.append(known_people(tastes, users, clicks, fixed["anyone"], options.people, seed))
-        some = measured(tastes, atelier_users(world, options.people, 1_000 + seed), fixed, seed)
+        some = measured(tastes, atelier_users(world, options.people, 1_000 + seed), guess, fixed, seed)
         ranked.append(some[0])
         clicked.append(some[1])
         seconds += some[2]
@@ -184,13 +189,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def table(found: dict[str, Any]) -> str:
     """As Markdown."""
-    lines = ["| known of her | ndcg@20 | share | clicks@20 | share | of trained |", "|---|---:|---:|---:|---:|---:|"]
+    lines = [
+        "| known of her | ndcg@20 | share | clicks@20 | share | guess | of guess | of trained |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
     for name, row in found["rows"].items():
+        if name.startswith("guess"):
+            continue
+        most = found["rows"].get(f"guess {name}")
+        of_guess = f"{most['share']:.2f} | {row['share'] / most['share']:.2f}" if most else "– | –"
         words = f"{name} {'like' if name == '1' else 'likes'}" if name.isdigit() else name
         between = " ({:.2f}–{:.2f})".format(*row["interval"]) if name not in ("anyone", "best") else ""
         lines.append(
             f"| {words} | {row['ndcg@20']:.3f} | {row['ndcg_share']:.2f} | {row['clicks@20']:.2f} | "
-            f"{row['share']:.2f}{between} | {row['of_trained']:.2f} |"
+            f"{row['share']:.2f}{between} | {of_guess} | {row['of_trained']:.2f} |"
         )
     shares = ", ".join(f"{one:.2f}" for one in found["trained_share"])
     lines += ["", f"Users of the training reach a share of {shares} (one a seed)."]

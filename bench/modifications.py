@@ -1,6 +1,6 @@
 """Are changes and negations obeyed: "in red, without stripes" beside a drawn item, by its plan and by the fused query alone.
 
-    python bench/modifications.py --shops runs/shops --seed 2 --choose                  # the weights, on one world
+    python bench/modifications.py --shops runs/shops --seed 3 --choose                  # the weights, on one world
     python bench/modifications.py --shops runs/shops --seed 5 --json docs/results/modifications.json
 
 A request is a reference out of the catalogue and a sentence: one or two attributes that shall be another value, or a value that
@@ -281,7 +281,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shops", type=Path, required=True, help="folder where drawn catalogues are kept")
     parser.add_argument("--items", type=int, default=3000)
-    parser.add_argument("--seed", type=int, default=5, help="of the generated world; 2 is for choosing")
+    parser.add_argument("--seed", type=int, default=5, help="of the generated world; 3 is for choosing")
     parser.add_argument("--requests", type=int, default=100, help="of each of five kinds")
     parser.add_argument("--model", default=None, help="another encoder than the one that ships")
     parser.add_argument("--choose", action="store_true", help="search for the weights instead of measuring them")

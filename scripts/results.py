@@ -667,6 +667,7 @@ def main() -> int:
     for page in (
         ROOT / "README.md",
         ROOT / "docs" / "composed-protocol.md",
+        ROOT / "docs" / "composed-search.md",
         RESULTS / "retrieval.md",
         RESULTS / "mvlt.md",
         RESULTS / "fame_vil.md",

@@ -39,7 +39,9 @@ _DENIALS = _phrases(
     "doesn't have,does not have,isn't,is not,not made of,remove the,drop the,lose the,get rid of,no more,without any"
 )
 _ALL_OF_A_LIST = frozenset({"without", "no", "sans", "minus", "except", "excluding", "neither", "nor"})
-_ENDS = _words("but with in for as only just instead please yet though however having has made from like under over")
+_ENDS = _words(
+    "but with in for as only just instead please yet though however having has made from like under over on at by to"
+)
 _FILLERS = _words(
     "a an the and or but in with of for to as at on by it its it's is are be been was this that these those same similar "
     "like i i'd i'm me my we want would wish need prefer looking look show find search get give make please one ones item "
@@ -270,6 +272,9 @@ class _Reader:
             return False
         word = self.words[self.at]
         start = self.at
+        if length == 1 and self._compound(start):
+            self._take(start + 2, "free")
+            return True
         self._take(self.at + length, "without")
         denied = 0
         while self.at < len(self.words):
@@ -296,6 +301,13 @@ class _Reader:
                 break
             denied += 1
         return True
+
+    def _compound(self, at: int) -> bool:
+        """Whether "no-show" or "non-iron" is one word: no value of an attribute that is denied."""
+        if at + 1 >= len(self.words) or self._gap(at + 1) != "-":
+            return False
+        meaning = self._phrase(at + 1, as_part=True)[1]
+        return meaning is None or meaning.attribute == "category"
 
     def _and_goes_on(self, word: str) -> bool:
         """Whether "without A and B" denies B too: B names a part or a pattern, which one has or has not."""

@@ -26,7 +26,8 @@ export function forYou(app) {
   slider.show(beta);
   const form = h("form", { class: "sentence", onsubmit: (/** @type {Event} */ event) => (event.preventDefault(), make()) }, words, h("div", { class: "sentence-foot" }, slider.element, go)); // prettier-ignore
   const own = h("div", { class: "made-for-you" }, h("h3", {}, "Made for you"), form, notes, made);
-  const element = h("section", { class: "for-you", "aria-label": "For you" }, h("h2", {}, "For you"), told, stored, own);
+  const place = h("div", {});
+  const element = h("section", { class: "for-you", "aria-label": "For you" }, h("h2", {}, "For you"), told, stored, place);
 
   /** @type {AbortController|null} */
   let running = null;
@@ -49,7 +50,7 @@ export function forYou(app) {
     const likes = likedLooks();
     fill(made);
     fill(notes);
-    own.hidden = !likes.length;
+    fill(place, likes.length ? own : "");
     if (!likes.length) {
       fill(stored);
       fill(told, h("p", { class: "quiet" }, "Like a look or two (the heart), and looks in that manner come here."));
@@ -61,7 +62,7 @@ export function forYou(app) {
       fill(told, h("p", { class: "quiet" }, `From ${counted(likes.length, "look")} that you liked, kept in this browser only: ${found.method}. `, forget()), ...said(found.notes)); // prettier-ignore
       fill(stored, ...found.looks.map((/** @type {import("../types.js").Look} */ look, /** @type {number} */ at) => card(look, at)));
     } catch (error) {
-      own.hidden = true;
+      fill(place);
       fill(stored);
       fill(told, state("That did not work", /** @type {Error} */ (error).message, forget()));
     }
