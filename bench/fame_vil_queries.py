@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from modiste.data.atelier import Atelier
-from modiste.data.images import encode_jpeg
+from modiste.data.images import decode, encode_jpeg
 from modiste.engine.catalogue import Catalogue
 from modiste.models.pretrained import load
 from modiste.registry import FAME_VIL
@@ -49,7 +49,7 @@ def main() -> None:
     stored = Given(clustered(options.rows, encoder.id.dim, options.seed))
     stored.id = encoder.id
     world = Atelier(seed=options.seed, image_size=(600, 800))
-    photos = [encode_jpeg(world.item(number).image) for number in range(20)]  # type: ignore[arg-type]
+    photos = [encode_jpeg(decode(world.item(number).image)) for number in range(20)]  # type: ignore[arg-type]
 
     def feed() -> Iterator[Item]:
         for row in range(options.rows):

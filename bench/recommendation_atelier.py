@@ -67,6 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--fields", nargs="*", default=[], help="of the recipe, to change")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--users", type=int, default=400, help="so many are asked about")
+    parser.add_argument("--draws", type=int, default=20_000, help="of tastes, for the guess")
     parser.add_argument("--runs", type=Path, default=Path("runs/recommendation"))
     parser.add_argument("--out", type=Path)
     parser.add_argument("--table", type=Path, help="print the table of such a file and stop")
@@ -81,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     everyone = users.probability(np.arange(data.num_users))
     fixed: dict[str, Any] = {"anyone": Anyone(everyone.mean(axis=0)), "best": BestRecommender(users)}
     fixed |= {name: make(data.only("train")) for name, make in COUNTED.items()}
-    guess = BestGuess(users, clicks)
+    guess = BestGuess(users, clicks, options.draws)
     trained = {}
     for seed in options.seeds:
         run = build_run(options.recipe, [*options.fields, f"seed={seed}"])

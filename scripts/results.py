@@ -500,6 +500,69 @@ def classes_table(columns: list[tuple[str, dict]]) -> str:
     return "\n".join(lines)
 
 
+def recommendation_table(result: dict) -> str:
+    """Recommenders on real clicks, worst first, without the ablation's."""
+    heads = ["recommender", "seeds", "R@20", "NDCG@20", "HR@10", "NDCG@20, cold users", "epochs", "CPU s / epoch", "MB"]
+    lines = ["| " + " | ".join(heads) + " |", "|---|" + "---:|" * (len(heads) - 1)]
+    rows = {name: row for name, row in result["rows"].items() if " " not in name}
+    for name, row in sorted(rows.items(), key=lambda one: one[1]["metrics"]["ndcg@20"]["mean"]):
+        found = row["metrics"]
+        ndcg = found["ndcg@20"]
+        cells = [f"`{name}`", str(len(row["seeds"])), f"{found['recall@20']['mean']:.4f}"]
+        cells += [f"{ndcg['mean']:.4f} ({ndcg['low']:.4f}–{ndcg['high']:.4f})", f"{found['hr@10']['mean']:.4f}"]
+        cells += [f"{found['cold_users_ndcg@20']['mean']:.4f}"]
+        for key, places in (("epochs", 0), ("cpu_seconds_per_epoch", 1), ("memory_mb", 0)):
+            cells.append("–" if row[key] is None else f"{row[key]:.{places}f}")
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def parts_of_hfgn_table(result: dict) -> str:
+    """The variant with one part changed, seed 0, beside itself."""
+    lines = ["| changed | R@20 | NDCG@20 | NDCG@20, cold users |", "|---|---:|---:|---:|"]
+    for name, row in result["rows"].items():
+        if not name.startswith("hfgn_masked_ifashion"):
+            continue
+        changed = "`" + name.rsplit(",", 1)[1] + "`" if " " in name else "nothing"
+        cells = []
+        for key in ("recall@20", "ndcg@20", "cold_users_ndcg@20"):
+            cells.append(f"{row['metrics'][key]['seeds'][row['seeds'].index(0)]:.4f}")
+        lines.append(f"| {changed} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def tastes_table(result: dict) -> str:
+    """Recommenders of users whose tastes are known: of all clicks, and of the first."""
+    name = result["recipe"]
+    lines = ["| recommender | NDCG@20 | share | clicks@20 | share |", "|---|---:|---:|---:|---:|"]
+    for one in ("popularity", "knn", "anyone", name, "guess", "best"):
+        cells = []
+        for key, places in (("ndcg@20", 4), ("clicks@20", 2)):
+            value = result[key].get(one)
+            cells += [f"{value['value']:.{places}f}", f"{value['share']:.2f}"] if value else ["–", "–"]
+        lines.append(f"| `{one}` | " + " | ".join(cells) + " |")
+    heads = ["likes", "anyone", name, "guess", "best", "share found", "share of guess", "found / guess"]
+    lines += ["", "| " + " | ".join(heads) + " |", "|---:|" + "---:|" * (len(heads) - 1)]
+    for likes, rows in result["cold"].items():
+        values = [f"{rows[one]['value']:.2f}" for one in ("anyone", name, "guess", "best")]
+        mine, most = rows[name]["share"], rows["guess"]["share"]
+        lines.append(f"| {likes} | " + " | ".join(values) + f" | {mine:.2f} | {most:.2f} | {mine / most:.2f} |")
+    return "\n".join(lines)
+
+
+def blanks_table(result: dict) -> str:
+    """HFGN's blanks, percent."""
+    names = {"popularity": "popularity", "hfgn": "`hfgn`", "hfgn_legacy_mean": "`hfgn`, `legacy_mean`"}
+    lines = [
+        "| data | wrong items | questions | " + " | ".join(names.values()) + " |",
+        "|---|---|---:|" + "---:|" * len(names),
+    ]
+    for one in result["cells"]:
+        values = [f"{one[name]['mean']:.1f} ({one[name]['low']:.1f}–{one[name]['high']:.1f})" for name in names]
+        lines.append(f"| `{one['data']}` | {one['negatives']} | {one['questions']:,} | " + " | ".join(values) + " |")
+    return "\n".join(lines)
+
+
 COMPOSED = ("R@1", "R@10", "R@50", "right_R@1", "right_R@10")
 
 
@@ -669,6 +732,10 @@ def blocks() -> dict[str, str]:
             ("... with words, re-ranked by its matching head", load("photo_classes_test_mvlt_itm")),
         ]
     )
+    found["rec-ifashion"] = recommendation_table(load("recommendation"))
+    found["rec-parts"] = parts_of_hfgn_table(load("recommendation"))
+    found["rec-tastes"] = tastes_table(load("recommendation_atelier"))
+    found["rec-blanks"] = blanks_table(load("fltb"))
     if (RESULTS / "fame_vil_table4.json").exists():  # bench/fame_vil_table4.py --collect
         found["table4"] = table4(load("fame_vil_table4"))
         found["table4-controls"] = table4_controls(load("fame_vil_table4"))
@@ -700,6 +767,7 @@ def main() -> int:
         RESULTS / "generated_looks.md",
         RESULTS / "grnet.md",
         ROOT / "docs" / "consumer-to-shop.md",
+        RESULTS / "recommendation.md",
     ):
         text = page.read_text(encoding="utf-8")
         if (fresh := render(text, found)) != text:

@@ -53,6 +53,24 @@ PRETRAINED: dict[str, Pretrained] = {
             ),
         ),
         Pretrained(
+            name=FAME_VIL,
+            summary="our FAME-ViL, 60x80 photos: photo and words as one query, captions; one small model for four tasks",
+            license="Apache-2.0",
+            data="Fashion Product Images (Small), MIT, train split; vectors of mvlt_small.products_v1",
+            sha256="52476cfccc7be16f2c9f011bfb7e7d5dfebb5af8ea8f4d118cc8758912441b8b",
+            can=("encode", "compose", "caption"),
+            scores=MappingProxyType(
+                {
+                    "1-of-101 t2i_R@1": 34.7,
+                    "1-of-101 t2i_R@10": 83.7,
+                    "1-of-101 i2t_R@1": 41.5,
+                    "1-of-101 i2t_R@10": 84.0,
+                    "composed R@10": 50.1,
+                    "composed right_R@10": 73.3,
+                }
+            ),
+        ),
+        Pretrained(
             name="fashion_clip.vit_b32",
             summary="FashionCLIP 2.0: CLIP ViT-B/32 tuned on Farfetch products",
             license="MIT",

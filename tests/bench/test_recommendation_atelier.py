@@ -17,7 +17,8 @@ def test_shares_lie_between_anyone_and_the_best(tmp_path: Path, capsys: pytest.C
     out = tmp_path / "found.json"
     fields = ["data=atelier:400:0:120:150", "epochs=1", "batch_size=32"]
     recommendation_atelier.main([
-        "--fields", *fields, "--seeds", "0", "--users", "10", "--runs", str(tmp_path / "runs"), "--out", str(out)
+        "--fields", *fields, "--seeds", "0", "--users", "10", "--draws", "2000",
+        "--runs", str(tmp_path / "runs"), "--out", str(out),
     ])  # fmt: skip
     printed = capsys.readouterr().out
     found = json.loads(out.read_text())
@@ -33,7 +34,7 @@ def test_shares_lie_between_anyone_and_the_best(tmp_path: Path, capsys: pytest.C
 
 def test_blanks_are_asked_of_outfits_that_are_held_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "found.json"
-    fltb.main(["--asked", "atelier:200:0:1200:30 category", "--epochs", "1", "--out", str(out)])
+    fltb.main(["--asked", "atelier:800:0:800:30 category", "--epochs", "1", "--out", str(out)])
     printed = capsys.readouterr().out
     [one] = json.loads(out.read_text())["cells"]
     assert one["questions"] > 50

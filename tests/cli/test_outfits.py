@@ -226,7 +226,9 @@ def test_a_wish_is_answered_in_its_slot(modiste, wardrobe, items, dual) -> None:
     snapshot = store.snapshot()
     against = contradictions(wish, knowledge_of(snapshot), snapshot.rows([hit.item.id for hit in hits]))
     like = {hit.item.id: hit.score - CONTRADICTED * count for hit, count in zip(hits, against, strict=True)}
-    nearest = max(like, key=like.__getitem__)
+    top = snapshot.item(snapshot.row(of(items, "top")))
+    worn_by = {top.attributes["gender"], "unisex"}  # one wearer is a rule of the house
+    nearest = max((hit.item.id for hit in hits if hit.item.attributes["gender"] in worn_by), key=like.__getitem__)
     for want in (f"shoes: {wish}", wish):  # the words' own kind, where none is said
         found = modiste("complete", wardrobe, "--have", of(items, "top"), "--want", want, "--alpha", 0, "--json").json
         (chosen,) = found["outfits"][0]["chosen"]

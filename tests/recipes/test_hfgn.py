@@ -95,6 +95,15 @@ def test_users_of_one_click_have_nothing_to_hide() -> None:
 
 
 @pytest.mark.usefixtures("toy_source")
+@pytest.mark.parametrize("name", ["hfgn_masked_ifashion", "lightgcn_ifashion"])
+def test_a_small_shop_is_one_batch(name: str) -> None:
+    run = build_run(name, ["data=toy", "size=debug"])
+    assert run.loader.steps_per_epoch == 1
+    [batch] = run.loader.batches(0, 0, 0, 1)
+    assert len(batch) == (6 if "masked" in name else 14)
+
+
+@pytest.mark.usefixtures("toy_source")
 def test_the_model_is_given_training_clicks_alone() -> None:
     model = build_run("hfgn_debug", fields("hfgn_debug")).model()  # type: ignore[operator]
     assert isinstance(model, Hfgn)

@@ -133,7 +133,7 @@ def test_too_many_bytes_are_refused_before_they_are_read(client: Any) -> None:
     assert send(client, bytes(limits.MAX_UPLOAD_BYTES + 1)).status_code == 413
     head = {"content-type": "application/json", "content-length": str(10**12)}
     assert client.post("/v1/score", content=iter([b"x"]), headers=head).status_code == 413
-    endless = (bytes(65_536) for _ in range(200))
+    endless = (bytes(65_536) for _ in range(limits.MAX_OUTFIT_BYTES // 65_536 + 1))  # likes may be photos in base64
     chunked = client.post("/v1/recommend", content=endless, headers={"content-type": "application/json"})
     assert chunked.status_code == 413
 

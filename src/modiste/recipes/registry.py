@@ -362,8 +362,8 @@ RECIPES: dict[str, Recipe] = {
             "model": "hfgn_masked",
             "batch_size": 1024,
             "shape": ("embed_dim=128", "dropout=0.4"),
-            "epochs": 16,
-            "eval_every": 4,
+            "epochs": 12,
+            "eval_every": 3,
         },
     ),
     "hfgn_atelier": _recommender(
