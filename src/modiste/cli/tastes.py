@@ -96,7 +96,7 @@ def export(
     folder: Path = typer.Argument(..., help="Where the tables go."),
     looks: Path = LOOKS,
 ) -> None:
-    """Write stored looks and clicks on them as tables to train on: `modiste train hfgn data=FOLDER`."""
+    """Write stored looks and clicks on them as tables to train on: `modiste train hfgn_masked_ifashion data=FOLDER`."""
     import csv
     import io
 
@@ -119,7 +119,7 @@ def export(
             rows += 1
     write_atomically(folder / "interactions.csv", table.getvalue().encode("utf-8"), mode=0o600)
     say(f"{len(stored):,} looks and {rows:,} clicks are in {folder}")
-    say(f"next: modiste train hfgn data={folder} --out runs/tastes")
+    say(f"next: modiste train hfgn_masked_ifashion data={folder} --out runs/tastes")
 
 
 @tastes.command()

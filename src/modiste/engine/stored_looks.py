@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import overload
 
+from modiste.data.feed import FeedReport
 from modiste.data.outfit_table import read_looks
 from modiste.data.outfits import Look
 from modiste.engine.look_index import LookIndex
@@ -13,6 +15,7 @@ from modiste.engine.objective import Values
 from modiste.engine.snapshot import Snapshot
 from modiste.types import FloatArray
 
+_log = logging.getLogger(__name__)
 FILE_NAME = "looks.jsonl"
 MAX_LOOKS = 50_000
 
@@ -20,11 +23,23 @@ MAX_LOOKS = 50_000
 def read_stored_looks(path: Path) -> tuple[Look, ...]:
     """The looks of a file, those that are none (label below 0.5) left out; none where there is no file.
 
-    Raises `ValueError` for a file that cannot be read or holds more than `MAX_LOOKS`.
+    Bad lines are counted in a warning. Raises `ValueError` for a file that cannot be read, none of whose lines is a look, or that
+    holds more than `MAX_LOOKS`.
     """
     if not path.is_file():
         return ()
-    found = [look for some in read_looks(path).values() for look in some if look.label is None or look.label >= 0.5]
+    report = FeedReport()
+    read = read_looks(path, report=report)
+    if report.rejected:
+        if not read:
+            first = report.first_rejected[0]
+            raise ValueError(
+                f"{path}: none of {report.rows_read:,} lines is a look (line {first.get('line', first['row'])}, "
+                f"{first['field']}: {first['reason']}); one is written "
+                '{"outfit_id": "l-1", "items": [{"item_id": "a-7"}, {"item_id": "a-9"}]}'
+            )
+        _log.warning("%s: %s", path, report)
+    found = [look for some in read.values() for look in some if look.label is None or look.label >= 0.5]
     if len(found) > MAX_LOOKS:
         raise ValueError(f"{path}: {len(found):,} looks, and at most {MAX_LOOKS:,} are kept")
     return tuple(sorted(found, key=lambda look: look.id))
