@@ -394,6 +394,7 @@ class PhotoComparer(Protocol):
         ...
 
 
+@runtime_checkable
 class OutfitRecommender(Protocol):
     """How much users want the outfits of an `Interactions`, learned from its training clicks.
 

@@ -209,6 +209,14 @@ _SENTENCES = st.lists(_WORDS, max_size=14).map(" ".join)
 _WORD = re.compile(r"\d+|[^\W\d_]+")
 
 
+def test_what_is_said_twice_is_asked_once() -> None:
+    plan = modification("shorter, shorter, red and red", HERE, SHIRT)
+    assert [(one.attribute, one.direction, one.values) for one in plan.changes] == [
+        ("length", -1, ()),
+        ("colour", 0, ("red",)),
+    ]
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.one_of(st.text(max_size=80), _SENTENCES), st.sampled_from([None, SHIRT, Reference("x")]))
 def test_any_text_is_read_and_no_word_is_lost(text: str, reference: Reference | None) -> None:

@@ -39,7 +39,7 @@ def toy_tastes(folder: Path, best: int = 0) -> Path:
 def own(catalogue: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the catalogue with tastes of its own."""
     folder = tmp_path_factory.mktemp("people") / "shop"
-    shutil.copytree(catalogue, folder)
+    shutil.copytree(catalogue, folder, ignore=shutil.ignore_patterns("clicks.sqlite*"))  # what other tests clicked
     attach_tastes(folder, toy_tastes(folder.parent / "toy"))
     return folder
 

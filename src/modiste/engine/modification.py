@@ -330,7 +330,7 @@ def _together(asked: tuple[Asked, ...]) -> list[Asked]:
         before = found.get((one.attribute, one.direction))
         if before is None:
             found[one.attribute, one.direction] = one
-        elif one.values[0] not in before.values:
+        elif one.values and one.values[0] not in before.values:  # "shorter, shorter" is said once
             found[one.attribute, one.direction] = Asked(
                 one.attribute, (*before.values, *one.values), f"{before.words} {one.words}", one.direction
             )

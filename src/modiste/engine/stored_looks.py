@@ -23,7 +23,7 @@ MAX_LOOKS = 50_000
 def read_stored_looks(path: Path) -> tuple[Look, ...]:
     """The looks of a file, those that are none (label below 0.5) left out; none where there is no file.
 
-    Bad lines are counted in a warning. Raises `ValueError` for a file that cannot be read, none of whose lines is a look, or that
+    Bad lines are counted in a warning. Raises `ValueError` for a file that cannot be read, of which no line is a look, or that
     holds more than `MAX_LOOKS`.
     """
     if not path.is_file():

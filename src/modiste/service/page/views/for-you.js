@@ -52,6 +52,7 @@ export function forYou(app) {
     fill(notes);
     fill(place, likes.length ? own : "");
     if (!likes.length) {
+      running?.abort(); // or the answer to an earlier question would take this place
       fill(stored);
       fill(told, h("p", { class: "quiet" }, "Like a look or two (the heart), and looks in that manner come here."));
       return;
