@@ -372,8 +372,8 @@ RECIPES: dict[str, Recipe] = {
             "model": "hfgn_masked",
             "data": "atelier:2000:0:1000:20000",
             "batch_size": 512,
-            "shape": ("dropout=0.5", "hide=0.6", "item_ids=false", "hidden_dim=128"),
-            "epochs": 12,
+            "shape": ("dropout=0.6", "hide=0.8", "item_ids=false", "hidden_dim=128"),
+            "epochs": 16,
         },
     ),
     "hfgn_debug": _recommender(
