@@ -2,7 +2,7 @@
 recommender like CrossCBR (models/hfgn.py, hfgn_masked.py, bpr_mf.py, lightgcn.py, crosscbr.py).
 
 modiste train hfgn_masked_ifashion           12 epochs of 5 s on one core of an AMD EPYC: test NDCG@20 .0700 (3 seeds)
-modiste train hfgn_atelier                   12 epochs of 1 s: 83 % of what clicks can tell of the tastes behind them
+modiste train hfgn_atelier                   16 epochs of 1 s: 83 % of what clicks can tell of the tastes behind them
 modiste train hfgn_ifashion mode=fltb --out runs/fltb          the paper's order: what goes together,
 modiste train hfgn_ifashion init_from=runs/fltb                and then for whom
 modiste train hfgn_masked_ifashion data=FOLDER                 tables of one's own
