@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[2]
 
-
-@pytest.fixture(scope="module")
-def ablation() -> Any:
-    sys.path.insert(0, str(ROOT / "bench"))
-    try:
-        return importlib.import_module("grnet_ablation")
-    finally:
-        sys.path.remove(str(ROOT / "bench"))
+@pytest.fixture(scope="session")
+def ablation(bench_module: Callable[[str], Any]) -> Any:
+    return bench_module("grnet_ablation")
 
 
 def test_a_grid_is_run_once_and_collected(

@@ -2,48 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import importlib
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 from scipy import stats
 
-ROOT = Path(__file__).parents[2]
 
-
-@pytest.fixture(scope="module")
-def ablation() -> Any:
-    sys.path.insert(0, str(ROOT / "bench"))
-    try:
-        return importlib.import_module("mvlt_ablation")
-    finally:
-        sys.path.remove(str(ROOT / "bench"))
+@pytest.fixture(scope="session")
+def ablation(bench_module: Callable[[str], Any]) -> Any:
+    return bench_module("mvlt_ablation")
 
 
 @pytest.fixture
-def catalogue(tmp_path: Path) -> Path:
-    """A folder of a train and a test table, small plain photos of two kinds in three colours."""
-    folder = tmp_path / "catalogue"
-    folder.mkdir()
-    random = np.random.default_rng(0)
-    for split, count in (("train", 136), ("test", 104)):
-        with (folder / f"{split}.csv").open("w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file)
-            table.writerow(["id", "title", "category", "image", "article_type", "sub_category"])
-            for number in range(count):
-                colour, kind = ("red", "green", "blue")[number % 3], ("shirt", "shoe")[number % 2]
-                pixels = random.integers(0, 60, (40, 32, 3), dtype=np.uint8)
-                pixels[..., number % 3] += 190
-                Image.fromarray(pixels).save(folder / f"{split}{number}.png")
-                row = [f"{split}{number}", f"{colour} {kind}", kind, f"{split}{number}.png", kind, f"{kind}s"]
-                table.writerow(row)
-    return folder
+def catalogue(photo_tables: Callable[..., Path]) -> Path:
+    return photo_tables(train=136, test=104)
 
 
 def test_a_grid_is_run_once_and_collected(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,10 @@ import pytest
 from modiste.data.interactions import load_interactions
 from modiste.models.recommenders import Popularity
 
-ROOT = Path(__file__).parents[2]
 
-
-@pytest.fixture(scope="module")
-def bench() -> Any:
-    sys.path.insert(0, str(ROOT / "bench"))
-    try:
-        return importlib.import_module("recommendation")
-    finally:
-        sys.path.remove(str(ROOT / "bench"))
+@pytest.fixture(scope="session")
+def bench(bench_module: Callable[[str], Any]) -> Any:
+    return bench_module("recommendation")
 
 
 @pytest.fixture
