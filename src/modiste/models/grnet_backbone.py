@@ -11,6 +11,7 @@ Shapes: B photos, C channels, (H, W) a map's height and width. Every backbone ta
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,14 +23,14 @@ from modiste.models.clip import ConvBlock
 from modiste.models.mvlt import Mvlt, MvltConfig
 
 
-class Backbone(nn.Module):
+class Backbone(nn.Module, ABC):
     """Pixels (B, 3, H, W) in [0, 1] -> one map (B, `channels`, h, w)."""
 
     channels: int
 
+    @abstractmethod
     def parts(self) -> list[nn.Module]:
         """What a photo passes, in order: `freeze` counts them."""
-        raise NotImplementedError
 
     def freeze(self, count: int) -> None:
         """The first `count` parts no longer learn, their batch norms neither. Raises `ValueError` for more than there are."""
