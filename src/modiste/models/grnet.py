@@ -133,24 +133,17 @@ class ReasoningStep(nn.Module):
 
     def heard(self, nodes: Tensor, allowed: Tensor | None, receivers: slice = slice(None)) -> Tensor:
         """s^ of the receivers (B, R, D)."""
-        asking, sending = self.receive(nodes[:, receivers]), self.send(nodes)
-        mask = None if allowed is None else allowed[receivers]
-        if torch.is_grad_enabled() or mask is not None:
+        if torch.is_grad_enabled() or allowed is not None:
             # Spelled out: on a processor the fused kernel's backward pass is slow at these widths.
-            return self.weights(asking, sending, mask) @ nodes
+            return self.edges(nodes, allowed, receivers) @ nodes
+        asking, sending = self.receive(nodes[:, receivers]), self.send(nodes)
         fused = F.scaled_dot_product_attention(asking[:, None], sending[:, None], nodes[:, None], scale=1.0)
         return fused[:, 0]
 
-    @staticmethod
-    def weights(asking: Tensor, sending: Tensor, mask: Tensor | None) -> Tensor:
-        """w (B, R, N): each row, a receiving node, sums to 1 over its sources."""
-        edges = asking @ sending.transpose(1, 2)
-        return (edges if mask is None else edges.masked_fill_(~mask, -math.inf)).softmax(dim=-1)
-
     def edges(self, nodes: Tensor, allowed: Tensor | None, receivers: slice = slice(None)) -> Tensor:
-        """w (B, R, N) of these nodes."""
-        mask = None if allowed is None else allowed[receivers]
-        return self.weights(self.receive(nodes[:, receivers]), self.send(nodes), mask)
+        """w (B, R, N): each row, a receiving node, sums to 1 over its sources."""
+        edges = self.receive(nodes[:, receivers]) @ self.send(nodes).transpose(1, 2)
+        return (edges if allowed is None else edges.masked_fill_(~allowed[receivers], -math.inf)).softmax(dim=-1)
 
 
 class Grnet(nn.Module):
