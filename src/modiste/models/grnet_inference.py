@@ -7,7 +7,6 @@ Shapes: N photos or items, W windows of C numbers, E the embedding's width, F = 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -142,16 +141,12 @@ class GrnetScorer:
 
         No window is named twice, so that what is shown is not one place over and over.
         """
-        with torch.inference_mode():
-            every = self.model.relevance(self._restored(query[None]), self._restored(item[None]))[0].cpu().numpy()
-        found: list[tuple[float, Box, Box]] = []
-        start = 0
-        for side in self.model.config.pyramid:
-            if side > 1:
-                for node in range(side**4):
-                    mine, other = divmod(node, side**2)
-                    found.append((float(every[start + node]), _box(mine, side), _box(other, side)))
-            start += side**4
+        found = [
+            (float(relevance), _box(mine, side), _box(other, side))
+            for side, table in self._relevance(query, item)
+            if side > 1
+            for (mine, other), relevance in np.ndenumerate(table)
+        ]
         chosen: list[Region] = []
         taken: set[tuple[str, Box]] = set()
         for relevance, mine_box, other_box in sorted(found, key=lambda one: -one[0]):
@@ -164,20 +159,23 @@ class GrnetScorer:
 
     def heat(self, query: Features, item: Features, side: int = 8) -> tuple[FloatArray, FloatArray]:
         """How much each place of the query and of the item spoke for a match: two maps (side, side) in [0, 1]."""
-        with torch.inference_mode():
-            every = self.model.relevance(self._restored(query[None]), self._restored(item[None]))[0].cpu().numpy()
         maps = np.zeros((2, side, side), np.float32)
-        start = 0
-        for windows in self.model.config.pyramid:
-            table = every[start : start + windows**4].reshape(windows**2, windows**2).clip(min=0)
-            start += windows**4
-            for which, sums in enumerate((table.sum(axis=1), table.sum(axis=0))):
-                grid = sums.reshape(windows, windows)
-                place = (np.arange(side) * windows) // side
-                maps[which] += grid[np.ix_(place, place)]
+        for windows, table in self._relevance(query, item):
+            place = (np.arange(side) * windows) // side
+            spoke_for = table.clip(min=0)
+            for which, sums in enumerate((spoke_for.sum(axis=1), spoke_for.sum(axis=0))):
+                maps[which] += sums.reshape(windows, windows)[np.ix_(place, place)]
         largest = maps.max(axis=(1, 2), keepdims=True)
         scaled = np.divide(maps, largest, out=np.zeros_like(maps), where=largest > 0)
         return scaled[0], scaled[1]
+
+    def _relevance(self, query: Features, item: Features) -> list[tuple[int, FloatArray]]:
+        """Of each scale R: what the query's windows with the item's add to the log-odds, (R^2, R^2)."""
+        with torch.inference_mode():
+            every = self.model.relevance(self._restored(query[None]), self._restored(item[None]))[0].cpu().numpy()
+        pyramid = self.model.config.pyramid
+        tables = np.split(every[:-1], np.cumsum([side**4 for side in pyramid])[:-1])
+        return [(side, table.reshape(side**2, side**2)) for side, table in zip(pyramid, tables, strict=True)]
 
 
 class GrnetEncoder:
@@ -198,9 +196,7 @@ class GrnetEncoder:
 
     def encode_query(self, text: str = "", image: ImageLike | None = None) -> Embeddings:
         """(1, E) of a photo; raises `ValueError` for words, which it does not read."""
-        if text.strip() or image is None:
-            raise ValueError("this model compares photos and reads no words: give a photo alone")
-        return Embeddings(self._scorer.embeddings([image]), self.id)
+        return self.encode_queries([(text, image)])
 
     def encode_queries(self, queries: Sequence[tuple[str, ImageLike | None]]) -> Embeddings:
         """(Q, E) of photos; raises `ValueError` as `encode_query` does."""
@@ -212,8 +208,3 @@ class GrnetEncoder:
 def _box(window: int, side: int) -> Box:
     row, column = divmod(window, side)
     return column / side, row / side, (column + 1) / side, (row + 1) / side
-
-
-def probability(log_odds: float) -> float:
-    """Of a match, from its log-odds."""
-    return 1 / (1 + math.exp(-log_odds)) if log_odds >= 0 else math.exp(log_odds) / (1 + math.exp(log_odds))
