@@ -14,7 +14,7 @@ from engine_fakes import FakeEncoder, item, items
 from modiste.data.images import decode
 from modiste.engine.catalogue import Catalogue
 from modiste.engine.errors import CatalogueError, CatalogueLocked
-from modiste.engine.photo_features import MAX_PARTS, ExactJudge, PhotoFeatures, parts_of
+from modiste.engine.photo_features import MAX_PARTS, ExactJudge, PhotoFeatures
 from modiste.engine.rerank import look_again
 from modiste.types import EncoderId, EncoderMismatch, ImageLike, Item, PairScorer, PhotoComparer
 
@@ -43,6 +43,11 @@ def catalogue(tmp_path: Path) -> Catalogue:
     store = Catalogue.create(tmp_path / "shop", FakeEncoder().id, store_images="original")
     store.ingest(items(30), FakeEncoder())
     return store
+
+
+def parts_of(features: PhotoFeatures) -> list[str]:
+    """The names of the files that count."""
+    return list(json.loads((features.folder / "exact.json").read_text(encoding="utf-8"))["parts"])
 
 
 def expected(store: Catalogue, item_id: str) -> np.ndarray:
@@ -104,11 +109,11 @@ def test_many_parts_are_merged_and_readers_do_not_notice(catalogue: Catalogue) -
     reader = PhotoFeatures.open(catalogue.folder)
     ids = [item(n).id for n in range(30)]
     before = reader.find(catalogue.snapshot(), ids)[1]
-    assert len(list(parts_of(features))) == 6
+    assert len(parts_of(features)) == 6
     for number in range(MAX_PARTS):
         catalogue.ingest([item(number % 3, version=1 + number)], FakeEncoder())
         features.update(catalogue, comparer)
-    assert len(list(parts_of(features))) < 10
+    assert len(parts_of(features)) < 10
     files = {file.name for file in (catalogue.folder / "exact").iterdir()}
     assert files == {"exact.json", *parts_of(features)}
     known, after = reader.find(catalogue.snapshot(), ids)

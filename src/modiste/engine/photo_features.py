@@ -13,12 +13,13 @@ Shapes: N items, F numbers that describe a photo.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import threading
 import time
 import uuid
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ PART_ROWS = 16_384  # of a part that merges others
 MAX_PARTS = 32
 MAX_HEADER_BYTES = 1_000_000
 HASH_BYTES = 16
+_PART = re.compile(r"part-[0-9a-f]{32}\.safetensors")  # what `_write_part` gives: no path leads out of the folder
 
 Features = NDArray[np.float16]
 
@@ -109,10 +111,7 @@ class PhotoFeatures:
         """Those beside a catalogue. Raises `CatalogueError` when there are none, or they are damaged."""
         folder = Path(catalogue) / FOLDER
         if not cls.is_at(catalogue):
-            raise CatalogueError(
-                f"{catalogue} keeps no features of its photos; make them with "
-                f"`modiste index TABLE --into {catalogue} --exact MODEL`"
-            )
+            raise CatalogueError(f"{catalogue} keeps no features of its photos; make them with {_made_by(folder)}")
         values = _read_index(folder)
         made = values["maker"]
         found = cls(folder, EncoderId(made["name"], made["sha256"], made["dim"]), values["model"])
@@ -124,7 +123,7 @@ class PhotoFeatures:
         if (self.maker.sha256, self.maker.dim) != (maker.sha256, maker.dim):
             raise EncoderMismatch(
                 f"the features in {self.folder} were made by {self.maker}, not by {maker}; make them anew: "
-                f"`modiste index TABLE --into {self.folder.parent} --exact MODEL`"
+                f"{_made_by(self.folder)}"
             )
 
     # -- reading ------------------------------------------------------------------------------------------------------
@@ -149,7 +148,7 @@ class PhotoFeatures:
                 continue  # of an earlier photo
             values = np.array(part.features[row])
             if zlib.crc32(values.tobytes()) != part.sums[row]:
-                raise self._damaged(part.file, f"item {item_id!r} fails its checksum")
+                raise _damaged(self.folder, part.file, f"item {item_id!r} fails its checksum")
             known[at] = True
             rows.append(values)
         return known, np.stack(rows) if rows else np.zeros((0, self.maker.dim), np.float16)
@@ -184,7 +183,7 @@ class PhotoFeatures:
                     parts = tuple(kept.get(file) or self._read_part(file) for file in files)
                 except FileNotFoundError as error:  # a writer merged parts between the two lines
                     if attempt == 3:
-                        raise self._damaged(INDEX, f"a part is missing: {error.filename}") from error
+                        raise _damaged(self.folder, INDEX, f"a part is missing: {error.filename}") from error
                     continue
                 place = {one: (at, row) for at, part in enumerate(parts) for row, one in enumerate(part.ids)}
                 self._state = _State(stamp, parts, place)
@@ -212,14 +211,8 @@ class PhotoFeatures:
         except FileNotFoundError:
             raise
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise self._damaged(file, str(error)) from error
+            raise _damaged(self.folder, file, str(error)) from error
         return _Part(file, ids, tuple(row.tobytes() for row in np.array(hashes)), sums, features)
-
-    def _damaged(self, file: str, why: str) -> CatalogueError:
-        return CatalogueError(
-            f"{self.folder / file} is damaged ({why}). Delete {self.folder} and make it again: "
-            f"`modiste index TABLE --into {self.folder.parent} --exact MODEL`"
-        )
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
@@ -373,25 +366,23 @@ def _read_index(folder: Path) -> dict[str, Any]:
             and isinstance(made["sha256"], str)
             and isinstance(made["dim"], int)
             and made["dim"] >= 1
-            and all(_is_part(one) for one in values["parts"])
+            and all(isinstance(one, str) and _PART.fullmatch(one) for one in values["parts"])
         )
         if not fits:
             raise ValueError("a value is out of range, or of a later version")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CatalogueError(
-            f"{path} is damaged ({error}). Delete {folder} and make it again: "
-            f"`modiste index TABLE --into {folder.parent} --exact MODEL`"
-        ) from error
+        raise _damaged(folder, INDEX, str(error)) from error
     found: dict[str, Any] = values
     return found
 
 
-def _is_part(name: Any) -> bool:
-    """Whether a name is one that `_write_part` gives: no path leads out of the folder."""
-    if not isinstance(name, str) or not name.startswith("part-") or not name.endswith(".safetensors"):
-        return False
-    middle = name.removeprefix("part-").removesuffix(".safetensors")
-    return len(middle) == 32 and all(letter in "0123456789abcdef" for letter in middle)
+def _damaged(folder: Path, file: str, why: str) -> CatalogueError:
+    return CatalogueError(f"{folder / file} is damaged ({why}). Delete {folder} and make it again: {_made_by(folder)}")
+
+
+def _made_by(folder: Path) -> str:
+    """What makes the features in a folder."""
+    return f"`modiste index TABLE --into {folder.parent} --exact MODEL`"
 
 
 _TYPES = {"F16": np.float16, "U8": np.uint8, "U32": np.uint32}
@@ -407,8 +398,3 @@ def _mapped(path: Path, start: int, described: Mapping[str, Any]) -> NDArray[Any
     if size == 0:
         return np.zeros(shape, kind)
     return np.memmap(path, kind, mode="r", offset=start + first, shape=shape)
-
-
-def parts_of(features: PhotoFeatures) -> Iterator[str]:
-    """The names of the files that count, for tests and for whoever copies a catalogue."""
-    yield from (part.file for part in features._load().parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def keep_up(
         judge = load_grnet(model)
         features = PhotoFeatures.open(store.folder) if there else None
         if features is None or features.maker != judge.id:
-            features = PhotoFeatures.create(store, judge.id, _absolute(model))
+            features = PhotoFeatures.create(store, judge.id, str(Path(model).resolve()))  # opened from anywhere
     else:
         features = PhotoFeatures.open(store.folder)
         judge = _loaded(features)
@@ -53,10 +54,3 @@ def _loaded(features: PhotoFeatures) -> GrnetScorer:
     judge = load_grnet(features.model)
     features.require(judge.id)
     return judge
-
-
-def _absolute(model: str) -> str:
-    """Where the model is from anywhere, as the catalogue may be opened from another folder."""
-    from pathlib import Path
-
-    return str(Path(model).resolve())
