@@ -1,4 +1,4 @@
-"""Writing a file so that it is there whole or not at all."""
+"""Writing a file so that it is there whole or not at all; reading lines, and saying which file had none."""
 
 from __future__ import annotations
 
@@ -46,6 +46,16 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> Path:
     with writing_atomically(path, mode=mode) as file:
         file.write(data)
     return Path(path)
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a UTF-8 file; raises `ValueError` naming it when it cannot be read or is no text."""
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not a text file (byte {error.start})") from error
 
 
 def flush_folder(folder: Path) -> None:

@@ -32,6 +32,7 @@ import numpy as np
 from modiste.data.consumer_to_shop import ShopPhotos
 from modiste.data.feed.pictures import inside, read_picture
 from modiste.data.images import ImageError, decode, encode_jpeg
+from modiste.files import read_lines
 from modiste.types import Item, Scalar
 
 _log = logging.getLogger(__name__)
@@ -65,7 +66,6 @@ class Box:
 
     clothes: str
     corners: tuple[int, int, int, int]  # x_1, y_1, x_2, y_2
-    line: int
 
 
 class DeepFashion:
@@ -199,14 +199,13 @@ class DeepFashion:
             left, top, right, bottom = self._numbers(corners, path, line)
             if not (left < right and top < bottom):
                 raise ValueError(f"{path}, line {line}: {' '.join(corners)} is no box x_1 y_1 x_2 y_2")
-            yield name, Box(_CLOTHES[clothes], (left, top, right, bottom), line)
+            yield name, Box(_CLOTHES[clothes], (left, top, right, bottom))
 
     @cached_property
     def _landmarks(self) -> Mapping[str, tuple[str, str, str]]:
         """Photo -> variation, occlusion, cropping; empty without the file."""
-        if not self._there(_LANDMARKS):
+        if not (path := self._found(_LANDMARKS)):
             return {}
-        path = self._place(_LANDMARKS)
         found = {}
         for line, (name, _, variation, *numbers) in self._rows(_LANDMARKS, 3, more=True):
             if variation not in _VARIATIONS or len(numbers) % 3:
@@ -219,10 +218,10 @@ class DeepFashion:
     @cached_property
     def _attributes(self) -> Mapping[str, tuple[str, ...]]:
         """Item -> the names of its attributes; empty without the files."""
-        if not (self._there(_NAMES) and self._there(_ATTRIBUTES)):
+        path = self._found(_ATTRIBUTES)
+        if not path or not self._found(_NAMES):
             return {}
         names = [" ".join(fields[1:-1]) or fields[0] for _, fields in self._rows(_NAMES, 2, more=True)]
-        path = self._place(_ATTRIBUTES)
         found = {}
         for line, (item, *labels) in self._rows(_ATTRIBUTES, 1, more=True):
             if len(labels) != len(names):
@@ -237,27 +236,22 @@ class DeepFashion:
         return self.root / "Img" if (self.root / "Img").is_dir() else self.root
 
     def _place(self, name: str) -> Path:
-        for folder in ("Eval", "Anno", "."):
-            if (path := self.root / folder / name).is_file():
-                return path
+        if path := self._found(name):
+            return path
         raise ValueError(
             f"{self.root}: no {name} there, nor in Eval or Anno: give the folder of DeepFashion's Consumer-to-Shop benchmark"
         )
 
-    def _there(self, name: str) -> bool:
-        return any((self.root / folder / name).is_file() for folder in ("Eval", "Anno", "."))
+    def _found(self, name: str) -> Path | None:
+        places = (self.root / folder / name for folder in ("Eval", "Anno", "."))
+        return next((path for path in places if path.is_file()), None)
 
     def _rows(
         self, name: str, width: int, *, named: bool = True, more: bool = False
     ) -> Iterator[tuple[int, list[str]]]:
         """(line number, fields) of a list's rows; `named`: a line with the columns' names follows the count."""
         path = self._place(name)
-        try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
-        except OSError as error:
-            raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{path}: not a text file (byte {error.start})") from error
+        lines = read_lines(path)
         if not lines or not lines[0].strip().isascii() or not lines[0].strip().isdigit():
             raise ValueError(f"{path}, line 1: a count is needed there")
         rows = 0

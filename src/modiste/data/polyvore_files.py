@@ -22,7 +22,7 @@ from modiste.data.feed.reader import MAX_ID
 from modiste.data.feed.report import FeedReport
 from modiste.data.feed.text import is_unicode
 from modiste.data.outfits import CpQuestion, FitbQuestion, Look
-from modiste.files import writing_atomically
+from modiste.files import read_lines, writing_atomically
 
 NUM_ANSWERS = 4
 
@@ -98,15 +98,9 @@ def read_compatibility(
     """The questions of a `compatibility_{split}.txt`. Raises `ValueError` if the file is not there or no text."""
     path = Path(path)
     report = FeedReport() if report is None else report
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not a text file (byte {error.start})") from error
     questions: list[CpQuestion] = []
     row = 0
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(read_lines(path), 1):
         label, *named = line.split() or [""]
         if not label:
             continue
