@@ -56,8 +56,5 @@ def draw_conditions(rng: np.random.Generator, shares: Sequence[float] = SHARES) 
 
 def slices_of(taken: Sequence[Conditions]) -> dict[str, tuple[str, ...]]:
     """Slice name -> its value for each photo: the level of every condition, and how many are strong ("0", "1", "2 or more")."""
-    found = {
-        name: tuple(level for level in column)
-        for name, column in zip(CONDITIONS, zip(*(one.levels for one in taken), strict=True), strict=False)
-    }
+    found = {name: tuple(getattr(one, name) for one in taken) for name in CONDITIONS}
     return {**found, "strong": tuple(("0", "1", "2 or more")[min(one.num_strong, 2)] for one in taken)}

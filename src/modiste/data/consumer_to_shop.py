@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modiste.data.conditions import slices_of
+from modiste.data.conditions import Conditions, slices_of
 from modiste.data.roots import SPLITS, default_root
 from modiste.taxonomy import super_category
 from modiste.types import Item
@@ -203,8 +203,7 @@ def _atelier(
     kinds = KINDS if siblings is None else tuple(siblings)
     shop = [item for index in indices for item in customers.shop_items(index, kinds)]
     taken = [pair for index in indices for pair in customers.customer_items(index, range(photos_per_product))]
-    queries = tuple(item for item, _ in taken)
-    return ShopPhotos(tuple(shop), queries, {**slices_of([one for _, one in taken]), **_kinds(queries)})
+    return _photographed(shop, taken)
 
 
 def _real_shop(source: str, split: str) -> tuple[Item, ...]:
@@ -227,10 +226,11 @@ def _products(source: str, split: str, seed: int, photos_per_product: int) -> Sh
     except FileNotFoundError as error:
         raise ValueError(str(error)) from error
     taken = [camera.customer_item(item, number) for item in shop for number in range(photos_per_product)]
-    queries = tuple(item for item, _ in taken)
-    return ShopPhotos(shop, queries, {**slices_of([one for _, one in taken]), **_kinds(queries)})
+    return _photographed(shop, taken)
 
 
-def _kinds(queries: Sequence[Item]) -> dict[str, tuple[str, ...]]:
-    """The slice that tells what is looked for: shoes, tops, jewellery..."""
-    return {"kind": tuple(super_category(item.category) for item in queries)}
+def _photographed(shop: Sequence[Item], taken: Sequence[tuple[Item, Conditions]]) -> ShopPhotos:
+    """Shop photos and what customers took, sliced by how, and by the kind of what is looked for: shoes, tops, jewellery..."""
+    kinds = tuple(super_category(item.category) for item, _ in taken)
+    slices = {**slices_of([conditions for _, conditions in taken]), "kind": kinds}
+    return ShopPhotos(tuple(shop), tuple(item for item, _ in taken), slices)

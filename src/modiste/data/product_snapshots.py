@@ -64,15 +64,7 @@ class ProductSnapshots:
     def customer_item(self, item: Item, number: int = 0) -> tuple[Item, Conditions]:
         """`photo` as a query of the item's product, without words; what came of the conditions as attributes."""
         taken, conditions = self.photo(item, number)
-        attributes = {"lost": round(taken.lost, 4), "covered": round(taken.covered, 4)}
-        query = Item(
-            f"{item.id}-customer-{number}",
-            image=taken.image,
-            category=item.category,
-            attributes=attributes,
-            group=item.product,
-        )
-        return query, conditions
+        return taken.query(item.id, number, item.category, item.product), conditions
 
     def _ground(self, clutter: Level, size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.uint8]:
         if clutter == "none":

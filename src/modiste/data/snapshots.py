@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from modiste.data.conditions import Conditions
+from modiste.types import Item, Scalar
 
 Pixels = NDArray[np.uint8]
 Points = NDArray[np.float64]  # (N, 2), x and y
@@ -59,6 +60,12 @@ class Snapshot:
     def seen(self) -> float:
         """The share of the garment that can be seen."""
         return (1 - self.lost) * (1 - self.covered)
+
+    def query(self, item_id: str, number: int, category: str, product: str) -> Item:
+        """Photo `number` of an item as a query of its product, without words; what became of the garment as attributes."""
+        attributes: dict[str, Scalar] = {"lost": round(self.lost, 4), "covered": round(self.covered, 4)}
+        name = f"{item_id}-customer-{number}"
+        return Item(name, image=self.image, category=category, attributes=attributes, group=product)
 
 
 def snapshot(

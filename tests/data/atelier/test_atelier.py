@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from modiste.data.atelier import ARTICLE_TYPES, Atelier, describe_constraints, matches, write_catalogue
-from modiste.data.atelier.catalogue import _pixels, shop_svg
+from modiste.data.atelier.catalogue import rendered, shop_svg
 from modiste.data.atelier.design import ARTICLES, Design, compose, generator
 from modiste.data.atelier.palette import COLOUR_WORDS, COLOURS, rgb
 from modiste.data.atelier.wording import PATTERN_WORDS
@@ -40,7 +40,7 @@ def _design(article: str, index: int = 7, **fixed: str) -> Design:
 
 
 def _drawn(d: Design) -> np.ndarray:
-    return _pixels(shop_svg(d), 72, 96)
+    return rendered(shop_svg(d), 72, 96)
 
 
 def _digest(atelier: Atelier, indices: list[int]) -> str:

@@ -38,7 +38,13 @@ def raster(svg: str, width: int, height: int) -> Image.Image:
         return image.convert("RGBA")
 
 
-def _pixels(svg: str, width: int, height: int) -> NDArray[np.uint8]:
+def item_id(index: int) -> str:
+    """Of item `index`."""
+    return f"atelier-{index:06d}"
+
+
+def rendered(svg: str, width: int, height: int) -> NDArray[np.uint8]:
+    """A drawing that fills its picture: (height, width, 3)."""
     return np.asarray(raster(svg, width, height).convert("RGB"))
 
 
@@ -60,7 +66,7 @@ def shop_svg(d: Design) -> str:
 
 def shop_photo(d: Design, size: tuple[int, int]) -> bytes:
     """The product drawing of a design as JPEG, (width, height) pixels."""
-    return _jpeg(_pixels(shop_svg(d), *size), 92)
+    return _jpeg(rendered(shop_svg(d), *size), 92)
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,7 @@ class Atelier:
         """Item `index`; `image` is the JPEG of its shop view, or None when not asked for."""
         d = self.design(index)
         return Item(
-            id=f"atelier-{index:06d}",
+            id=item_id(index),
             title=wording.title(d, generator(self.seed, index, _TITLE)),
             description=wording.description(d, generator(self.seed, index, _DESCRIPTION)),
             category=d.article,
@@ -120,11 +126,11 @@ class Atelier:
         """Pixels (height, width, 3) of a view; `view_seed` tells customer photos of one item apart."""
         width, height = self._checked(size)
         if view == "shop":
-            return _pixels(self.svg(index), width, height)
+            return rendered(self.svg(index), width, height)
         if view == "customer":
             rng = generator(self.seed, index, view_seed, scene.STREAM)
             definitions, drawing = draw(self.design(index))
-            return scene.photograph(_pixels(scene.staged(definitions, drawing, rng), width, height), rng)
+            return scene.photograph(rendered(scene.staged(definitions, drawing, rng), width, height), rng)
         raise ValueError(f"unknown view {view!r}; choose 'shop' or 'customer'")
 
     def customer_photo(self, index: int, *, view_seed: int = 0, size: tuple[int, int] | None = None) -> bytes:

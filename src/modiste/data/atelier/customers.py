@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from modiste.data.atelier import scene, wording
-from modiste.data.atelier.catalogue import Atelier, raster, shop_svg
+from modiste.data.atelier.catalogue import Atelier, item_id, raster, rendered, shop_svg
 from modiste.data.atelier.design import Design, generator
 from modiste.data.atelier.garments import draw
 from modiste.data.atelier.palette import mix, rgb
@@ -66,19 +66,11 @@ class Customers:
 
     def customer_items(self, index: int, numbers: Sequence[int]) -> list[tuple[Item, Conditions]]:
         """`customer_item` for several numbers."""
-        found = []
-        for number, (taken, conditions) in zip(numbers, self.photos(index, numbers), strict=True):
-            product = _id(index)
-            attributes = {"lost": round(taken.lost, 4), "covered": round(taken.covered, 4)}
-            item = Item(
-                f"{product}-customer-{number}",
-                image=taken.image,
-                category=self.atelier.design(index).article,
-                attributes=attributes,
-                group=product,
-            )
-            found.append((item, conditions))
-        return found
+        product, article = item_id(index), self.atelier.design(index).article
+        return [
+            (taken.query(product, number, article, product), conditions)
+            for number, (taken, conditions) in zip(numbers, self.photos(index, numbers), strict=True)
+        ]
 
     def shop_items(self, index: int, kinds: Sequence[str] = KINDS) -> list[Item]:
         """Item `index` and its siblings of these kinds, each a product of its own.
@@ -87,16 +79,16 @@ class Customers:
         """
         of = self.atelier.design(index)
         titled = self.atelier.item(index, image=False)
-        family, items = [_shop_pixels(of, self.size)], []
-        items.append(_shop_item(_id(index), titled.title, of, family[0]))
+        family = [rendered(shop_svg(of), *self.size)]
+        items = [_shop_item(titled.id, titled.title, of, family[0])]
         for kind in kinds:
             if (other := sibling(of, kind)) is None:
                 continue
-            pixels = _shop_pixels(other, self.size)
+            pixels = rendered(shop_svg(other), *self.size)
             if all(told_apart(pixels, one) for one in family):
                 family.append(pixels)
                 title = wording.title(other, generator(self.atelier.seed, index, KINDS.index(kind), _STREAM))
-                items.append(_shop_item(f"{_id(index)}-{kind}", title, other, pixels))
+                items.append(_shop_item(f"{titled.id}-{kind}", title, other, pixels))
         return items
 
     def _ground(self, clutter: Level, index: int, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -118,7 +110,7 @@ class Customers:
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}"><defs>{definitions}</defs>'
             f'<g transform="rotate({rng.uniform(-30, 30):.1f} 150 200)">{floor}</g>{things}</svg>'
         )
-        return np.asarray(raster(svg, width, height).convert("RGB"))
+        return rendered(svg, width, height)
 
 
 def cut_out(of: Design, size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -133,10 +125,6 @@ def cut_out(of: Design, size: tuple[int, int]) -> NDArray[np.uint8]:
     return np.asarray(picture.crop(box) if box else picture)
 
 
-def _id(index: int) -> str:
-    return f"atelier-{index:06d}"
-
-
 def told_apart(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
     """Whether two shop photos (H, W, 3) differ in more than shade: visibly, in a visible part of the garment."""
     grounds = one[0, 0].astype(np.int16), other[0, 0].astype(np.int16)
@@ -146,19 +134,9 @@ def told_apart(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
     return int((apart & garment).sum()) >= _LEAST * max(1, int(garment.sum()))
 
 
-def _shop_pixels(of: Design, size: tuple[int, int]) -> NDArray[np.uint8]:
-    return np.asarray(raster(shop_svg(of), *size).convert("RGB"))
-
-
-def _shop_item(item_id: str, title: str, of: Design, pixels: NDArray[np.uint8]) -> Item:
-    return Item(
-        item_id,
-        title=title,
-        image=encode_jpeg(pixels, 92),
-        category=of.article,
-        attributes=of.attributes,
-        group=item_id,
-    )
+def _shop_item(name: str, title: str, of: Design, pixels: NDArray[np.uint8]) -> Item:
+    image = encode_jpeg(pixels, 92)
+    return Item(name, title=title, image=image, category=of.article, attributes=of.attributes, group=name)
 
 
 def _cover(size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.uint8]:
