@@ -34,12 +34,14 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from modiste.data.conditions import LEVELS
 from modiste.data.consumer_to_shop import ShopPhotos
 from modiste.evaluation.metrics import (
     BestTie,
     Estimate,
     average,
     best_tie,
+    expected_ranks_from,
     mean_with_interval,
     precision_at_k,
     recall_from,
@@ -165,11 +167,10 @@ def evaluate_consumer_to_shop(
     """
     queries, gallery = _drawn(photos, num_queries, seed), [*photos.shop, *distractors]
     _check_distractors(photos, distractors)
-    first = vector_scores(encoder, [photos.customer[place] for place in queries], _told(gallery, words))
-    second = None
+    asked, told = [photos.customer[place] for place in queries], _told(gallery, words)
+    first, second = vector_scores(encoder, asked, told), None
     if reranker is not None:
-        asked = [photos.customer[place] for place in queries]
-        second = rerank_scores(first, reranker, asked, _told(gallery, words), shortlist=shortlist, seed=seed)
+        second = rerank_scores(first, reranker, asked, told, shortlist=shortlist, seed=seed)
     report = evaluate_scores(photos, first, second, gallery=gallery, queries=queries, seed=seed, resamples=resamples)
     return replace(
         report,
@@ -246,7 +247,7 @@ def evaluate_scores(
         seed=seed,
         resamples=resamples,
         query_ids=tuple(item.id for item in asked),
-        ranks=tie.above + (tie.tied + 1) / (tie.relevant + 1),
+        ranks=expected_ranks_from(tie),
     )
 
 
@@ -273,7 +274,7 @@ def vector_scores(encoder: ItemEncoder, queries: Sequence[Item], gallery: Sequen
 
 
 def rerank_scores(
-    scores: FloatArray,
+    scores: Scores | FloatArray,
     reranker: PairScorer,
     queries: Sequence[Item],
     gallery: Sequence[Item],
@@ -353,9 +354,9 @@ def _values(tie: BestTie) -> dict[str, NDArray[np.float64]]:
 def _slices(slices: Mapping[str, Sequence[str]], queries: NDArray[np.int64]) -> list[tuple[str, NDArray[np.int64]]]:
     """How keys begin, and which rows of the queries are meant: all first, then each value of each slice, in order of values."""
     found = [("", np.arange(len(queries)))]
+    order = {str(level): place for place, level in enumerate(LEVELS)}
     for name, values in slices.items():
         told = np.array(values, dtype=object)[queries]
-        order = {level: place for place, level in enumerate(("none", "some", "strong"))}
         for value in sorted(set(told.tolist()), key=lambda one: (order.get(one, len(order)), one)):
             found.append((f"{name}={value}/", np.flatnonzero(told == value)))
     return found
@@ -441,7 +442,7 @@ def evaluate_photo_classes(
     told = _told(offered, words)
     scores: Scores | FloatArray = vector_scores(encoder, queries, told)
     if reranker is not None:
-        scores = rerank_scores(np.asarray(scores, np.float32), reranker, queries, told, shortlist=shortlist, seed=seed)
+        scores = rerank_scores(scores, reranker, queries, told, shortlist=shortlist, seed=seed)
     relevant = np.stack([of_class[item.category] for item in queries])
     values = precision_at_k(scores, relevant, PRECISION_K)
     per_query = {

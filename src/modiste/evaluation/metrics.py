@@ -136,6 +136,14 @@ def reciprocal_rank_from(tie: BestTie, ties: Ties = "chance") -> Values:
     return values
 
 
+def expected_ranks_from(tie: BestTie, ties: Ties = "chance") -> Values:
+    """(Q,) from 1, as `expected_ranks`; raises as `recall_from`."""
+    _check_ties(ties)
+    if ties != "chance":
+        return (tie.first if ties == "optimistic" else tie.last).astype(np.float64)
+    return tie.above + (tie.tied + 1) / (tie.relevant + 1)  # the mean of the least of `relevant` draws from 1..tied
+
+
 def recall_at_k(scores: Scores, relevant: Relevant, k: int, ties: Ties = "chance") -> Values:
     """(Q,) in [0, 1]: the probability that at least one relevant candidate is among the first `k`.
 
@@ -168,11 +176,7 @@ def reciprocal_rank(scores: Scores, relevant: Relevant, ties: Ties = "chance") -
 
 def expected_ranks(scores: Scores, relevant: Relevant, ties: Ties = "chance") -> Values:
     """(Q,) from 1: the expected rank of the first relevant candidate; raises as `recall_at_k`."""
-    tie = best_tie(scores, relevant)
-    _check_ties(ties)
-    if ties != "chance":
-        return (tie.first if ties == "optimistic" else tie.last).astype(np.float64)
-    return tie.above + (tie.tied + 1) / (tie.relevant + 1)  # the mean of the least of `relevant` draws from 1..tied
+    return expected_ranks_from(best_tie(scores, relevant), ties)
 
 
 def precision_at_k(scores: Scores, relevant: Relevant, k: int) -> Values:
