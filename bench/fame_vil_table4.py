@@ -13,8 +13,6 @@ tasks counts a missing task as 0, as the paper's does. Cells that rows share are
 
 from __future__ import annotations
 
-import argparse
-import fnmatch
 import json
 import os
 import time
@@ -27,9 +25,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from scipy import stats
 
+from grid import RESULT, all_finished, alone, chosen, common_settings, finished, grid_parser, said
 from modiste.data.composed import ComposedData, load_composed
 from modiste.data.sources import load_items
 from modiste.data.task_data import TaskAugment, TaskData
@@ -167,12 +166,9 @@ class Grid:
     def cell(self, cell: Cell, seed: int) -> dict[str, Any]:
         """Train and measure one cell, or go on with it; its result, also when it was there already."""
         folder = self.runs / f"{cell.slug}-{seed}"
-        if (file := folder / "result.json").exists():
-            found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-            if found["settings"] != asdict(self.settings):
-                raise ValueError(f"{file} is of {found['settings']}; give another folder by --runs")
+        if (found := finished(folder, self.settings)) is not None:
             return found
-        with FileLock(self.runs / f"{cell.slug}-{seed}.lock", timeout=0):
+        with alone(folder):
             recipe = self.recipe(cell, seed)
             begun = started(recipe, self.items)
             began = time.process_time()
@@ -180,14 +176,14 @@ class Grid:
             trained = time.process_time()
             model = load_model(folder / "train" / "model")
             result: dict[str, Any] = {
-                "cell": asdict(cell), "seed": seed, "settings": asdict(self.settings), "losses": losses,
+                "cell": asdict(cell), "seed": seed, "settings": said(self.settings), "losses": losses,
                 "parameters": parameter_counts(begun.config),
             }  # fmt: skip
             with torch.autocast("cpu", torch.bfloat16, enabled=torch.cpu._is_avx512_bf16_supported()):
                 result |= self._scores(model.model, model.tokenizer, cell)
             seconds = {"train": round(trained - began), "measure": round(time.process_time() - trained)}
             result |= {"cpu_seconds": seconds, "machine": machine()}
-            write_json(file, result)
+            write_json(folder / RESULT, result)
         return result
 
     def _train(self, folder: Path, recipe: FameVilRecipe, begun: Start) -> dict[str, float]:
@@ -242,7 +238,7 @@ def task_scores(result: Mapping[str, Any], caption_scores: Mapping[str, float]) 
     return found
 
 
-def collect(runs: Path, items: Sequence[Item]) -> dict[str, Any]:
+def collect(results: list[dict[str, Any]], items: Sequence[Item]) -> dict[str, Any]:
     """Rows with their seeds' values, each mean's difference to the single-task row, and its interval.
 
     Differences are taken seed by seed; their spread is pooled over all rows with two seeds and more, and the interval is
@@ -250,11 +246,7 @@ def collect(runs: Path, items: Sequence[Item]) -> dict[str, Any]:
     """
     from modiste.evaluation.captioning import references, score_captions
 
-    results = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(runs.glob("*/result.json"))]
-    if not results:
-        raise ValueError(f"{runs} has no finished cell")
-    if any(one["settings"] != results[0]["settings"] for one in results):
-        raise ValueError("these cells were not run with the same settings, so they do not make one table")
+    settings = common_settings(results)
     usable = with_image_and_text(items)
     titles, product = references(usable), {item.id: item.product for item in usable}
     cells: dict[tuple[str, int], dict[str, Any]] = {}
@@ -313,42 +305,38 @@ def collect(runs: Path, items: Sequence[Item]) -> dict[str, Any]:
         {"cell": slug, "seed": seed, **{key: one[key] for key in told if key in one}}
         for (slug, seed), one in sorted(cells.items())
     ]
-    return {"settings": results[0]["settings"], "rows": rows, "cells": details}
+    return {"settings": settings, "rows": rows, "cells": details}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=Path, default=Path("runs/fame"))
+    parser = grid_parser(__doc__, "runs/fame")
     parser.add_argument(
         "--start", default="runs/fame_vil_clip_small/model", help="the backbone that all cells start from"
     )
-    parser.add_argument("--only", default="*", help="rows whose name fits this pattern")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--data", default=Settings.data)
     parser.add_argument("--steps", type=int, default=Settings.steps, help="of a single task")
     parser.add_argument("--batch-size", type=int, default=Settings.batch_size)
-    parser.add_argument("--collect", type=Path, help="write the finished cells' table here and run nothing")
     options = parser.parse_args()
     if options.collect:
-        found = collect(options.runs, load_items(options.data, "test"))
+        found = collect(all_finished(options.runs), load_items(options.data, "test"))
         write_json(options.collect, {**machine(), **found})
         return
     torch.set_num_threads(1)
     options.runs.mkdir(parents=True, exist_ok=True)
     grid = Grid(options.runs, options.start, Settings(options.data, options.steps, options.batch_size))
-    chosen = [row for row in ROWS if fnmatch.fnmatch(row.name, options.only)]
+    rows = chosen(ROWS, options.only)
     # Main rows of the first seed, then the other rows, then further seeds: stopped early, every row has been tried.
     order = [
         (row, seed)
         for seed in options.seeds[:1]
         for group in ("main", "adapters", "training")
-        for row in chosen
+        for row in rows
         if row.group == group
     ]
-    order += [(row, seed) for seed in options.seeds[1:] for row in chosen if row.group == "main"]
+    order += [(row, seed) for seed in options.seeds[1:] for row in rows if row.group == "main"]
     for row, seed in order:
         for cell in row.cells():
-            try:  # several processes may work on one grid
+            try:
                 result = grid.cell(cell, seed)
             except Timeout:
                 continue

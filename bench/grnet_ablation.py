@@ -16,14 +16,11 @@ products, and seeds beside them, anew; and the difference of each seed.
 
 from __future__ import annotations
 
-import argparse
-import fnmatch
 import json
 import os
-import re
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +31,7 @@ import torch
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from grid import RESULT, all_finished, alone, chosen, common_settings, finished, grid_parser, said, slug
 from modiste.data.consumer_to_shop import ShopPhotos, shop_photos
 from modiste.evaluation.consumer_to_shop import evaluate_consumer_to_shop
 from modiste.models.grnet_inference import GrnetScorer
@@ -58,10 +56,6 @@ class Row:
     name: str
     group: str
     fields: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def slug(self) -> str:
-        return re.sub(r"[^a-z0-9]+", "_", self.name.lower()).strip("_")
 
 
 ROWS = (
@@ -106,14 +100,13 @@ class Grid:
             self._tests[data] = chosen_products(photos, max(1, int(self.settings.queries / each)))
         return self._tests[data]
 
+    def folder(self, row: Row, data: str, seed: int) -> Path:
+        return self.runs / f"{data}-{slug(row.name)}-{seed}"
+
     def cell(self, row: Row, data: str, seed: int) -> dict[str, Any]:
         """Train and measure one cell, or go on with it; its result, also when it was there already."""
-        folder = self.runs / f"{data}-{row.slug}-{seed}"
-        settings = json.loads(json.dumps(asdict(self.settings)))
-        if (file := folder / "result.json").exists():
-            found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-            if found["settings"] != settings:
-                raise ValueError(f"{file} is of {found['settings']}; give another folder by --runs")
+        folder = self.folder(row, data, seed)
+        if (found := finished(folder, self.settings)) is not None:
             return found
         photos = self.test(data)
         began = time.process_time()
@@ -130,14 +123,14 @@ class Grid:
         )
         values = report.as_dict()
         result: dict[str, Any] = {
-            "row": row.name, "group": row.group, "data": data, "seed": seed, "settings": settings,
+            "row": row.name, "group": row.group, "data": data, "seed": seed, "settings": said(self.settings),
             "queries": report.num_queries, "products": report.num_products, "gallery": report.gallery,
             "metrics": {key: round(value, 3) for key, value in values.items() if _is_metric(key)},
             "ranks": {one: round(float(rank), 3) for one, rank in zip(report.query_ids, report.ranks, strict=True)},
             "cpu_seconds": {"train": round(trained - began), "measure": round(time.process_time() - trained)},
             "machine": machine(),
         }  # fmt: skip
-        write_json(file, result)
+        write_json(folder / RESULT, result)
         return result
 
     def recipe(self, row: Row, data: str, seed: int) -> GrnetRecipe:
@@ -167,9 +160,7 @@ def _is_metric(key: str) -> bool:
 
 def collect(cells: list[dict[str, Any]], photos: Mapping[str, ShopPhotos], resamples: int = 2_000) -> dict[str, Any]:
     """The table: means over seeds of every row and data set, all queries and the hard slices, and differences to two rows."""
-    if any(cell["settings"] != cells[0]["settings"] for cell in cells):
-        raise ValueError("these cells were not run with the same settings, so they do not make one table")
-    found: dict[str, Any] = {"settings": cells[0]["settings"], "rows": []}
+    found: dict[str, Any] = {"settings": common_settings(cells), "rows": []}
     for data in sorted({cell["data"] for cell in cells}):
         slices = rows_of_slices(photos[data])
         ids = [item.id for item in photos[data].customer]
@@ -238,18 +229,14 @@ def interval(apart: NDArray[np.float64], products: NDArray[np.int64], resamples:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=Path, default=Path("runs/grnet"))
-    parser.add_argument("--only", default="*", help="rows whose name fits this pattern")
+    parser = grid_parser(__doc__, "runs/grnet")
     parser.add_argument("--data", nargs="+", default=list(DATA), choices=list(DATA))
     parser.add_argument("--source", help="another source in place of --data's, which must then name one")
     parser.add_argument("--size", help="of the model, for all data sets")
     parser.add_argument("--start", default=GrnetRecipe.start, help="what the backbone starts from; none: scratch")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     for name in ("products", "steps", "queries", "shortlist", "batch_size"):
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=getattr(Settings, name))
     parser.add_argument("--learning-rate", type=float, default=Settings.learning_rate)
-    parser.add_argument("--collect", type=Path, help="write the finished cells' table here and run nothing")
     options = parser.parse_args()
     sources, sizes = dict(DATA), dict(SIZES)
     if options.source:
@@ -263,9 +250,7 @@ def main() -> None:
         sizes, sources, None if options.start == "none" else options.start,
     )  # fmt: skip
     if options.collect:
-        cells = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(options.runs.glob("*/result.json"))]
-        if not cells:
-            parser.error(f"{options.runs} has no finished cell")
+        cells = all_finished(options.runs)
         grid = Grid(options.runs, Settings(**cells[0]["settings"]))
         photos = {data: grid.test(data) for data in sorted({cell["data"] for cell in cells})}
         write_json(options.collect, collect(cells, photos))
@@ -274,15 +259,15 @@ def main() -> None:
     options.runs.mkdir(parents=True, exist_ok=True)
     grid = Grid(options.runs, settings)
     # Main rows of all data sets and seeds, then the others a seed at a time: stopped early, the grid is even.
-    chosen = [row for row in ROWS if fnmatch.fnmatch(row.name, options.only)]
+    rows = chosen(ROWS, options.only)
     for group in ("main", "ablation"):
         for seed in options.seeds:
             for data in options.data:
-                for row in (one for one in chosen if one.group == group):
+                for row in (one for one in rows if one.group == group):
                     if row.name == SHIPPED and seed != options.seeds[0]:
                         continue
                     try:
-                        with FileLock(options.runs / f"{data}-{row.slug}-{seed}.lock", timeout=0):
+                        with alone(grid.folder(row, data, seed)):
                             result = grid.cell(row, data, seed)
                     except Timeout:
                         continue

@@ -19,14 +19,11 @@ fused one's.
 
 from __future__ import annotations
 
-import argparse
-import fnmatch
 import json
 import os
-import re
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +37,7 @@ from scipy import stats
 from sklearn.linear_model import RidgeClassifier
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from grid import RESULT, all_finished, alone, chosen, common_settings, finished, grid_parser, said, slug
 from modiste.data.pairs import PairData, build_pairs, class_numbers
 from modiste.data.sources import load_items
 from modiste.data.text import tokenize, train_wordpiece
@@ -83,10 +81,6 @@ class Row:
     unit: int = 8
     style: Any = "random_grid"
     start: str = "mir"
-
-    @property
-    def slug(self) -> str:
-        return re.sub(r"[^a-z0-9.]+", "_", self.name.lower()).strip("_")
 
     @property
     def objective(self) -> MvltObjective:
@@ -153,13 +147,13 @@ class Grid:
             self._train(folder, model, objective, budget, seed=100, batch_size=START_BATCH)
         return folder / "model.safetensors"
 
+    def folder(self, row: Row, seed: int) -> Path:
+        return self.runs / f"{slug(row.name)}-{seed}"
+
     def cell(self, row: Row, seed: int) -> dict[str, Any]:
         """Train and measure one cell, or go on with it; its result, also when it was there already."""
-        folder = self.runs / f"{row.slug}-{seed}"
-        if (file := folder / "result.json").exists():
-            found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-            if found["settings"] != asdict(self.settings):
-                raise ValueError(f"{file} is of {found['settings']}; give another folder by --runs")
+        folder = self.folder(row, seed)
+        if (found := finished(folder, self.settings)) is not None:
             return found
         start = self.start(row.start)
         began = time.process_time()
@@ -168,7 +162,7 @@ class Grid:
         losses = self._train(folder / "train", model, row.objective, self.settings.budget, seed)
         model = _started(Mvlt(self.config), folder / "train" / "model.safetensors").eval()
         result: dict[str, Any] = {
-            "row": row.name, "group": row.group, "seed": seed, "settings": asdict(self.settings), "losses": losses,
+            "row": row.name, "group": row.group, "seed": seed, "settings": said(self.settings), "losses": losses,
             "cpu_seconds": {"train": round(time.process_time() - began)},
         }  # fmt: skip
         if "mir" in row.losses:
@@ -178,7 +172,7 @@ class Grid:
         result["cpu_seconds"]["measure"] = round(time.process_time() - began) - result["cpu_seconds"]["train"]
         result |= self._readings(model)
         result["cpu_seconds"]["all"] = round(time.process_time() - began)
-        write_json(file, result | {"machine": machine()})
+        write_json(folder / RESULT, result | {"machine": machine()})
         return result
 
     def _train(
@@ -331,9 +325,7 @@ def collect(cells: list[dict[str, Any]]) -> dict[str, Any]:
     one each); the interval of a row's mean difference is Student's with it, so rows with one seed have one too.
     """
     by_row = {row.name: {cell["seed"]: cell for cell in cells if cell["row"] == row.name} for row in ROWS}
-    if any(cell["settings"] != cells[0]["settings"] for cell in cells):
-        raise ValueError("these cells were not run with the same settings, so they do not make one table")
-    found: dict[str, Any] = {"settings": cells[0]["settings"], "rows": []}
+    found: dict[str, Any] = {"settings": common_settings(cells), "rows": []}
     values = {
         name: {
             seed: {key: cell[part][field] for key, (part, field) in MEASURES.items() if part in cell}
@@ -384,34 +376,27 @@ def _both(of: dict[str, float], values: dict[str, Any], seed: int, key: str) -> 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=Path, default=Path("runs/ablation"))
-    parser.add_argument("--only", default="*", help="rows whose name fits this pattern")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser = grid_parser(__doc__, "runs/ablation")
     parser.add_argument("--data", default=Settings.data)
     parser.add_argument("--budget", type=int, default=Settings.budget, help="photos seen by a cell")
     parser.add_argument("--reading", type=int, default=Settings.reading, help="items that readings are fitted on")
     parser.add_argument("--queries", type=int, default=Settings.queries, help="judged by the matching head, each way")
     parser.add_argument("--batch-size", type=int, default=Settings.batch_size)
-    parser.add_argument("--collect", type=Path, help="write the finished cells' table here and run nothing")
     options = parser.parse_args()
     if options.collect:
-        cells = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(options.runs.glob("*/result.json"))]
-        if not cells:
-            parser.error(f"{options.runs} has no finished cell")
-        write_json(options.collect, {**machine(), **collect(cells)})
+        write_json(options.collect, {**machine(), **collect(all_finished(options.runs))})
         return
     torch.set_num_threads(1)
     with sdpa_kernel(SDPBackend.MATH):
         settings = Settings(options.data, options.budget, options.reading, options.queries, options.batch_size)
         grid = Grid(options.runs, settings)
         # Main rows with all their seeds, then the other rows a seed at a time: stopped early, the grid is even.
-        chosen = [row for row in ROWS if fnmatch.fnmatch(row.name, options.only)]
-        order = [(row, seed) for seed in options.seeds for row in chosen if row.group in MAIN]
-        order += [(row, seed) for seed in options.seeds for row in chosen if row.group not in MAIN]
+        rows = chosen(ROWS, options.only)
+        order = [(row, seed) for seed in options.seeds for row in rows if row.group in MAIN]
+        order += [(row, seed) for seed in options.seeds for row in rows if row.group not in MAIN]
         for row, seed in order:
-            try:  # several processes may work on one grid
-                with FileLock(options.runs / f"{row.slug}-{seed}.lock", timeout=0):
+            try:
+                with alone(grid.folder(row, seed)):
                     result = grid.cell(row, seed)
             except Timeout:
                 continue
