@@ -9,7 +9,6 @@ print itself changes, for no sentence names it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from itertools import count as count_up
 
@@ -25,7 +24,6 @@ from modiste.types import Item
 
 FAMILY_SIZE = 25
 IMAGE_SIZE = (180, 240)  # (width, height): drawn in three quarters of the time that the catalogue's own size takes
-_SOURCE = re.compile(r"atelier:(\d{1,9})(?::(\d{1,9}))?")
 _TITLE, _DESCRIPTION, _QUESTION = 11, 12, 62  # random streams
 _TWO_SHARE, _NEGATED_SHARE = 0.35, 0.3
 
@@ -35,12 +33,9 @@ def drawn(source: str, split: str | None = None, seed: int = 0, *, per_reference
 
     Raises `ValueError` for another source.
     """
-    from modiste.data.sources import split_by_hash
+    from modiste.data.sources import atelier_source, split_by_hash
 
-    match = _SOURCE.fullmatch(source)
-    if match is None or not int(match[1]):
-        raise ValueError(f"{source!r}: write atelier:SIZE or atelier:SIZE:SEED, for example atelier:2000:7")
-    left, world = int(match[1]), int(match[2] or 0)
+    left, world = atelier_source(source)
     gallery: list[Item] = []
     examples: list[ComposedExample] = []
     for root in _roots(world):

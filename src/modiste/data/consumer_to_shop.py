@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 PRODUCTS = ("fashion_products", "fashion_products_224")
 _WHERE_FROM = "it is one Parquet file per split, in a folder of that name where MODISTE_DATA says"
-_ATELIER = re.compile(r"atelier:(\d{1,9})(?::(\d{1,9}))?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +89,7 @@ def shop_photos(
         products; it does not touch DeepFashion's, nor which products are in which split.
     photos_per_product
         How many a customer takes of an item: 4 in the atelier, 1 of real shop photos unless said. Each has its own conditions.
+        DeepFashion has the photos it has.
     siblings
         Of the atelier: which kinds of siblings the gallery holds; all unless said.
     size
@@ -175,15 +174,13 @@ def _customers(
     source: str, split: str, seed: int = 0, size: tuple[int, int] | None = None
 ) -> tuple[Customers, list[int]]:
     """The customers of `atelier:SIZE[:SEED]` and the items of a split."""
-    match = _ATELIER.fullmatch(source)
-    if match is None or not int(match[1]):
-        raise ValueError(f"{source!r}: write atelier:SIZE or atelier:SIZE:SEED, for example atelier:3000:7")
     from modiste.data.atelier import Atelier  # draws garments: only those who ask for it wait for its imports
     from modiste.data.atelier.customers import SIZE, Customers
-    from modiste.data.sources import split_by_hash
+    from modiste.data.sources import atelier_source, split_by_hash
 
-    atelier = Atelier(seed=int(match[2] or 0))
-    indices = [i for i in range(int(match[1])) if split_by_hash(atelier.item(i, image=False).product) == split]
+    count, world = atelier_source(source)
+    atelier = Atelier(seed=world)
+    indices = [i for i in range(count) if split_by_hash(atelier.item(i, image=False).product) == split]
     if not indices:
         raise ValueError(f"{source}: no item in split {split!r}; ask for more items")
     return Customers(atelier, seed, size or SIZE), indices

@@ -109,13 +109,19 @@ def default_split(source: str | Path) -> str | None:
     )
 
 
-def _atelier(text: str) -> list[Item]:
+def atelier_source(text: str) -> tuple[int, int]:
+    """Size and seed that `atelier:SIZE[:SEED]` means. Raises `ValueError` for any other text."""
     match = _ATELIER.fullmatch(text)
     if match is None or not int(match[1]):
         raise ValueError(f"{text!r}: write atelier:SIZE or atelier:SIZE:SEED, for example atelier:2000:7")
+    return int(match[1]), int(match[2] or 0)
+
+
+def _atelier(text: str) -> list[Item]:
+    count, seed = atelier_source(text)
     from modiste.data.atelier import Atelier  # draws garments: only those who ask for it wait for its imports
 
-    return list(Atelier(seed=int(match[2] or 0)).items(int(match[1])))
+    return list(Atelier(seed=seed).items(count))
 
 
 def _named(text: str) -> FashionGen | CocoCaptions | None:
