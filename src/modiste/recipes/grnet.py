@@ -258,7 +258,8 @@ def _drawn(config: GrnetRecipe, sizes: GrnetConfig) -> tuple[Any, list[str], Any
     file = Path(config.cache) / f"shop-photos-{name}.safetensors" if config.cache else None
     if file is None or not file.exists():
         photos = chosen_products(
-            shop_photos(config.data, "train", seed=1, photos_per_product=_photos_each(config)), config.max_products
+            shop_photos(config.data, "train", seed=1, photos_per_product=config.photos_per_product),
+            config.max_products,
         )
         transform = partial(photo_tensor, image_size=sizes.image_size)
         vectors = load(config.miner or None).encode_images([item.image for item in photos.shop]).vectors  # type: ignore[misc]
@@ -274,11 +275,6 @@ def _drawn(config: GrnetRecipe, sizes: GrnetConfig) -> tuple[Any, list[str], Any
         names = json.loads(stored.metadata()["names"])
         found = [stored.get_tensor(one) for one in ("gallery", "customer", "vectors")]
     return found[0], names["gallery"], found[1], names["customer"], found[2].numpy()
-
-
-def _photos_each(config: GrnetRecipe) -> int | None:
-    """DeepFashion has the photos it has."""
-    return None if Path(config.data).is_dir() else config.photos_per_product
 
 
 def chosen_products(photos: ShopPhotos, count: int) -> ShopPhotos:
