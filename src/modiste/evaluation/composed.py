@@ -228,19 +228,24 @@ def label_controls(data: ComposedData) -> dict[str, ComposedScorer]:
     if not any(one.changed for one in data.examples):
         return {}
     known = {part: {item.id: item for item in items} for part, items in data.galleries.items()}
+    read: dict[str, tuple[TfidfVectorizer, Any]] = {}  # part -> what its labels say, the same for all its questions
+    judges: dict[str, _Judge] = {}
 
     def metadata(examples: Sequence[ComposedExample], gallery: Sequence[Item]) -> NDArray[Any]:
-        items = known[examples[0].part]
-        words = TfidfVectorizer()
-        labels = words.fit_transform([_label_sentence(items[item.id]) for item in gallery])
+        part = examples[0].part
+        if part not in read:
+            words = TfidfVectorizer()
+            read[part] = words, words.fit_transform([_label_sentence(known[part][item.id]) for item in gallery])
+        words, labels = read[part]
         asked = words.transform([f"{_label_sentence(one.reference)} {one.text}" for one in examples])
         scores: NDArray[Any] = (asked @ labels.T).toarray().astype(np.float32)
         return scores
 
     def ceiling(examples: Sequence[ComposedExample], gallery: Sequence[Item]) -> NDArray[Any]:
-        items = known[examples[0].part]
-        judge = _Judge([items[item.id] for item in gallery], reference_stays=data.reference_stays)
-        return judge.having_labels(examples).astype(np.float32)
+        part = examples[0].part
+        if part not in judges:
+            judges[part] = _Judge([known[part][item.id] for item in gallery], reference_stays=data.reference_stays)
+        return judges[part].having_labels(examples).astype(np.float32)
 
     return {"metadata": metadata, "ceiling": ceiling}
 
