@@ -329,27 +329,20 @@ def unknown(config: FameVilConfig) -> int:
 
 def photo_store(items: Sequence[Item], sizes: FameVilConfig) -> torch.Tensor:
     """Every item's photo, decoded once: (N, 3, H, W) uint8."""
-    import os
-    from concurrent.futures import ThreadPoolExecutor
+    from functools import partial
 
-    import torch
+    from modiste.data.shop_batches import decoded_photos
+    from modiste.models.inference import photo_tensor
 
-    from modiste.data.images import decode
-    from modiste.models.fame_vil_inference import photo_tensor
-
-    def decoded(item: Item) -> torch.Tensor:
-        if item.image is None:
-            raise ValueError(f"item {item.id!r} has no photo; leave it out of the training data")
-        return photo_tensor(decode(item.image), sizes)
-
-    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode") as pool:
-        return torch.stack(list(pool.map(decoded, items)))
+    if missing := [item.id for item in items if item.image is None]:
+        raise ValueError(f"item {missing[0]!r} has no photo; leave it out of the training data")
+    return decoded_photos(items, partial(photo_tensor, image_size=sizes.image_size, mode=sizes.image_fit))
 
 
 def product_numbers(items: Sequence[Item]) -> torch.Tensor:
     """(N,) int64: equal means the same product."""
-    import numpy as np
     import torch
 
-    names = np.asarray([item.product for item in items], dtype=object).astype(str)
-    return torch.from_numpy(np.unique(names, return_inverse=True)[1].astype(np.int64))
+    from modiste.data.pairs import numbers_of
+
+    return torch.from_numpy(numbers_of([item.product for item in items]))
