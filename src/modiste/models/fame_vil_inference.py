@@ -128,8 +128,12 @@ class FameVilEncoder(ImageTextEncoder):
         return self._stack(found[0]), self._stack(found[1])
 
     def _words(self, texts: Sequence[str], task: str) -> FloatArray:
-        with torch.inference_mode():
-            return unit_rows(self.towers.model.encode_text(*words(self.towers, texts), task))
+        done = []
+        for start in range(0, len(texts), self.batch_size):
+            ids, mask = words(self.towers, texts[start : start + self.batch_size])
+            with torch.inference_mode():
+                done.append(unit_rows(self.towers.model.encode_text(ids, mask, task)))
+        return self._stack(done)
 
     def _fused(self, texts: Sequence[str], images: Sequence[ImageLike]) -> FloatArray:
         model, done, start = self.towers.model, [], 0
