@@ -28,8 +28,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
-from scipy import stats
 
+from grids import common_settings, finished, pooled, with_interval
 from modiste.data.composed import ComposedData, load_composed
 from modiste.data.sources import load_items
 from modiste.data.task_data import TaskAugment, TaskData
@@ -136,9 +136,10 @@ class Grid:
     def __init__(self, runs: Path, start: str, settings: Settings) -> None:
         self.runs, self.start, self.settings = runs, start, settings
         self.items = training_items(settings.data)
-        begun = started(self.recipe(Cell(TASKS, True, True), 0), self.items)
-        self.augment = TaskAugment(unknown(begun.config), 0.9, 0.1)
-        self.data: Mapping[str, TaskData] = task_data(self.recipe(Cell(TASKS, True, True), 0), self.items, begun)
+        recipe = self.recipe(Cell(TASKS, True, True), 0)
+        begun = started(recipe, self.items)
+        self.augment = TaskAugment(unknown(begun.config), recipe.augmentation, recipe.drop_token_rate)
+        self.data: Mapping[str, TaskData] = task_data(recipe, self.items, begun)
         self.test = sorted(with_image_and_text(load_items(settings.data, "test")), key=lambda item: item.id)
         self.questions: ComposedData = load_composed(settings.data, "test")
 
@@ -167,10 +168,7 @@ class Grid:
     def cell(self, cell: Cell, seed: int) -> dict[str, Any]:
         """Train and measure one cell, or go on with it; its result, also when it was there already."""
         folder = self.runs / f"{cell.slug}-{seed}"
-        if (file := folder / "result.json").exists():
-            found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-            if found["settings"] != asdict(self.settings):
-                raise ValueError(f"{file} is of {found['settings']}; give another folder by --runs")
+        if found := finished(file := folder / "result.json", self.settings):
             return found
         with FileLock(self.runs / f"{cell.slug}-{seed}.lock", timeout=0):
             recipe = self.recipe(cell, seed)
@@ -253,8 +251,7 @@ def collect(runs: Path, items: Sequence[Item]) -> dict[str, Any]:
     results = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(runs.glob("*/result.json"))]
     if not results:
         raise ValueError(f"{runs} has no finished cell")
-    if any(one["settings"] != results[0]["settings"] for one in results):
-        raise ValueError("these cells were not run with the same settings, so they do not make one table")
+    settings = common_settings(results)
     usable = with_image_and_text(items)
     titles, product = references(usable), {item.id: item.product for item in usable}
     cells: dict[tuple[str, int], dict[str, Any]] = {}
@@ -300,20 +297,17 @@ def collect(runs: Path, items: Sequence[Item]) -> dict[str, Any]:
             if not values:
                 continue
             entry[key] = round(float(np.mean(values)), 2)
-            several = [one for (_, of_key), one in apart.items() if of_key == key and len(one) > 1]
-            freedom = sum(len(one) - 1 for one in several)
+            spread, freedom = pooled(one for (_, of_key), one in apart.items() if of_key == key)
             own_apart = apart.get((row.name, key), np.zeros(0))
             if len(own_apart) and freedom:
-                spread = np.sqrt(sum(float(((one - one.mean()) ** 2).sum()) for one in several) / freedom)
-                half = stats.t.ppf(0.975, freedom) * spread / np.sqrt(len(own_apart))
-                entry[f"{key}_difference"] = [round(float(own_apart.mean() + by), 2) for by in (0, -half, half)]
+                entry[f"{key}_difference"] = with_interval(own_apart, spread, freedom, places=2)
         rows.append(entry)
     told = ("scores", "xmr", "tgir", "scr", "fic", "parameters", "cpu_seconds")
     details = [
         {"cell": slug, "seed": seed, **{key: one[key] for key in told if key in one}}
         for (slug, seed), one in sorted(cells.items())
     ]
-    return {"settings": results[0]["settings"], "rows": rows, "cells": details}
+    return {"settings": settings, "rows": rows, "cells": details}
 
 
 def main() -> None:

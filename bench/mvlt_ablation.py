@@ -36,10 +36,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from filelock import FileLock, Timeout
-from scipy import stats
 from sklearn.linear_model import RidgeClassifier
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from grids import common_settings, finished, pooled, with_interval
 from modiste.data.pairs import PairData, build_pairs, class_numbers
 from modiste.data.sources import load_items
 from modiste.data.text import tokenize, train_wordpiece
@@ -156,10 +156,7 @@ class Grid:
     def cell(self, row: Row, seed: int) -> dict[str, Any]:
         """Train and measure one cell, or go on with it; its result, also when it was there already."""
         folder = self.runs / f"{row.slug}-{seed}"
-        if (file := folder / "result.json").exists():
-            found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-            if found["settings"] != asdict(self.settings):
-                raise ValueError(f"{file} is of {found['settings']}; give another folder by --runs")
+        if found := finished(file := folder / "result.json", self.settings):
             return found
         start = self.start(row.start)
         began = time.process_time()
@@ -331,9 +328,7 @@ def collect(cells: list[dict[str, Any]]) -> dict[str, Any]:
     one each); the interval of a row's mean difference is Student's with it, so rows with one seed have one too.
     """
     by_row = {row.name: {cell["seed"]: cell for cell in cells if cell["row"] == row.name} for row in ROWS}
-    if any(cell["settings"] != cells[0]["settings"] for cell in cells):
-        raise ValueError("these cells were not run with the same settings, so they do not make one table")
-    found: dict[str, Any] = {"settings": cells[0]["settings"], "rows": []}
+    found: dict[str, Any] = {"settings": common_settings(cells), "rows": []}
     values = {
         name: {
             seed: {key: cell[part][field] for key, (part, field) in MEASURES.items() if part in cell}
@@ -351,12 +346,7 @@ def collect(cells: list[dict[str, Any]]) -> dict[str, Any]:
         for name, seeds in values.items()
         if name != FINAL
     }
-    spread, freedom = {}, {}
-    for key in MEASURES:
-        several = [of[key] for of in differences.values() if len(of[key]) > 1]
-        freedom[key] = sum(len(one) - 1 for one in several)
-        squares = sum(float(((one - one.mean()) ** 2).sum()) for one in several)
-        spread[key] = float(np.sqrt(squares / freedom[key])) if freedom[key] else float("nan")
+    spread = {key: pooled(of[key] for of in differences.values()) for key in MEASURES}
     for row in ROWS:
         if not values[row.name]:
             continue
@@ -366,11 +356,10 @@ def collect(cells: list[dict[str, Any]]) -> dict[str, Any]:
             if not of_seeds:
                 continue
             of_row[key] = round(float(np.mean(of_seeds)), 3)
-            if row.name != FINAL and len(apart := differences[row.name][key]) and freedom[key]:
-                half = stats.t.ppf(0.975, freedom[key]) * spread[key] / np.sqrt(len(apart))
-                of_row[f"{key}_difference"] = [round(float(apart.mean() + by), 3) for by in (0, -half, half)]
+            if row.name != FINAL and len(apart := differences[row.name][key]) and spread[key][1]:
+                of_row[f"{key}_difference"] = with_interval(apart, *spread[key], places=3)
         found["rows"].append(of_row)
-    found["spread_of_a_difference"] = {key: [round(spread[key], 3), freedom[key]] for key in MEASURES}
+    found["spread_of_a_difference"] = {key: [round(one, 3), freedom] for key, (one, freedom) in spread.items()}
     left_out = ("settings", "machine", "group")
     found["cells"] = [
         {key: value for key, value in cell.items() if key not in left_out}
