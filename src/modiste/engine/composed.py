@@ -25,14 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modiste.data.style.vocabulary import Meaning, satisfies
-from modiste.engine.catalogue import Catalogue, Hit, SearchResult
-from modiste.engine.errors import CatalogueError
+from modiste.engine.catalogue import Catalogue, SearchResult
 from modiste.engine.filters import filter_mask
 from modiste.engine.index import EXACT_LIMIT
 from modiste.engine.modification import Change, Excluded, ModificationPlan, Price
-from modiste.engine.snapshot import Snapshot
 from modiste.engine.vocabulary import Knowledge, knowledge_of
-from modiste.types import Embeddings, FloatArray, Item
+from modiste.types import Embeddings, FloatArray
 
 POOL = 20_000  # candidates that are judged when the catalogue is too large to judge all
 _NEUTRAL = 0.5  # how far a kept value holds of an item of which it is not known
@@ -98,7 +96,7 @@ def composed_search(
                 continue
             seen.add(product)
         chosen.append(at)
-    hits = tuple(Hit(_item(store, snapshot, int(rows[at]), images), float(cosines[at])) for at in chosen)
+    hits = tuple(store.hit(snapshot, int(rows[at]), float(cosines[at]), images=images) for at in chosen)
     return SearchResult(hits, int(mask.sum()), time.perf_counter() - start)
 
 
@@ -161,16 +159,6 @@ def judged(
         here = np.nan_to_num(truth[rows].astype(np.float64), nan=_NEUTRAL)
         scores += here * one.known.confidence * (weights.change if one.asked else weights.kept / total)
     return rows, scores, cosines[:, 0]
-
-
-def _item(store: Catalogue, snapshot: Snapshot, row: int, images: bool) -> Item:
-    picture = None
-    if images:
-        try:
-            picture = store.image(snapshot.id(row))
-        except CatalogueError:  # deleted meanwhile
-            picture = None
-    return snapshot.item(row, picture)
 
 
 def _affordable(price: Price, knowledge: Knowledge, num_rows: int) -> NDArray[np.bool_]:
