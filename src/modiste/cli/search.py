@@ -175,11 +175,10 @@ def find(  # type: ignore[no-untyped-def]
     if like is not None:
         photo, where = like.image, {**where, "exclude": [like.id]}
     if plan is not None:
-        query = encoded_query(encoder, query_words(plan, like, photo), photo)
+        query = encoded_query(encoder, query_words(plan.words, like, photo), photo)
         found = composed_search(store, query, plan, hearing(encoder), k=k, images=images, **where)
         return found, SecondLook(found.hits, {}, 0.0)
-    if like is not None and photo is None:
-        words = f"{like.text} {words}".strip()
+    words = query_words(words, like, photo)
     shortlist = (shortlist or SHORTLIST) if judge is not None else 0
     found = store.search(
         encoder.encode_query(words, photo), k=max(k, shortlist),
