@@ -155,7 +155,8 @@ async def find(shop: Shop, asked: _Asked, where: _Where) -> JSONResponse:
         raise Problem(422, f"exact: item {asked.like!r} has no photo to compare", kind="invalid")
     plan = None
     if asked.plan and judge is None and asked.text.strip():
-        plan = await shop.photos.run(lambda: _plan(shop, asked, item))
+        gate = shop.lookups if asked.photo is None else shop.photos  # words alone do not wait behind photos
+        plan = await gate.run(lambda: _plan(shop, asked, item))
     if plan is not None:
         return await _by_plan(shop, asked, where, plan, item, photo, started)
     text = query_words(asked.text, item, photo)
