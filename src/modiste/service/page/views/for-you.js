@@ -2,11 +2,12 @@
 
 import { post } from "../core/api.js";
 import { boardOf } from "../core/board.js";
-import { fill, h, setAttribute } from "../core/dom.js";
+import { fill, h } from "../core/dom.js";
 import { forgetLikes, likedLooks } from "../core/kept.js";
 import { say, state, whisper } from "../core/say.js";
 import { counted, spoken } from "../core/words.js";
 import { lookCard } from "./look-card.js";
+import { tasteSlider } from "./sliders.js";
 
 const STORED = 6;
 const MADE = 3;
@@ -105,24 +106,4 @@ export function forYou(app) {
   }
 
   return { element, show };
-}
-
-/** How much her taste counts. @param {(beta: number) => void} onchange */
-function tasteSlider(onchange) {
-  const input = h("input", {
-    id: "for-you-beta", type: "range", min: "0", max: "0.9", step: "0.1", "aria-label": "How much your taste counts",
-    oninput: () => {
-      tell();
-      onchange(Number(input.value));
-    },
-  }); // prettier-ignore
-  const tell = () => setAttribute(input, "aria-valuetext", `your taste counts ${Math.round(100 * Number(input.value))} %`);
-  return {
-    element: h("div", { class: "alpha" }, h("span", {}, "anybody’s look"), input, h("span", {}, "my taste")),
-    /** @param {number} beta */
-    show(beta) {
-      input.value = String(beta);
-      tell();
-    },
-  };
 }

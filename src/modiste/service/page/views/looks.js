@@ -6,8 +6,8 @@ import { fill, h } from "../core/dom.js";
 import { expressions } from "../core/filters.js";
 import { state, whisper } from "../core/say.js";
 import { counted, spoken } from "../core/words.js";
-import { alphaSlider } from "./board.js";
 import { lookCard } from "./look-card.js";
+import { alphaSlider } from "./sliders.js";
 
 const LOOKS = 3;
 const EXAMPLES = ["navy and white office look", "summer wedding, pastel", "weekend in black, leather boots"];
