@@ -51,7 +51,7 @@ def main() -> None:
             plan = plan_of(snapshot, TEXTS[number % len(TEXTS)], like=like)
             assert plan is not None
             marks.append(time.process_time())
-            query = encoded_query(encoder, query_words(plan, like, photo), photo)
+            query = encoded_query(encoder, query_words(plan.words, like, photo), photo)
             marks.append(time.process_time())
             composed_search(store, query, plan, hearing(encoder), k=24, exclude=[like.id])
             marks.append(time.process_time())

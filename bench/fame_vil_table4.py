@@ -26,9 +26,18 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 import torch
 from filelock import Timeout
-from scipy import stats
 
-from grid import RESULT, all_finished, alone, chosen, common_settings, finished, grid_parser, said
+from grids import (
+    RESULT,
+    all_finished,
+    alone,
+    chosen,
+    common_settings,
+    finished,
+    grid_parser,
+    pooled,
+    with_interval,
+)
 from modiste.data.composed import ComposedData, load_composed
 from modiste.data.sources import load_items
 from modiste.data.task_data import TaskAugment, TaskData
@@ -135,9 +144,10 @@ class Grid:
     def __init__(self, runs: Path, start: str, settings: Settings) -> None:
         self.runs, self.start, self.settings = runs, start, settings
         self.items = training_items(settings.data)
-        begun = started(self.recipe(Cell(TASKS, True, True), 0), self.items)
-        self.augment = TaskAugment(unknown(begun.config), 0.9, 0.1)
-        self.data: Mapping[str, TaskData] = task_data(self.recipe(Cell(TASKS, True, True), 0), self.items, begun)
+        recipe = self.recipe(Cell(TASKS, True, True), 0)
+        begun = started(recipe, self.items)
+        self.augment = TaskAugment(unknown(begun.config), recipe.augmentation, recipe.drop_token_rate)
+        self.data: Mapping[str, TaskData] = task_data(recipe, self.items, begun)
         self.test = sorted(with_image_and_text(load_items(settings.data, "test")), key=lambda item: item.id)
         self.questions: ComposedData = load_composed(settings.data, "test")
 
@@ -176,7 +186,7 @@ class Grid:
             trained = time.process_time()
             model = load_model(folder / "train" / "model")
             result: dict[str, Any] = {
-                "cell": asdict(cell), "seed": seed, "settings": said(self.settings), "losses": losses,
+                "cell": asdict(cell), "seed": seed, "settings": asdict(self.settings), "losses": losses,
                 "parameters": parameter_counts(begun.config),
             }  # fmt: skip
             with torch.autocast("cpu", torch.bfloat16, enabled=torch.cpu._is_avx512_bf16_supported()):
@@ -292,13 +302,10 @@ def collect(results: list[dict[str, Any]], items: Sequence[Item]) -> dict[str, A
             if not values:
                 continue
             entry[key] = round(float(np.mean(values)), 2)
-            several = [one for (_, of_key), one in apart.items() if of_key == key and len(one) > 1]
-            freedom = sum(len(one) - 1 for one in several)
+            spread, freedom = pooled(one for (_, of_key), one in apart.items() if of_key == key)
             own_apart = apart.get((row.name, key), np.zeros(0))
             if len(own_apart) and freedom:
-                spread = np.sqrt(sum(float(((one - one.mean()) ** 2).sum()) for one in several) / freedom)
-                half = stats.t.ppf(0.975, freedom) * spread / np.sqrt(len(own_apart))
-                entry[f"{key}_difference"] = [round(float(own_apart.mean() + by), 2) for by in (0, -half, half)]
+                entry[f"{key}_difference"] = with_interval(own_apart, spread, freedom, places=2)
         rows.append(entry)
     told = ("scores", "xmr", "tgir", "scr", "fic", "parameters", "cpu_seconds")
     details = [

@@ -20,7 +20,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ import torch
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from grid import RESULT, all_finished, alone, chosen, common_settings, finished, grid_parser, said, slug
+from grids import RESULT, all_finished, alone, chosen, common_settings, finished, grid_parser, slug
 from modiste.data.consumer_to_shop import ShopPhotos, shop_photos
 from modiste.evaluation.consumer_to_shop import evaluate_consumer_to_shop
 from modiste.models.grnet_inference import GrnetScorer
@@ -123,7 +123,7 @@ class Grid:
         )
         values = report.as_dict()
         result: dict[str, Any] = {
-            "row": row.name, "group": row.group, "data": data, "seed": seed, "settings": said(self.settings),
+            "row": row.name, "group": row.group, "data": data, "seed": seed, "settings": asdict(self.settings),
             "queries": report.num_queries, "products": report.num_products, "gallery": report.gallery,
             "metrics": {key: round(value, 3) for key, value in values.items() if _is_metric(key)},
             "ranks": {one: round(float(rank), 3) for one, rank in zip(report.query_ids, report.ranks, strict=True)},

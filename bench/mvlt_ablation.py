@@ -23,7 +23,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,21 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from filelock import FileLock, Timeout
-from scipy import stats
 from sklearn.linear_model import RidgeClassifier
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from grid import RESULT, all_finished, alone, chosen, common_settings, finished, grid_parser, said, slug
+from grids import (
+    RESULT,
+    all_finished,
+    alone,
+    chosen,
+    common_settings,
+    finished,
+    grid_parser,
+    pooled,
+    slug,
+    with_interval,
+)
 from modiste.data.pairs import PairData, build_pairs, class_numbers
 from modiste.data.sources import load_items
 from modiste.data.text import tokenize, train_wordpiece
@@ -162,7 +172,7 @@ class Grid:
         losses = self._train(folder / "train", model, row.objective, self.settings.budget, seed)
         model = _started(Mvlt(self.config), folder / "train" / "model.safetensors").eval()
         result: dict[str, Any] = {
-            "row": row.name, "group": row.group, "seed": seed, "settings": said(self.settings), "losses": losses,
+            "row": row.name, "group": row.group, "seed": seed, "settings": asdict(self.settings), "losses": losses,
             "cpu_seconds": {"train": round(time.process_time() - began)},
         }  # fmt: skip
         if "mir" in row.losses:
@@ -343,12 +353,7 @@ def collect(cells: list[dict[str, Any]]) -> dict[str, Any]:
         for name, seeds in values.items()
         if name != FINAL
     }
-    spread, freedom = {}, {}
-    for key in MEASURES:
-        several = [of[key] for of in differences.values() if len(of[key]) > 1]
-        freedom[key] = sum(len(one) - 1 for one in several)
-        squares = sum(float(((one - one.mean()) ** 2).sum()) for one in several)
-        spread[key] = float(np.sqrt(squares / freedom[key])) if freedom[key] else float("nan")
+    spread = {key: pooled(of[key] for of in differences.values()) for key in MEASURES}
     for row in ROWS:
         if not values[row.name]:
             continue
@@ -358,11 +363,10 @@ def collect(cells: list[dict[str, Any]]) -> dict[str, Any]:
             if not of_seeds:
                 continue
             of_row[key] = round(float(np.mean(of_seeds)), 3)
-            if row.name != FINAL and len(apart := differences[row.name][key]) and freedom[key]:
-                half = stats.t.ppf(0.975, freedom[key]) * spread[key] / np.sqrt(len(apart))
-                of_row[f"{key}_difference"] = [round(float(apart.mean() + by), 3) for by in (0, -half, half)]
+            if row.name != FINAL and len(apart := differences[row.name][key]) and spread[key][1]:
+                of_row[f"{key}_difference"] = with_interval(apart, *spread[key], places=3)
         found["rows"].append(of_row)
-    found["spread_of_a_difference"] = {key: [round(spread[key], 3), freedom[key]] for key in MEASURES}
+    found["spread_of_a_difference"] = {key: [round(one, 3), freedom] for key, (one, freedom) in spread.items()}
     left_out = ("settings", "machine", "group")
     found["cells"] = [
         {key: value for key, value in cell.items() if key not in left_out}

@@ -28,6 +28,12 @@ def cell(result: dict, key: str) -> str:
     return f"{result[key]:.1f} ({result[f'{key}_low']:.1f}–{result[f'{key}_high']:.1f})"
 
 
+def beside(apart: float, low: float, high: float, form: str = ".1f") -> str:
+    """A difference with its interval, to stand behind a value; bold where the interval does not hold 0."""
+    by = f"{apart:+{form}} ({low:+{form}} to {high:+{form}})".replace("-", "−")
+    return f"; **{by}**" if low > 0 or high < 0 else f"; {by}"
+
+
 def table(rows: list[tuple[str, dict, str]]) -> str:
     """Markdown of (label, result, key prefix) rows, both directions."""
     head = ["", *(f"text→image {metric}" for metric in METRICS), *(f"image→text {metric}" for metric in METRICS)]
@@ -119,9 +125,7 @@ def table3(result: dict) -> str:
         for key, (_, form) in TABLE3.items():
             text = f"{row[key]:{form}}" if key in row else ""
             if f"{key}_difference" in row:
-                apart, low, high = row[f"{key}_difference"]
-                by = f"{apart:+{form}} ({low:+{form}} to {high:+{form}})".replace("-", "−")
-                text += f"; **{by}**" if low > 0 or high < 0 else f"; {by}"
+                text += beside(*row[f"{key}_difference"], form)
             cells.append(text)
         lines.append(f"| {row['row']} | {row['seeds']} | {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -148,8 +152,7 @@ def grnet_table(result: dict, data: str) -> str:
         for name in GRNET_SLICES:
             text = f"{row['top'][name]['top-1']:.1f}"
             if apart := row["top"][name].get(f"top-1 - {GRNET_BASELINE}"):
-                by = f"{apart['mean']:+.1f} ({apart['low']:+.1f} to {apart['high']:+.1f})".replace("-", "−")
-                text += f"; **{by}**" if apart["low"] > 0 or apart["high"] < 0 else f"; {by}"
+                text += beside(apart["mean"], apart["low"], apart["high"])
             cells.append(text)
         cells += [f"{row['top']['all'][key]:.1f}" for key in ("top-20", "top-50")]
         lines.append(f"| {row['row']} | {row['seeds']} | {' | '.join(cells)} |")
@@ -167,9 +170,7 @@ def table4(result: dict) -> str:
         for key in TASKS:
             text = f"{row[key]:.1f}" if key in row else "–"
             if f"{key}_difference" in row:
-                apart, low, high = row[f"{key}_difference"]
-                by = f"{apart:+.1f} ({low:+.1f} to {high:+.1f})".replace("-", "−")
-                text += f"; **{by}**" if low > 0 or high < 0 else f"; {by}"
+                text += beside(*row[f"{key}_difference"])
             cells.append(text)
         share = f"{100 * row['parameters_share']:.1f} %" if "parameters_share" in row else "–"
         counts = f"{row['seeds']} | {row['parameters'] / 1e6:.2f} M | {share}"

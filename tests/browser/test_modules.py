@@ -162,3 +162,31 @@ def test_own_photos_are_sent_as_pictures_and_recognised_in_the_answer(run: Any) 
 )
 def test_signed_numbers(run: Any, value: float, words: str) -> None:
     assert run("core/words.js", "(m, value) => m.signed(value)", value) == words
+
+
+def test_a_newer_question_takes_over_and_the_button_of_the_older_one_rests(run: Any) -> None:
+    seen = run(
+        "core/later.js",
+        """async ({ newest }) => {
+          const [place, one, other] = ["div", "button", "button"].map((tag) => document.createElement(tag));
+          const busy = () => [place.hasAttribute("aria-busy"), ...[one, other].map((it) => it.classList.contains("busy"))];
+          const until = (signal, answer) => new Promise((resolve, reject) => {
+            signal.addEventListener("abort", () => reject(signal.reason));
+            answer.then(resolve);
+          });
+          const ask = newest(place);
+          const older = ask((signal) => until(signal, new Promise(() => {})), one);
+          const seen = [busy()];
+          let answer;
+          const newer = ask((signal) => until(signal, new Promise((resolve) => (answer = resolve))), other);
+          seen.push(await older, busy());
+          answer("new");
+          seen.push(await newer, busy());
+          const failed = await ask(() => Promise.reject(new Error("no")), one).catch((error) => error.message);
+          const cancelled = ask((signal) => until(signal, new Promise(() => {})), one);
+          ask.cancel();
+          return [...seen, failed, await cancelled, busy()];
+        }""",
+    )
+    idle = [False, False, False]
+    assert seen == [[True, True, False], None, [True, False, True], "new", idle, "no", None, idle]

@@ -10,6 +10,7 @@ import pytest
 from modiste.engine.catalogue import Catalogue
 from modiste.engine.errors import CatalogueError
 from modiste.engine.snapshot import Snapshot
+from modiste.service.background import Background
 from modiste.service.following import FollowedCatalogue, Follower
 
 
@@ -99,3 +100,11 @@ def test_photos_are_kept_within_bounds_and_by_version(folder: Path, monkeypatch:
     pictures.get(ids[2], small=True)
     assert not pictures._kept
     assert pictures._bytes == 0
+
+
+def test_a_thread_without_work_cannot_be_made() -> None:
+    class Idle(Background):
+        pass
+
+    with pytest.raises(TypeError, match="_run"):
+        Idle("idle")  # type: ignore[abstract]

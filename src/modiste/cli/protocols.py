@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from modiste.cli.console import errors
 from modiste.evaluation.protocols import Kind
-from modiste.types import ItemEncoder, PairScorer
 
 if TYPE_CHECKING:
     from modiste.data.interactions import Interactions
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from modiste.evaluation.captioning import Told
     from modiste.evaluation.outfits import By, Reference, Task, VectorsOf, Wish
     from modiste.evaluation.recognition import Inputs
-    from modiste.types import Item, ItemEncoder, OutfitRecommender, OutfitScorer
+    from modiste.types import Item, ItemEncoder, OutfitRecommender, OutfitScorer, PairScorer
 
 
 class Report(Protocol):
@@ -400,9 +399,7 @@ def run_composed(request: Request) -> Measured:
     from modiste.models.pretrained import load
 
     with errors.status(f"reading {request.data}"):
-        data = load_composed(
-            request.data, request.split, request.seed, gallery=request.gallery, images=request.images
-        )  # fmt: skip
+        data = load_composed(request.data, request.split, request.seed, gallery=request.gallery, images=request.images)
     names = _per_gallery(request.model, tuple(data.galleries))
     loaded = {name: load(name or None, device=request.device) for name in dict.fromkeys(names.values())}
     encoders = {part: loaded[name] for part, name in names.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import typer
 
@@ -62,8 +61,7 @@ def search(
     from modiste.cli.console import print_json, results, say
     from modiste.cli.contact_sheet import Row, write_contact_sheet
     from modiste.engine.catalogue import Catalogue
-    from modiste.models.pretrained import load, reranker_of
-    from modiste.service.exact import open_judge
+    from modiste.models.pretrained import load
 
     if not words.strip() and image is None and not like:
         raise ValueError('nothing to search for: give words, such as "red dress", or a photo with --image FILE')
@@ -77,21 +75,13 @@ def search(
     store = Catalogue.open(catalogue)
     start = store.get(like, image=True) if like else None
     encoder = load(model or store.model or store.encoder_id.name)
-    judge: Any = None if no_rerank or exact else reranker_of(encoder)
-    if exact:
-        judge, rerank = open_judge(store), rerank or EXACT_SHORTLIST
-    elif judge is None and rerank is not None:
-        raise ValueError(f"--rerank: {encoder.id.name} has no matching head; index with an MVLT model to have one")
+    judge = _judge(store, encoder, words, rerank, exact=exact, no_rerank=no_rerank)
     plan = None if no_plan or exact else _plan(store, encoder, words, photo, start)
     if plan is not None and rerank is not None:
         raise ValueError("--rerank: the order is the plan's here; add --no-plan to have pairs judged")
-    unasked = judge is not None and not exact and rerank is None and (not words.strip() or not judge.share)
-    if plan is not None or unasked:
-        # A photo is compared with photos, and a judge without a say needs no hearing: only for those who ask for it.
-        judge = None
     found, seen = find(
-        store, encoder, words, photo, k=k, judge=judge, shortlist=rerank, filters=filters,
-        collapse="group" if per_product else None, images=html is not None, like=start, plan=plan,
+        store, encoder, words, photo, k=k, judge=judge, shortlist=rerank or (EXACT_SHORTLIST if exact else None),
+        filters=filters, collapse="group" if per_product else None, images=html is not None, like=start, plan=plan,
     )  # fmt: skip
     shown = seen.hits[:k]
     if html is not None:
@@ -114,22 +104,11 @@ def search(
                 "encoder": {"name": store.encoder_id.name, "sha256": store.encoder_id.sha256},
                 "candidates": found.total_candidates,
                 "seconds": round(found.seconds, 6),
-                "reranker": judge.name if judge is not None and seen.log_odds else None,
+                "reranker": judge.name if seen.log_odds else None,
                 "exact": exact,
                 "reranked": len(seen.log_odds),
                 "rerank_seconds": round(seen.seconds, 6),
-                "hits": [
-                    {
-                        "id": hit.item.id,
-                        "score": round(hit.score, 6),
-                        "match": round(seen.log_odds[hit.item.id], 4) if hit.item.id in seen.log_odds else None,
-                        "title": hit.item.title,
-                        "category": hit.item.category,
-                        "group": hit.item.group,
-                        "attributes": dict(hit.item.attributes),
-                    }
-                    for hit in shown
-                ],
+                "hits": [_hit_values(hit, seen.log_odds) for hit in shown],
             }
         )
         return
@@ -140,6 +119,34 @@ def search(
         say(f"the first {len(seen.log_odds)} were judged again in {seen.seconds:.2f} s (match: log-odds)")
     if html is not None:
         say(f"pictures: {html}")
+
+
+def _hit_values(hit, log_odds):  # type: ignore[no-untyped-def]
+    match = log_odds.get(hit.item.id)
+    return {
+        "id": hit.item.id,
+        "score": round(hit.score, 6),
+        "match": None if match is None else round(match, 4),
+        "title": hit.item.title,
+        "category": hit.item.category,
+        "group": hit.item.group,
+        "attributes": dict(hit.item.attributes),
+    }
+
+
+def _judge(store, encoder, words, rerank, *, exact, no_rerank):  # type: ignore[no-untyped-def]
+    """Who takes a second look at the first hits, or None; raises `ValueError` where one is asked for and there is none."""
+    from modiste.models.pretrained import reranker_of
+    from modiste.service.exact import open_judge
+
+    if exact:
+        return open_judge(store)
+    judge = None if no_rerank else reranker_of(encoder)
+    if judge is None and rerank is not None:
+        raise ValueError(f"--rerank: {encoder.id.name} has no matching head; index with an MVLT model to have one")
+    if rerank is None and judge is not None and not (words.strip() and judge.share):
+        return None  # a photo is compared with photos, and a judge without a say needs no hearing: only if asked for
+    return judge
 
 
 def _plan(store, encoder, words, photo, like):  # type: ignore[no-untyped-def]
@@ -175,11 +182,10 @@ def find(  # type: ignore[no-untyped-def]
     if like is not None:
         photo, where = like.image, {**where, "exclude": [like.id]}
     if plan is not None:
-        query = encoded_query(encoder, query_words(plan, like, photo), photo)
+        query = encoded_query(encoder, query_words(plan.words, like, photo), photo)
         found = composed_search(store, query, plan, hearing(encoder), k=k, images=images, **where)
         return found, SecondLook(found.hits, {}, 0.0)
-    if like is not None and photo is None:
-        words = f"{like.text} {words}".strip()
+    words = query_words(words, like, photo)
     shortlist = (shortlist or SHORTLIST) if judge is not None else 0
     found = store.search(
         encoder.encode_query(words, photo), k=max(k, shortlist),

@@ -147,8 +147,8 @@ def build_pairs(
         more_of=tuple(more_of),
         token_ids=torch.from_numpy(token_ids),
         caption_weights=weights / weights.sum(axis=1, keepdims=True),
-        products=torch.from_numpy(_numbers([example.item.product for example in examples])),
-        labels=_numbers([example.item.category for example in examples]),
+        products=torch.from_numpy(numbers_of([example.item.product for example in examples])),
+        labels=numbers_of([example.item.category for example in examples]),
         classes=class_numbers([example.item for example in examples], labels) if labels else None,
         unknown_id=token_id(tokenizer, UNK),
         drop_token_rate=drop_token_rate,
@@ -157,5 +157,6 @@ def build_pairs(
     )
 
 
-def _numbers(names: Sequence[str]) -> NDArray[np.int64]:
+def numbers_of(names: Sequence[str]) -> NDArray[np.int64]:
+    """(N,): equal names have equal numbers, in the order of the names."""
     return np.unique(np.asarray(names, dtype=object).astype(str), return_inverse=True)[1].astype(np.int64)

@@ -271,6 +271,10 @@ class Catalogue:
         row = snapshot.row(item_id)
         return snapshot.item(row, self._image(snapshot, row) if image else None)
 
+    def hit(self, snapshot: Snapshot, row: int, score: float, *, images: bool = False) -> Hit:
+        """What a search of a version found in a row, with that version's picture if asked."""
+        return Hit(snapshot.item(row, self._image(snapshot, row) if images else None), score)
+
     def image(self, item_id: str) -> bytes | None:
         """The stored picture of an item, encoded; None when it has none. Raises `UnknownItem`, `CatalogueError`."""
         snapshot = self.snapshot()
@@ -378,12 +382,7 @@ class Catalogue:
                 _search_products(snapshot, queries.vectors[at : at + 1], k, mask, dropped, total)
                 for at in range(len(queries))
             ]
-        hits = [
-            tuple(
-                Hit(snapshot.item(row, self._image(snapshot, row) if images else None), score) for row, score in ranking
-            )
-            for ranking in found
-        ]
+        hits = [tuple(self.hit(snapshot, row, score, images=images) for row, score in ranking) for ranking in found]
         seconds = time.perf_counter() - start
         return [SearchResult(one, total, seconds) for one in hits]
 

@@ -25,14 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modiste.data.style.vocabulary import Meaning, satisfies
-from modiste.engine.catalogue import Catalogue, Hit, SearchResult
-from modiste.engine.errors import CatalogueError
+from modiste.engine.catalogue import Catalogue, SearchResult
 from modiste.engine.filters import filter_mask
 from modiste.engine.index import EXACT_LIMIT
 from modiste.engine.modification import Change, Excluded, ModificationPlan, Price
-from modiste.engine.snapshot import Snapshot
 from modiste.engine.vocabulary import Knowledge, knowledge_of
-from modiste.types import Embeddings, FloatArray, Item
+from modiste.types import Embeddings, FloatArray
 
 POOL = 20_000  # candidates that are judged when the catalogue is too large to judge all
 _NEUTRAL = 0.5  # how far a kept value holds of an item of which it is not known
@@ -98,7 +96,7 @@ def composed_search(
                 continue
             seen.add(product)
         chosen.append(at)
-    hits = tuple(Hit(_item(store, snapshot, int(rows[at]), images), float(cosines[at])) for at in chosen)
+    hits = tuple(store.hit(snapshot, int(rows[at]), float(cosines[at]), images=images) for at in chosen)
     return SearchResult(hits, int(mask.sum()), time.perf_counter() - start)
 
 
@@ -119,8 +117,8 @@ def judged(
     `nearest`: chooses among them the candidates that are judged; all are without it.
     """
     if plan.price is not None:
-        mask &= _affordable(plan.price, knowledge, len(vectors))
-    excluded = [denials(one, plan.changes, knowledge, len(vectors)) for one in plan.excluded]
+        mask &= _affordable(plan.price, knowledge)
+    excluded = [denials(one, plan.changes, knowledge) for one in plan.excluded]
     for truth in excluded:
         mask &= truth != 1.0
     changes = [(holds(one, knowledge), " ".join(one.values)) for one in plan.changes if one.known]
@@ -163,20 +161,10 @@ def judged(
     return rows, scores, cosines[:, 0]
 
 
-def _item(store: Catalogue, snapshot: Snapshot, row: int, images: bool) -> Item:
-    picture = None
-    if images:
-        try:
-            picture = store.image(snapshot.id(row))
-        except CatalogueError:  # deleted meanwhile
-            picture = None
-    return snapshot.item(row, picture)
-
-
-def _affordable(price: Price, knowledge: Knowledge, num_rows: int) -> NDArray[np.bool_]:
+def _affordable(price: Price, knowledge: Knowledge) -> NDArray[np.bool_]:
     prices = knowledge.numbers("price")
     if prices is None:
-        return np.ones(num_rows, dtype=bool)
+        return np.ones(knowledge.num_rows, dtype=bool)
     found = np.isfinite(prices)
     with np.errstate(invalid="ignore"):
         if price.at_most is not None:
@@ -195,11 +183,11 @@ def holds(change: Change, knowledge: Knowledge) -> FloatArray:
     return knowledge.holds(change.attribute, change.fits, ("change", *key))
 
 
-def denials(excluded: Excluded, changes: Sequence[Change], knowledge: Knowledge, num_rows: int) -> FloatArray:
+def denials(excluded: Excluded, changes: Sequence[Change], knowledge: Knowledge) -> FloatArray:
     """(N,) whether all meanings hold of a row; NaN where one is not known and none is known not to."""
     truths = [_denied(one, changes, knowledge) for one in excluded.meanings]
     if not truths:
-        return np.full(num_rows, np.nan, dtype=np.float32)
+        return np.full(knowledge.num_rows, np.nan, dtype=np.float32)
     stacked = np.stack(truths)
     found = stacked.min(axis=0)  # NaN where any is
     found[(stacked == 0.0).any(axis=0)] = 0.0

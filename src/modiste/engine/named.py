@@ -30,5 +30,5 @@ def contradictions(wish: str, knowledge: Knowledge, rows: Rows) -> Values:
         if change.known:
             found += np.nan_to_num(1.0 - holds(change, knowledge)[rows].astype(np.float64))
     for one in plan.excluded:
-        found += np.nan_to_num(denials(one, plan.changes, knowledge, knowledge.num_rows)[rows].astype(np.float64))
+        found += np.nan_to_num(denials(one, plan.changes, knowledge)[rows].astype(np.float64))
     return found

@@ -49,6 +49,7 @@ _FILLERS = _words(
     "style way exactly kind sort type bit little any some all keep keeping kept retain have has having from there here if "
     "can could should you your them they which what than less which's s t not made out and/or nor"
 )
+_ARTICLES = _words("a an the any")
 # Before a value, between a denial and what it denies.
 _SOFT = _words(
     "a an the any in with of for made too so as very from such that is are kind sort it its this those these to be on"
@@ -75,7 +76,6 @@ _COMPARED: Mapping[tuple[str, ...], tuple[str, int]] = {
 }
 # What one has or has not, so that "without a collar and sleeves" goes on.
 _HAD = ("pattern", "neckline", "sleeve_length", "closure", "heel", "material")
-_SLEEVES = ("sleeve", "sleeves", "sleeved")
 _BELOW = _phrases(
     "under,below,less than,at most,up to,max,maximum,cheaper than,not more than,no more than,not over,not above,within,max of"
 )
@@ -169,13 +169,13 @@ class _Reader:
     # -- steps: each takes words at `self.at`, or leaves them and returns False ----------------------------------------
 
     def _not_only(self) -> bool:
-        length = self._starts(_NOT_ONLY)
+        length = self._starts(_NOT_ONLY, self.at)
         self.at += length
         return length > 0
 
     def _prices(self) -> bool:
         for patterns, below in ((_BELOW, True), (_ABOVE, False)):
-            length = self._starts(patterns)
+            length = self._starts(patterns, self.at)
             number = self._number(self.at + length) if length else None
             if number is not None:
                 value, end = number
@@ -221,9 +221,10 @@ class _Reader:
                 continue
             attribute, direction = found
             end = self.at + length
-            if attribute == "length" and end < len(self.words) and self.words[end] in _SLEEVES:
-                attribute, end = "sleeve_length", end + 1
-            elif end < len(self.words) and self._noun(end) == attribute:
+            named = self._noun(end)
+            if attribute == "length" and named == "sleeve_length":
+                attribute, end = named, end + 1
+            elif named == attribute:
                 end += 1  # "a wider fit"
             words = self._written(self.at, end)
             if attribute == "price":
@@ -267,7 +268,7 @@ class _Reader:
         return next((attribute for attribute, nouns in NOUNS.items() if self.words[at] in nouns), "")
 
     def _denial(self) -> bool:
-        length = self._starts(_DENIALS)
+        length = self._starts(_DENIALS, self.at)
         if not length:
             return False
         word = self.words[self.at]
@@ -294,10 +295,10 @@ class _Reader:
             if not denied and here in _SOFT:
                 self._take(self.at + 1, "without")
                 continue
-            if here in ("a", "an", "the", "any"):
+            if here in _ARTICLES:
                 self._take(self.at + 1, "without")
                 continue
-            if self._starts(_DENIALS) or not self._group():
+            if self._starts(_DENIALS, self.at) or not self._group():
                 break
             denied += 1
         return True
@@ -313,34 +314,27 @@ class _Reader:
         """Whether "without A and B" denies B too: B names a part or a pattern, which one has or has not."""
         if word not in _ALL_OF_A_LIST:
             return False
-        _, meaning = self._phrase(self._behind_soft(self.at + 1), as_part=True)
-        return meaning is not None and meaning.attribute in (
-            "pattern",
-            "neckline",
-            "sleeve_length",
-            "closure",
-            "heel",
-            "material",
-        )
+        _, meaning = self._phrase(self._behind_articles(self.at + 1), as_part=True)
+        return meaning is not None and meaning.attribute in _HAD
 
     def _list_goes_on(self, with_and: bool) -> bool:
         """Whether what follows a comma is the next of a list that ends with "or": "no stripes, dots or checks"."""
         at = self.at
         for _ in range(8):
-            at = self._behind_soft(at)
+            at = self._behind_articles(at)
             end, meaning = self._phrase(at, as_part=True)
             if meaning is None:
                 return False
             if end < len(self.words) and (self.words[end] in ("or", "nor") or (with_and and self.words[end] == "and")):
-                following, next_meaning = self._phrase(self._behind_soft(end + 1), as_part=True)
+                following, next_meaning = self._phrase(self._behind_articles(end + 1), as_part=True)
                 return following > 0 and next_meaning is not None
             if end >= len(self.words) or "," not in self._gap(end):
                 return False
             at = end
         return False
 
-    def _behind_soft(self, at: int) -> int:
-        while at < len(self.words) and self.words[at] in ("a", "an", "the", "any"):
+    def _behind_articles(self, at: int) -> int:
+        while at < len(self.words) and self.words[at] in _ARTICLES:
             at += 1
         return at
 
@@ -385,15 +379,10 @@ class _Reader:
                 self.roles[at] = "change"
 
     def _ends_group(self, at: int) -> bool:
-        here = self.at
-        self.at = at
-        try:
-            word = self.words[at]
-            if word in _ENDS or word in ("and", "or", "nor", "a", "an", "the", "than") or self._starts(_DENIALS):
-                return True
-            return tuple(self.words[at : at + 1]) in _COMPARED or self._priced(at)
-        finally:
-            self.at = here
+        word = self.words[at]
+        if word in _ENDS or word in ("and", "or", "nor", "a", "an", "the", "than") or self._starts(_DENIALS, at):
+            return True
+        return (word,) in _COMPARED or self._priced(at)
 
     def _priced(self, at: int) -> bool:
         return any(
@@ -450,7 +439,7 @@ class _Reader:
 
     def _meant(self, at: int, end: int, meanings: Sequence[Meaning], as_part: bool) -> tuple[int, Meaning]:
         """Which of several meanings it is, by the word after it and by where it stands."""
-        named = self._noun(end) if end < len(self.words) and self._unbroken(end - 1, end + 1) else ""
+        named = self._noun(end) if self._unbroken(end - 1, end + 1) else ""
         for one in meanings:
             if named and one.attribute == named and one.value != ANY:
                 return end + 1, one
@@ -466,11 +455,11 @@ class _Reader:
             at -= 1
         return at
 
-    def _starts(self, patterns: Sequence[tuple[str, ...]]) -> int:
-        """How many words of the longest pattern stand here; 0: none does."""
+    def _starts(self, patterns: Sequence[tuple[str, ...]], at: int) -> int:
+        """How many words of the longest pattern stand at a place; 0: none does."""
         for pattern in patterns:
-            end = self.at + len(pattern)
-            if tuple(self.words[self.at : end]) == pattern and self._unbroken(self.at, end):
+            end = at + len(pattern)
+            if tuple(self.words[at:end]) == pattern and self._unbroken(at, end):
                 return len(pattern)
         return 0
 

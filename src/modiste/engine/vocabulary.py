@@ -50,13 +50,10 @@ class Vocabulary:
                 named[attribute] = (*named.get(attribute, ()), name)
         house = phrases()
         own: dict[Phrase, dict[Meaning, None]] = {}
-        order = list(COLUMNS)
-        for attribute, names in sorted(
-            named.items(), key=lambda one: order.index(one[0]) if one[0] in order else len(order)
-        ):
-            for name in (
-                names if attribute != "secondary_colour" else ()
-            ):  # a colour is the main one unless a print has it
+        for attribute in dict.fromkeys((*COLUMNS, *named)):
+            if attribute == "secondary_colour":
+                continue  # a colour is the main one unless a print has it
+            for name in named.get(attribute, ()):
                 for label in _labels(columns[name]):
                     for part in (label, *(parts(label) if attribute in COLUMNS else ())):
                         key = folded(part)

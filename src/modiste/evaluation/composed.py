@@ -35,7 +35,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from modiste.data.composed import ANY, ComposedData, ComposedExample, attributes_of
 from modiste.evaluation.controls import metadata_sentence
-from modiste.evaluation.metrics import BestTie, Estimate, best_tie, mean_with_interval, recall_from
+from modiste.evaluation.metrics import BestTie, Estimate, average, best_tie, mean_with_interval, recall_from
 from modiste.types import Embeddings, FloatArray, ImageLike, Item
 
 KS = (1, 10, 50)
@@ -228,19 +228,24 @@ def label_controls(data: ComposedData) -> dict[str, ComposedScorer]:
     if not any(one.changed for one in data.examples):
         return {}
     known = {part: {item.id: item for item in items} for part, items in data.galleries.items()}
+    read: dict[str, tuple[TfidfVectorizer, Any]] = {}  # part -> what its labels say, the same for all its questions
+    judges: dict[str, _Judge] = {}
 
     def metadata(examples: Sequence[ComposedExample], gallery: Sequence[Item]) -> NDArray[Any]:
-        items = known[examples[0].part]
-        words = TfidfVectorizer()
-        labels = words.fit_transform([_label_sentence(items[item.id]) for item in gallery])
+        part = examples[0].part
+        if part not in read:
+            words = TfidfVectorizer()
+            read[part] = words, words.fit_transform([_label_sentence(known[part][item.id]) for item in gallery])
+        words, labels = read[part]
         asked = words.transform([f"{_label_sentence(one.reference)} {one.text}" for one in examples])
         scores: NDArray[Any] = (asked @ labels.T).toarray().astype(np.float32)
         return scores
 
     def ceiling(examples: Sequence[ComposedExample], gallery: Sequence[Item]) -> NDArray[Any]:
-        items = known[examples[0].part]
-        judge = _Judge([items[item.id] for item in gallery], reference_stays=data.reference_stays)
-        return judge.having_labels(examples).astype(np.float32)
+        part = examples[0].part
+        if part not in judges:
+            judges[part] = _Judge([known[part][item.id] for item in gallery], reference_stays=data.reference_stays)
+        return judges[part].having_labels(examples).astype(np.float32)
 
     return {"metadata": metadata, "ceiling": ceiling}
 
@@ -331,8 +336,7 @@ class _Measure:
             for part, rows in of_part.items()
             for key, one in values.items()
         }
-        averaged = [found[f"{part}_R@{k}"] for part in self._parts for k in MEAN_KS]
-        return {**found, "mean": _average(averaged)}
+        return {**found, "mean": average([found[f"{part}_R@{k}"] for part in self._parts for k in MEAN_KS])}
 
     def by_change(self, values: Mapping[str, Values]) -> dict[str, Estimate]:
         kinds = np.array([kind_of_change(one) for one in self._examples])
@@ -349,18 +353,6 @@ def kind_of_change(example: ComposedExample) -> str:
     if len(example.changed) > 1:
         return "two"
     return "".join(f"{'not_' if new == ANY else ''}{name}" for name, (_, new) in example.changed.items())
-
-
-def _average(estimates: Sequence[Estimate]) -> Estimate:
-    """The mean of independent samples' means, its interval from their resamples drawn side by side."""
-    mean = float(np.mean([one.mean for one in estimates]))
-    drawn = [one.resampled for one in estimates if one.resampled is not None and len(one.resampled)]
-    count = sum(one.count for one in estimates)
-    if len(drawn) < len(estimates):
-        return Estimate(mean, mean, mean, count)
-    resampled = np.mean(drawn, axis=0)
-    low, high = np.quantile(resampled, [0.025, 0.975])
-    return Estimate(mean, min(float(low), mean), max(float(high), mean), count, resampled)
 
 
 def _constant(examples: Sequence[ComposedExample], gallery: Sequence[Item]) -> NDArray[Any]:

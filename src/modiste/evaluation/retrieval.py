@@ -358,8 +358,8 @@ def ranking_task(
         return RankingTask(queries, gallery, np.zeros(len(queries), dtype=np.int64))
     offered = order
     if protocol == "retrieval-random100" and direction == "i2t":
-        offered = order[np.unique(_codes([item.product for item in items])[order], return_index=True)[1]]
-        offered = offered[np.argsort([items[at].id for at in offered], kind="stable")]
+        first = np.unique(_codes([item.product for item in items])[order], return_index=True)[1]
+        offered = order[np.sort(first)]
     return _one_of_101(items, order, offered, queries, DIRECTIONS.index(direction), seed)
 
 

@@ -20,11 +20,18 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from modiste.data.images import ImageError, decode, fit
+from modiste.data.images import ImageError, decode
 from modiste.data.text import sentence_ids
-from modiste.models.fame_vil import FameVil, FameVilConfig
+from modiste.models.fame_vil import FameVil
 from modiste.models.fame_vil_caption import write_captions
-from modiste.models.inference import ImageTextEncoder, average_over_views, named_after_item, unit_rows
+from modiste.models.inference import (
+    ImageTextEncoder,
+    average_over_views,
+    cut_to_longest,
+    named_after_item,
+    photo_tensor,
+    unit_rows,
+)
 from modiste.types import Caption, Embeddings, EncoderId, FloatArray, ImageLike, Item
 
 
@@ -41,7 +48,7 @@ class FameVilTowers:
         self.draft_size: tuple[int, int] | None = (factor * width, factor * height)
 
     def prepare_image(self, pixels: NDArray[np.uint8]) -> Tensor:
-        return photo_tensor(pixels, self.model.config)
+        return photo_tensor(pixels, self.model.config.image_size, self.model.config.image_fit)
 
     def embed_images(self, prepared: Sequence[Tensor]) -> Tensor:
         return self.embed_for(torch.stack(list(prepared)), "xmr")
@@ -121,8 +128,12 @@ class FameVilEncoder(ImageTextEncoder):
         return self._stack(found[0]), self._stack(found[1])
 
     def _words(self, texts: Sequence[str], task: str) -> FloatArray:
-        with torch.inference_mode():
-            return unit_rows(self.towers.model.encode_text(*words(self.towers, texts), task))
+        done = []
+        for start in range(0, len(texts), self.batch_size):
+            ids, mask = words(self.towers, texts[start : start + self.batch_size])
+            with torch.inference_mode():
+                done.append(unit_rows(self.towers.model.encode_text(ids, mask, task)))
+        return self._stack(done)
 
     def _fused(self, texts: Sequence[str], images: Sequence[ImageLike]) -> FloatArray:
         model, done, start = self.towers.model, [], 0
@@ -247,19 +258,10 @@ def tidied(text: str) -> str:
     return re.sub(r"\s+([),.:;%!])", r"\1", re.sub(r"([(])\s+", r"\1", text)).strip()
 
 
-def photo_tensor(pixels: NDArray[np.uint8], config: FameVilConfig) -> Tensor:
-    """One photo (H, W, 3) uint8 -> (3, height, width) uint8 as the model was trained on it."""
-    return torch.from_numpy(fit(pixels, config.image_size, mode=config.image_fit)).permute(2, 0, 1)
-
-
 def words(towers: FameVilTowers, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
     """Token ids and mask (B, L), start and end of each text included, L the longest of them."""
     config = towers.model.config
     ids, mask = sentence_ids(
         towers.tokenizer, texts, bos_id=config.bos_id, eot_id=config.eot_id, context_length=config.context_length
     )
-    longest = int(mask.sum(axis=1).max())
-    return (
-        torch.from_numpy(ids[:, :longest]).to(towers.device),
-        torch.from_numpy(mask[:, :longest]).to(towers.device),
-    )
+    return cut_to_longest(ids, mask, towers.device)

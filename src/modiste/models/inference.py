@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from tokenizers import Tokenizer
 
-from modiste.data.images import ImageError, decode, fit
+from modiste.data.images import ImageError, Mode, decode, fit
 from modiste.data.text import tokenize
 from modiste.models.query_bank import QueryBank, comparable
 from modiste.types import Embeddings, EncoderId, FloatArray, ImageLike, Item
@@ -226,19 +226,25 @@ class ImageTextEncoder:
         return np.concatenate(batches) if batches else np.zeros((0, self.tower_id.dim), np.float32)
 
 
-def photo_tensor(pixels: np.ndarray, image_size: tuple[int, int]) -> torch.Tensor:
+def photo_tensor(pixels: np.ndarray, image_size: tuple[int, int], mode: Mode = "pad") -> torch.Tensor:
     """One photo (H, W, 3) uint8 -> (3, height, width) uint8: whole, padded with white to `image_size` = (width, height).
 
-    Our own models' transform, in training and in inference.
+    Our own models' transform, in training and in inference; a backbone that learned on cut photos has `mode="crop"`.
     """
-    return torch.from_numpy(fit(pixels, image_size, mode="pad")).permute(2, 0, 1)
+    return torch.from_numpy(fit(pixels, image_size, mode=mode)).permute(2, 0, 1)
 
 
 def token_tensors(
     tokenizer: Tokenizer, texts: Sequence[str], context_length: int, device: torch.device | str
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Token ids and mask (B, L), L the longest of these texts: padding columns cost time and change nothing."""
-    token_ids, mask = tokenize(tokenizer, texts, context_length)
+    return cut_to_longest(*tokenize(tokenizer, texts, context_length), device)
+
+
+def cut_to_longest(
+    token_ids: np.ndarray, mask: np.ndarray, device: torch.device | str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and mask (B, C), padded at the end -> (B, L) on the device, L the longest of these texts."""
     longest = int(mask.sum(axis=1).max())
     return torch.from_numpy(token_ids[:, :longest]).to(device), torch.from_numpy(mask[:, :longest]).to(device)
 

@@ -176,29 +176,26 @@ def from_pretrained(folder: str | Path, *, device: str = "cpu") -> ImageTextEnco
 
 def load_recogniser(name: str | Path | None = None, *, device: str = "cpu") -> Recogniser:
     """What tells an item's labels, by registered name or folder; raises `PretrainedError` for a model that cannot."""
-    return _load_mvlt(name, device, Recogniser, lambda found: {"lines": found.lines})
+    return _load_use(name, device, {Mvlt: Recogniser}, lambda found: {"lines": found.lines})
 
 
 def load_any_recogniser(name: str | Path | None = None, *, device: str = "cpu") -> Recogniser | FameVilRecogniser:
     """`load_recogniser`, or of a FAME-ViL what tells categories: whatever the recognition protocol can measure."""
-    encoder = load(name, device=device) if name else None
-    if encoder is None or not isinstance(encoder.towers, FameVilTowers):
-        return load_recogniser(name, device=device)
-    towers, made = encoder.towers, {"name": encoder.id.name, "sha256": encoder.id.sha256}
-    try:
-        return FameVilRecogniser(towers.model, towers.tokenizer, device=towers.device, **made)
-    except ValueError as error:
-        raise PretrainedError(f"{name}: {error}") from error
+    uses: Mapping[type[nn.Module], Callable[..., Recogniser | FameVilRecogniser]] = {
+        Mvlt: Recogniser,
+        FameVil: FameVilRecogniser,
+    }
+    return _load_use(name, device, uses, lambda found: {"lines": found.lines} if isinstance(found.model, Mvlt) else {})
 
 
 def load_inpainter(name: str | Path | None = None, *, device: str = "cpu") -> Inpainter:
     """What fills in hidden pixels, by registered name or folder; raises `PretrainedError` for a model that cannot."""
-    return _load_mvlt(name, device, Inpainter)
+    return _load_use(name, device, {Mvlt: Inpainter})
 
 
 def load_reranker(name: str | Path | None = None, *, device: str = "cpu") -> Reranker:
     """What scores (query, item) pairs, by registered name or folder; raises `PretrainedError` for a model that cannot."""
-    return _load_mvlt(name, device, Reranker, lambda found: {"bank": found.bank})
+    return _load_use(name, device, {Mvlt: Reranker}, lambda found: {"bank": found.bank})
 
 
 def load_captioner(name: str | Path | None = None, *, device: str = "cpu") -> FameVilCaptioner:
@@ -208,14 +205,7 @@ def load_captioner(name: str | Path | None = None, *, device: str = "cpu") -> Fa
     if known and "caption" not in known.can:
         writers = ", ".join(one.name for one in PRETRAINED.values() if "caption" in one.can)
         raise PretrainedError(f"{name} describes no photos; {writers} does (`modiste models` lists what each can do)")
-    found = load_model(WEIGHTS / name if known else model_folder(Path(name)))
-    if not isinstance(found.model, FameVil):
-        raise PretrainedError(f"{name} is a {found.config['architecture']}, which describes no photos; give a FAME-ViL")
-    check_registered(name, found.sha256)
-    try:
-        return FameVilCaptioner(found.model, found.tokenizer, name=found.name, sha256=found.sha256, device=device)
-    except ValueError as error:
-        raise PretrainedError(f"{name}: {error}") from error
+    return _load_use(name, device, {FameVil: FameVilCaptioner}, instead="describes no photos; give a FAME-ViL")
 
 
 def captioner_of(encoder: ImageTextEncoder) -> FameVilCaptioner | None:
@@ -223,9 +213,7 @@ def captioner_of(encoder: ImageTextEncoder) -> FameVilCaptioner | None:
     towers = encoder.towers
     if not isinstance(towers, FameVilTowers) or "fic" not in towers.model.config.tasks:
         return None
-    return FameVilCaptioner(
-        towers.model, towers.tokenizer, name=encoder.id.name, sha256=encoder.id.sha256, device=towers.device
-    )
+    return _sharing(encoder, towers, FameVilCaptioner)
 
 
 def reranker_of(encoder: ImageTextEncoder) -> Reranker | None:
@@ -233,14 +221,7 @@ def reranker_of(encoder: ImageTextEncoder) -> Reranker | None:
     towers = encoder.towers
     if not isinstance(towers, MvltTowers):
         return None
-    return Reranker(
-        towers.model,
-        towers.tokenizer,
-        name=encoder.id.name,
-        sha256=encoder.id.sha256,
-        device=towers.device,
-        bank=encoder.bank,
-    )
+    return _sharing(encoder, towers, Reranker, bank=encoder.bank)
 
 
 def recogniser_of(encoder: ImageTextEncoder) -> Recogniser | None:
@@ -251,28 +232,35 @@ def recogniser_of(encoder: ImageTextEncoder) -> Recogniser | None:
     towers = encoder.towers
     if not isinstance(towers, MvltTowers) or not towers.model.labels:
         return None
-    return Recogniser(
-        towers.model, towers.tokenizer, name=encoder.id.name, sha256=encoder.id.sha256, device=towers.device
-    )
+    return _sharing(encoder, towers, Recogniser)
 
 
-def _load_mvlt(
+def _sharing(
+    encoder: ImageTextEncoder, towers: MvltTowers | FameVilTowers, use: Callable[..., UseT], **more: Any
+) -> UseT:
+    """Another use of the model that an encoder is made of, under the encoder's name."""
+    made = {"name": encoder.id.name, "sha256": encoder.id.sha256, "device": towers.device}
+    return use(towers.model, towers.tokenizer, **made, **more)
+
+
+def _load_use(
     name: str | Path | None,
     device: str,
-    use: Callable[..., UseT],
+    uses: Mapping[type[nn.Module], Callable[..., UseT]],
     more: Callable[[LoadedModel], Mapping[str, Any]] = lambda found: {},
+    instead: str = "only encodes; give an MVLT model by name (`modiste models` lists what each can do) or folder",
 ) -> UseT:
-    """A use of an MVLT; `more`: what it takes from the folder beside model, tokenizer and name."""
+    """A use of a model, by the model's class; `more`: what it takes from the folder beside model, tokenizer and name.
+
+    Raises `PretrainedError` as `load_model` does, and saying what a model of another class does `instead`.
+    """
     name = str(name or DEFAULT)
     known = PRETRAINED.get(name)
     if known and not known.ships:
         raise PretrainedError(f"{name} only encodes; `modiste models` lists what each can do")
-    found = load_model(WEIGHTS / name if known else model_folder(Path(name)))
-    if not isinstance(found.model, Mvlt):
-        raise PretrainedError(
-            f"{name} is a {found.config['architecture']}, which only encodes; give an MVLT model by name (`modiste models` "
-            "lists what each can do) or folder"
-        )
+    found = load_model(WEIGHTS / name if known else name)
+    if (use := uses.get(type(found.model))) is None:
+        raise PretrainedError(f"{name} is a {found.config['architecture']}, which {instead}")
     check_registered(name, found.sha256)
     try:
         return use(found.model, found.tokenizer, name=found.name, sha256=found.sha256, device=device, **more(found))

@@ -170,8 +170,9 @@ def learning_rate_scales(config: FameVilConfig, backbone: float) -> dict[str, fl
 def training_items(source: str) -> list[Item]:
     """The training items with photo and words."""
     from modiste.data.sources import load_items
+    from modiste.evaluation.retrieval import with_image_and_text
 
-    return [item for item in load_items(source, "train") if item.image is not None and item.text]
+    return with_image_and_text(load_items(source, "train"))
 
 
 def started(config: FameVilRecipe, items: Sequence[Item]) -> Start:
@@ -250,11 +251,10 @@ def teachers(pattern: str, tasks: Sequence[str]) -> dict[str, FameVil]:
 
 def task_data(config: FameVilRecipe, items: Sequence[Item], start: Start) -> dict[str, TaskData]:
     """What each of the recipe's tasks learns from; all share one store of photos."""
+    from functools import partial
+
     import numpy as np
     import torch
-
-    from modiste.data.task_data import TaskData
-    from modiste.data.text import sentence_ids
 
     sizes = start.config
     pool = list(items)
@@ -264,18 +264,10 @@ def task_data(config: FameVilRecipe, items: Sequence[Item], start: Start) -> dic
         if item.id not in at:  # questions may come from a source of their own
             at[item.id] = len(pool)
             pool.append(item)
-    images, products = photo_store(pool, sizes), product_numbers(pool)
-
-    def rows(kind: Any, texts: Sequence[str], photos: Sequence[int], **more: Any) -> TaskData:
-        ids, mask = sentence_ids(
-            start.tokenizer, texts, bos_id=sizes.bos_id, eot_id=sizes.eot_id, context_length=sizes.context_length
-        )
-        chosen = np.asarray(photos, np.int64)
-        lengths = torch.from_numpy(mask.sum(axis=1))
-        return TaskData(
-            kind, images, chosen, torch.from_numpy(ids).int(), lengths, products[torch.from_numpy(chosen)], **more
-        )
-
+    products = product_numbers(pool)
+    rows = partial(
+        text_rows, tokenizer=start.tokenizer, sizes=sizes, images=photo_store(pool, sizes), products=products
+    )
     titles, own = [item.title or item.description for item in items], range(len(items))
     number = {name: n for n, name in enumerate(sizes.classes)}
     made: dict[str, TaskData] = {}
@@ -295,6 +287,34 @@ def task_data(config: FameVilRecipe, items: Sequence[Item], start: Start) -> dic
     return made
 
 
+def text_rows(
+    kind: Any,
+    texts: Sequence[str],
+    photos: Sequence[int],
+    *,
+    tokenizer: Tokenizer,
+    sizes: FameVilConfig,
+    images: torch.Tensor,
+    products: torch.Tensor,
+    **more: Any,
+) -> TaskData:
+    """A task's rows: each text with the number of its photo in `images` and `products`; `more`: what only this task has."""
+    import numpy as np
+    import torch
+
+    from modiste.data.task_data import TaskData
+    from modiste.data.text import sentence_ids
+
+    ids, mask = sentence_ids(
+        tokenizer, texts, bos_id=sizes.bos_id, eot_id=sizes.eot_id, context_length=sizes.context_length
+    )
+    chosen = np.asarray(photos, np.int64)
+    lengths = torch.from_numpy(mask.sum(axis=1))
+    return TaskData(
+        kind, images, chosen, torch.from_numpy(ids).int(), lengths, products[torch.from_numpy(chosen)], **more
+    )
+
+
 def composed_questions(config: FameVilRecipe) -> Sequence[Any]:
     """The training split's text-guided questions."""
     from modiste.data.composed import composed_examples
@@ -309,27 +329,20 @@ def unknown(config: FameVilConfig) -> int:
 
 def photo_store(items: Sequence[Item], sizes: FameVilConfig) -> torch.Tensor:
     """Every item's photo, decoded once: (N, 3, H, W) uint8."""
-    import os
-    from concurrent.futures import ThreadPoolExecutor
+    from functools import partial
 
-    import torch
+    from modiste.data.shop_batches import decoded_photos
+    from modiste.models.inference import photo_tensor
 
-    from modiste.data.images import decode
-    from modiste.models.fame_vil_inference import photo_tensor
-
-    def decoded(item: Item) -> torch.Tensor:
-        if item.image is None:
-            raise ValueError(f"item {item.id!r} has no photo; leave it out of the training data")
-        return photo_tensor(decode(item.image), sizes)
-
-    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode") as pool:
-        return torch.stack(list(pool.map(decoded, items)))
+    if missing := [item.id for item in items if item.image is None]:
+        raise ValueError(f"item {missing[0]!r} has no photo; leave it out of the training data")
+    return decoded_photos(items, partial(photo_tensor, image_size=sizes.image_size, mode=sizes.image_fit))
 
 
 def product_numbers(items: Sequence[Item]) -> torch.Tensor:
     """(N,) int64: equal means the same product."""
-    import numpy as np
     import torch
 
-    names = np.asarray([item.product for item in items], dtype=object).astype(str)
-    return torch.from_numpy(np.unique(names, return_inverse=True)[1].astype(np.int64))
+    from modiste.data.pairs import numbers_of
+
+    return torch.from_numpy(numbers_of([item.product for item in items]))

@@ -78,18 +78,15 @@ def _data(config: FameVilClipRecipe, tokenizer: Tokenizer | None = None) -> tupl
     from dataclasses import replace
 
     import numpy as np
-    import torch
 
-    from modiste.data.sources import load_items
-    from modiste.data.task_data import TaskData
-    from modiste.data.text import sentence_ids, train_wordpiece
+    from modiste.data.text import train_wordpiece
     from modiste.models.fame_vil import SIZES
     from modiste.recipes.examples import attribute_caption
-    from modiste.recipes.fame_vil import photo_store, product_numbers
+    from modiste.recipes.fame_vil import photo_store, product_numbers, text_rows, training_items
 
     if config.size not in SIZES:
         raise ValueError(f"there is no size {config.size!r}; choose one of {', '.join(SIZES)}")
-    items = [item for item in load_items(config.data, "train") if item.image is not None and item.text]
+    items = training_items(config.data)
     sizes = replace(SIZES[config.size], tasks=("xmr",), tsa=False, xaa=False)
     captions = [(n, item.title or item.description) for n, item in enumerate(items)]
     rng = np.random.default_rng(config.seed)
@@ -100,17 +97,14 @@ def _data(config: FameVilClipRecipe, tokenizer: Tokenizer | None = None) -> tupl
         vocab_size = min(config.vocab_size, sizes.vocab_size)
         tokenizer = train_wordpiece(texts + composed_texts(config.data), vocab_size=vocab_size)
     sizes = replace(sizes, vocab_size=tokenizer.get_vocab_size())
-    ids, mask = sentence_ids(
-        tokenizer, texts, bos_id=sizes.bos_id, eot_id=sizes.eot_id, context_length=sizes.context_length
-    )
-    images = photo_store(items, sizes)
-    rows = np.array([n for n, _ in captions], np.int64)
+    images, products = photo_store(items, sizes), product_numbers(items)
+    rows = [n for n, _ in captions]
     vectors: tuple[torch.Tensor | None, torch.Tensor | None] = (None, None)
     if config.teacher:
         vectors = _teacher_vectors(config, items, rows, texts, sizes.embed_dim)
-    data = TaskData(
-        "xmr", images, rows, torch.from_numpy(ids).int(), torch.from_numpy(mask.sum(axis=1)),
-        product_numbers(items)[torch.from_numpy(rows)], image_vectors=vectors[0], text_vectors=vectors[1],
+    data = text_rows(
+        "xmr", texts, rows, tokenizer=tokenizer, sizes=sizes, images=images, products=products,
+        image_vectors=vectors[0], text_vectors=vectors[1],
     )  # fmt: skip
     return sizes, tokenizer, data
 
@@ -126,7 +120,7 @@ def composed_texts(source: str) -> list[str]:
 
 
 def _teacher_vectors(
-    config: FameVilClipRecipe, items: Sequence[Item], rows: object, texts: Sequence[str], dim: int
+    config: FameVilClipRecipe, items: Sequence[Item], rows: Sequence[int], texts: Sequence[str], dim: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The teacher's vectors (M, E) of photos and texts, turned to the `dim` axes that hold most of both; kept in the cache."""
     import hashlib
@@ -153,7 +147,7 @@ def _teacher_vectors(
     turned = [
         torch.nn.functional.normalize(torch.from_numpy(found[name] @ axes), dim=1) for name in ("images", "texts")
     ]
-    return turned[0][torch.from_numpy(np.asarray(rows))], turned[1]
+    return turned[0][torch.tensor(rows)], turned[1]
 
 
 def _validation(config: FameVilClipRecipe, tokenizer: Tokenizer) -> dict[str, Eval]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 
 
-class Background:
+class Background(ABC):
     """`_run` in a thread of its own; it looks at `_stop`, or waits for it, and ends when that is set."""
 
     def __init__(self, name: str) -> None:
@@ -21,5 +22,6 @@ class Background:
         if self._thread.is_alive():
             self._thread.join()
 
+    @abstractmethod
     def _run(self) -> None:
-        raise NotImplementedError
+        """The work, until `_stop` is set."""

@@ -49,10 +49,10 @@ def plan_of(
     return plan.without(dropped) if plan.acts else None
 
 
-def query_words(plan: ModificationPlan, like: Item | None, photo: ImageLike | None) -> str:
-    """The words that the encoder hears beside the photo: the positive ones, and the item's own where it has no photo."""
+def query_words(words: str, like: Item | None, photo: ImageLike | None) -> str:
+    """What the encoder hears beside the photo: words (of a plan the positive ones), and the item's own if it has no photo."""
     own = like.text if like is not None and photo is None else ""
-    return f"{own} {plan.words}".strip()
+    return f"{own} {words}".strip()
 
 
 def encoded_query(encoder: ItemEncoder, words: str, photo: ImageLike | None) -> Embeddings:

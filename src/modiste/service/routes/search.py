@@ -155,11 +155,11 @@ async def find(shop: Shop, asked: _Asked, where: _Where) -> JSONResponse:
         raise Problem(422, f"exact: item {asked.like!r} has no photo to compare", kind="invalid")
     plan = None
     if asked.plan and judge is None and asked.text.strip():
-        plan = await shop.photos.run(lambda: _plan(shop, asked, item))
+        gate = shop.lookups if asked.photo is None else shop.photos  # words alone do not wait behind photos
+        plan = await gate.run(lambda: _plan(shop, asked, item))
     if plan is not None:
         return await _by_plan(shop, asked, where, plan, item, photo, started)
-    own = item.text if item is not None and photo is None else ""  # an item without a photo is asked for by its words
-    text = f"{own} {asked.text}".strip()
+    text = query_words(asked.text, item, photo)
     vector = await shop.vector(text, photo)
     found = await shop.find(where.search(vector, exclude=asked.like, images=judge is not None and not where.exact))
     hits, match = found.hits, {}
@@ -182,7 +182,7 @@ async def _by_plan(
     shop: Shop, asked: _Asked, where: _Where, plan: ModificationPlan, item: Item | None, photo: ImageLike | None,
     started: float,
 ) -> JSONResponse:  # fmt: skip
-    words = query_words(plan, item, photo)
+    words = query_words(plan.words, item, photo)
 
     def search() -> SearchResult:
         return composed_search(

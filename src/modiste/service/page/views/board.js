@@ -7,9 +7,10 @@ import { expressions } from "../core/filters.js";
 import { arrowKeys } from "../core/keys.js";
 import { setting } from "../core/kept.js";
 import { say, sayError } from "../core/say.js";
-import { balance, kindName, proof } from "../core/words.js";
+import { kindName, proof } from "../core/words.js";
 import { mountActions } from "./actions.js";
 import { createSlot } from "./slot.js";
+import { alphaSlider } from "./sliders.js";
 import { lock, takeOff } from "./slot-actions.js";
 import { showSwaps } from "./swaps.js";
 import { mountVerdict } from "./verdict.js";
@@ -83,29 +84,6 @@ function occasion(app) {
     slider.show(board.alpha);
   });
   return h("div", { class: "occasion" }, words, slider.element);
-}
-
-/**
- * The slider between "matches the words" and "goes together".
- * @param {string} id @param {(alpha: number) => void} onchange
- */
-export function alphaSlider(id, onchange) {
-  const input = h("input", {
-    id, type: "range", min: "0", max: "1", step: "0.05",
-    "aria-label": "From “matches the words” to “goes together”",
-    oninput: () => {
-      input.setAttribute("aria-valuetext", balance(Number(input.value)));
-      onchange(Number(input.value));
-    },
-  }); // prettier-ignore
-  return {
-    element: h("div", { class: "alpha" }, h("span", {}, "matches the words"), input, h("span", {}, "goes together")),
-    /** @param {number} alpha */
-    show(alpha) {
-      if (Number(input.value) !== alpha) input.value = String(alpha);
-      input.setAttribute("aria-valuetext", balance(alpha));
-    },
-  };
 }
 
 /** @param {import("../app.js").App} app */

@@ -2,11 +2,13 @@
 
 import { post } from "../core/api.js";
 import { boardOf } from "../core/board.js";
-import { fill, h, setAttribute } from "../core/dom.js";
+import { fill, h } from "../core/dom.js";
 import { forgetLikes, likedLooks } from "../core/kept.js";
+import { newest } from "../core/later.js";
 import { say, state, whisper } from "../core/say.js";
 import { counted, spoken } from "../core/words.js";
 import { lookCard } from "./look-card.js";
+import { tasteSlider } from "./sliders.js";
 
 const STORED = 6;
 const MADE = 3;
@@ -29,22 +31,9 @@ export function forYou(app) {
   const place = h("div", {});
   const element = h("section", { class: "for-you", "aria-label": "For you" }, h("h2", {}, "For you"), told, stored, place);
 
-  /** @type {AbortController|null} */
-  let running = null;
-  /** @param {any} more @returns {Promise<any>} the answer, null where a later question took over */
-  async function ask(more) {
-    running?.abort();
-    const controller = (running = new AbortController());
-    element.setAttribute("aria-busy", "true");
-    try {
-      return await post("/recommend", { likes: likedLooks(), ...more }, controller.signal);
-    } catch (error) {
-      if (/** @type {Error} */ (error).name === "AbortError") return null;
-      throw error;
-    } finally {
-      if (running === controller) element.removeAttribute("aria-busy");
-    }
-  }
+  const asking = newest(element);
+  /** @param {any} more @param {HTMLElement} [button] @returns {Promise<any>} the answer, null where a later question took over */
+  const ask = (more, button) => asking((signal) => post("/recommend", { likes: likedLooks(), ...more }, signal), button);
 
   async function show() {
     const likes = likedLooks();
@@ -52,7 +41,7 @@ export function forYou(app) {
     fill(notes);
     fill(place, likes.length ? own : "");
     if (!likes.length) {
-      running?.abort(); // or the answer to an earlier question would take this place
+      asking.cancel(); // or the answer to an earlier question would take this place
       fill(stored);
       fill(told, h("p", { class: "quiet" }, "Like a look or two (the heart), and looks in that manner come here."));
       return;
@@ -70,11 +59,10 @@ export function forYou(app) {
   }
 
   async function make() {
-    go.classList.add("busy");
     fill(notes, h("p", { class: "quiet" }, "Trying things on…"));
     try {
       const text = words.value.trim();
-      const found = await ask({ k: 1, generate: true, n: MADE, size: SIZE, beta, text });
+      const found = await ask({ k: 1, generate: true, n: MADE, size: SIZE, beta, text }, go);
       if (!found) return;
       const looks = /** @type {import("../types.js").Look[]} */ (found.generated);
       fill(notes, ...said(found.notes), looks.length ? "" : state("No look was found", "Use other words."));
@@ -83,8 +71,6 @@ export function forYou(app) {
     } catch (error) {
       fill(made);
       fill(notes, state("That did not work", /** @type {Error} */ (error).message));
-    } finally {
-      go.classList.remove("busy");
     }
   }
 
@@ -105,24 +91,4 @@ export function forYou(app) {
   }
 
   return { element, show };
-}
-
-/** How much her taste counts. @param {(beta: number) => void} onchange */
-function tasteSlider(onchange) {
-  const input = h("input", {
-    id: "for-you-beta", type: "range", min: "0", max: "0.9", step: "0.1", "aria-label": "How much your taste counts",
-    oninput: () => {
-      tell();
-      onchange(Number(input.value));
-    },
-  }); // prettier-ignore
-  const tell = () => setAttribute(input, "aria-valuetext", `your taste counts ${Math.round(100 * Number(input.value))} %`);
-  return {
-    element: h("div", { class: "alpha" }, h("span", {}, "anybody’s look"), input, h("span", {}, "my taste")),
-    /** @param {number} beta */
-    show(beta) {
-      input.value = String(beta);
-      tell();
-    },
-  };
 }

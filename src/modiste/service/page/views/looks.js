@@ -4,10 +4,11 @@ import { post } from "../core/api.js";
 import { boardOf, references } from "../core/board.js";
 import { fill, h } from "../core/dom.js";
 import { expressions } from "../core/filters.js";
+import { newest } from "../core/later.js";
 import { state, whisper } from "../core/say.js";
 import { counted, spoken } from "../core/words.js";
-import { alphaSlider } from "./board.js";
 import { lookCard } from "./look-card.js";
+import { alphaSlider } from "./sliders.js";
 
 const LOOKS = 3;
 const EXAMPLES = ["navy and white office look", "summer wedding, pastel", "weekend in black, leather boots"];
@@ -47,8 +48,7 @@ export function mountLooks(app, main) {
     return state("A look from a sentence", "Say who it is for, where, in which colours. Three different looks come back; lock what you like and ask again.", ...EXAMPLES.map((text) => h("button", { type: "button", class: "pill", onclick: () => use(text) }, text))); // prettier-ignore
   }
 
-  /** @type {AbortController|null} */
-  let running = null;
+  const asking = newest(room);
   async function make() {
     const text = words.value.trim();
     if (!text && !locked.size) {
@@ -56,29 +56,20 @@ export function mountLooks(app, main) {
       fill(notes, h("p", { class: "problem", role: "alert" }, "Describe the look first, or lock an item to start from."));
       return;
     }
-    running?.abort();
-    const controller = (running = new AbortController());
-    go.classList.add("busy");
-    room.setAttribute("aria-busy", "true");
     fill(notes, h("p", { class: "quiet" }, "Trying things on…"));
     try {
       const have = references([...locked.values()]).refs;
       const filters = within.firstChild.checked ? app.find.get().choices.flatMap(expressions) : [];
       const chosenSize = size.value ? { size: Number(size.value) } : {};
-      /** @type {import("../types.js").Answer} */
-      const answer = await post("/generate", { text, alpha, n: LOOKS, have, filters, ...chosenSize }, controller.signal);
+      /** @type {import("../types.js").Answer|null} */
+      const answer = await asking((signal) => post("/generate", { text, alpha, n: LOOKS, have, filters, ...chosenSize }, signal), go);
+      if (!answer) return;
       fill(notes, ...answer.notes.map((note) => h("p", { class: "notice" }, note)), answer.looks.length ? "" : state("No look was found", "Ask for fewer items, other words, or fewer filters."));
       show(answer.looks, text);
       whisper(`${counted(answer.looks.length, "look")}: ${answer.looks.map((look) => spoken(look.items)).join("; ")}`);
     } catch (error) {
-      if (/** @type {Error} */ (error).name === "AbortError") return;
       fill(shown);
       fill(notes, state("That did not work", /** @type {Error} */ (error).message));
-    } finally {
-      if (running === controller) {
-        go.classList.remove("busy");
-        room.removeAttribute("aria-busy");
-      }
     }
   }
 

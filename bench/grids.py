@@ -1,4 +1,4 @@
-"""What grids of short trainings share: cells are folders, finished when their result is there; options; the table's cells."""
+"""What benchmarks that are grids of short trainings have in common: options, cells that are done, differences between rows."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import argparse
 import fnmatch
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import numpy as np
 from filelock import FileLock
+from numpy.typing import NDArray
+from scipy import stats
 
-RESULT = "result.json"
+RESULT = "result.json"  # of a cell, in its folder
+Differences = NDArray[np.float64]  # (S,) of a row to the one that it is compared with, seed by seed
 
 
 class Named(Protocol):
@@ -44,37 +48,46 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "_", name.lower()).strip("_")
 
 
-def said(settings: Any) -> dict[str, Any]:
-    """Settings, a dataclass, as they are when a result is read again."""
-    found: dict[str, Any] = json.loads(json.dumps(asdict(settings)))
-    return found
-
-
 def alone(folder: Path) -> FileLock:
     """Held while a cell is run, as several processes may work on one grid; raises `Timeout` when another one holds it."""
     return FileLock(folder.with_name(f"{folder.name}.lock"), timeout=0)
 
 
 def finished(folder: Path, settings: Any) -> dict[str, Any] | None:
-    """A cell's result; None where it is not there yet. Raises `ValueError` for one of other settings."""
+    """A cell's result, if it is there; raises `ValueError` where it was run with other settings (a dataclass)."""
     if not (file := folder / RESULT).exists():
         return None
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    if found["settings"] != said(settings):
+    if found["settings"] != asdict(settings):
         raise ValueError(f"{file} is of {found['settings']}; give another folder by --runs")
     return found
 
 
 def all_finished(runs: Path) -> list[dict[str, Any]]:
-    """The results of all cells, by folder. Raises `SystemExit` where there is none."""
+    """The results of all cells, in order of their folders. Raises `SystemExit` where there is none."""
     found = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(runs.glob(f"*/{RESULT}"))]
     if not found:
         raise SystemExit(f"{runs} has no finished cell")
     return found
 
 
-def common_settings(cells: list[dict[str, Any]]) -> Any:
-    """What all cells were run with. Raises `ValueError` when that is not the same."""
-    if any(cell["settings"] != cells[0]["settings"] for cell in cells):
+def common_settings(cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The settings that all cells were run with; raises `ValueError` where they differ."""
+    settings: dict[str, Any] = cells[0]["settings"]
+    if any(cell["settings"] != settings for cell in cells):
         raise ValueError("these cells were not run with the same settings, so they do not make one table")
-    return cells[0]["settings"]
+    return settings
+
+
+def pooled(rows: Iterable[Differences]) -> tuple[float, int]:
+    """The spread of one difference, pooled over all rows with two seeds and more, and its degrees of freedom."""
+    several = [one for one in rows if len(one) > 1]
+    freedom = sum(len(one) - 1 for one in several)
+    squares = sum(float(((one - one.mean()) ** 2).sum()) for one in several)
+    return float(np.sqrt(squares / freedom)) if freedom else float("nan"), freedom
+
+
+def with_interval(apart: Differences, spread: float, freedom: int, places: int) -> list[float]:
+    """[mean, low, high]: Student's interval of a row's mean difference, so rows with one seed have one too."""
+    half = stats.t.ppf(0.975, freedom) * spread / np.sqrt(len(apart))
+    return [round(float(apart.mean() + by), places) for by in (0, -half, half)]
