@@ -32,26 +32,20 @@ from typing import Any
 
 import numpy as np
 
+from known_tastes import LIKES, PLACES, expected_clicks, first_shown, trained_tastes
 from modiste.data.atelier.clicks import atelier_interactions, atelier_source
 from modiste.data.atelier.guesses import BestGuess
 from modiste.data.atelier.users import AtelierUsers, atelier_users
-from modiste.engine.tastes import Tastes, load_tastes
+from modiste.engine.tastes import Tastes
 from modiste.files import write_atomically
 from modiste.recipes.registry import build_run
-from modiste.training.loop import train
 from report import machine
 
-LIKES = (1, 3, 5, 10)
-PLACES = 20
 
-
-def ndcg(scores: np.ndarray, hidden: np.ndarray, positives: np.ndarray) -> float:
-    """Of one user: scores (O,), rows that are not to be shown, rows that are to be found."""
-    scores = np.array(scores, dtype=np.float64)
-    scores[hidden] = -np.inf
-    order = np.argsort(-scores, kind="stable")[:PLACES]
+def ndcg(shown: np.ndarray, positives: np.ndarray) -> float:
+    """Of one user: rows in the order they are shown in (20,), rows that are to be found."""
     discount = 1 / np.log2(np.arange(2, PLACES + 2))
-    return float(discount[np.isin(order, positives)].sum() / discount[: min(PLACES, len(positives))].sum())
+    return float(discount[np.isin(shown, positives)].sum() / discount[: min(PLACES, len(positives))].sum())
 
 
 def new_people(users: AtelierUsers, seed: int) -> dict[int, np.ndarray]:
@@ -87,16 +81,10 @@ def measured(
             seconds.append(time.perf_counter() - start)
             rankings[f"guess {k}"] = guess.of_likes(likes[:k])
         for name, scores in rankings.items():
-            found[name].append(ndcg(scores, likes, positives))
-            clicked[name].append(expected_clicks(scores, likes, truth))
+            shown = first_shown(scores, likes)
+            found[name].append(ndcg(shown, positives))
+            clicked[name].append(float(truth[shown].sum()))
     return *({name: np.array(values) for name, values in one.items()} for one in (found, clicked)), seconds
-
-
-def expected_clicks(scores: np.ndarray, hidden: np.ndarray, truth: np.ndarray) -> float:
-    """Of one user: scores (O,), rows that are not to be shown, her probabilities (O,)."""
-    scores = np.array(scores, dtype=np.float64)
-    scores[hidden] = -np.inf
-    return float(truth[np.argsort(-scores, kind="stable")[:PLACES]].sum())
 
 
 def known_people(tastes: Tastes, users: AtelierUsers, clicks: Any, anyone: np.ndarray, num: int, seed: int) -> float:
@@ -149,9 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     guess = BestGuess(users, clicks, num_draws=10_000)
     ranked, clicked, seconds, trained = [], [], [], []
     for seed in options.seeds:
-        folder = options.runs / f"{options.recipe}-{seed}"
-        train(build_run(options.recipe, [*options.fields, f"seed={seed}"]), folder, device="cpu", progress=False)
-        tastes = load_tastes(folder)
+        tastes = trained_tastes(options, seed)
         trained.append(known_people(tastes, users, clicks, fixed["anyone"], options.people, seed))
         some = measured(tastes, atelier_users(world, options.people, 1_000 + seed), guess, fixed, seed)
         ranked.append(some[0])
