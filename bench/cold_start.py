@@ -24,7 +24,6 @@ of trained     the same share divided by that of users of the training, by their
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,9 +36,8 @@ from modiste.data.atelier.clicks import atelier_interactions, atelier_source
 from modiste.data.atelier.guesses import BestGuess
 from modiste.data.atelier.users import AtelierUsers, atelier_users
 from modiste.engine.tastes import Tastes
-from modiste.files import write_atomically
 from modiste.recipes.registry import build_run
-from report import machine
+from report import kept_table, machine
 
 
 def ndcg(shown: np.ndarray, positives: np.ndarray) -> float:
@@ -121,12 +119,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--people", type=int, default=500, help="new users of each seed, and of the training")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--runs", type=Path, default=Path("runs/cold_start"))
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--table", type=Path, help="print the table of such a file and stop")
-    options = parser.parse_args(arguments)
-    if options.table:
-        print(table(json.loads(options.table.read_text("utf-8"))))
-        return
+    kept_table(parser, arguments, of_all_seeds, table)
+
+
+def of_all_seeds(options: argparse.Namespace) -> dict[str, Any]:
+    """What --out keeps: each way of ranking, over the new people of all seeds."""
     source = str(build_run(options.recipe, options.fields).config["data"])
     world, users = atelier_source(source)
     clicks = atelier_interactions(world, users).clicks["train"]
@@ -148,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         {name: np.concatenate([part[name] for part in parts]) for name in names} for parts in (ranked, clicked)
     )
     of_trained = float(np.mean(trained))
-    found = {
+    return {
         "title": "New people after a handful of likes",
         "data": source,
         "recipe": " ".join([options.recipe, *options.fields]),
@@ -168,9 +165,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for name in names
         },
     }  # fmt: skip
-    if options.out:
-        write_atomically(options.out, (json.dumps(found, indent=1) + "\n").encode())
-    print(table(found))
 
 
 def table(found: dict[str, Any]) -> str:

@@ -43,7 +43,7 @@ from modiste.evaluation.recommendation import evaluate_recommender, known_and_po
 from modiste.files import write_atomically
 from modiste.models.recommenders import COUNTED
 from modiste.types import OutfitRecommender
-from report import machine
+from report import kept_table, machine
 
 ROWS = (
     *("popularity", "knn", "implicit-als", "implicit-bpr"),
@@ -76,21 +76,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/recommendation"))
     parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--beside", default="implicit-als", help="the row that ratios are to")
-    parser.add_argument("--out", type=Path, help="write the collected JSON there")
-    parser.add_argument("--table", type=Path, help="print the table of such a file and stop")
-    options = parser.parse_args(arguments)
-    if options.table:
-        print(table(json.loads(options.table.read_text("utf-8"))))
-        return
+    kept_table(parser, arguments, grid, table)
+
+
+def grid(options: argparse.Namespace) -> dict[str, Any]:
+    """All cells, those that are not there yet run first."""
     data = load_interactions(options.data)
     print(data, file=sys.stderr)
     for row in options.rows:
         for seed in options.seeds[:1] if row in COUNTED else options.seeds:  # those that count have none
             run_cell(data, row, seed, options)
-    found = collect(options)
-    if options.out:
-        write_atomically(options.out, (json.dumps(found, indent=1) + "\n").encode())
-    print(table(found))
+    return collect(options)
 
 
 # --- one cell ----------------------------------------------------------------------------------------------------------

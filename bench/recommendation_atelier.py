@@ -17,7 +17,6 @@ how tastes are distributed and all that the clicks say (data/atelier/guesses.py)
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,10 +28,9 @@ from modiste.data.atelier.clicks import BestRecommender, atelier_interactions, a
 from modiste.data.atelier.guesses import BestGuess
 from modiste.engine.tastes import TasteRecommender
 from modiste.evaluation.recommendation import evaluate_recommender
-from modiste.files import write_atomically
 from modiste.models.recommenders import COUNTED
 from modiste.recipes.registry import build_run
-from report import machine
+from report import kept_table, machine
 
 
 class Anyone:
@@ -59,12 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--users", type=int, default=400, help="so many are asked about")
     parser.add_argument("--draws", type=int, default=20_000, help="of tastes, for the guess")
     parser.add_argument("--runs", type=Path, default=Path("runs/recommendation"))
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--table", type=Path, help="print the table of such a file and stop")
-    options = parser.parse_args(arguments)
-    if options.table:
-        print(table(json.loads(options.table.read_text("utf-8"))))
-        return
+    kept_table(parser, arguments, measured, table)
+
+
+def measured(options: argparse.Namespace) -> dict[str, Any]:
+    """What --out keeps: both numbers of every recommender, and of new users after their first likes."""
     source = str(build_run(options.recipe, options.fields).config["data"])
     world, users = atelier_source(source)
     data = atelier_interactions(world, users)
@@ -116,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     random = np.random.default_rng(1)
     mixed = {user: random.permutation(likes) for user, likes in known.items()}
     cold = {k: all_of({user: likes[:k] for user, likes in mixed.items() if len(likes) >= k}) for k in LIKES}
-    found = {
+    return {
         "title": "Outfits for users whose tastes are known",
         "data": source,
         "recipe": name,
@@ -128,9 +125,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "clicks@20": shares(clicked),
         "cold": {str(k): shares(rows) for k, rows in cold.items()},
     }
-    if options.out:
-        write_atomically(options.out, (json.dumps(found, indent=1) + "\n").encode())
-    print(table(found))
 
 
 def table(found: dict[str, Any]) -> str:
