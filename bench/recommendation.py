@@ -92,20 +92,19 @@ def grid(options: argparse.Namespace) -> dict[str, Any]:
 # --- one cell ----------------------------------------------------------------------------------------------------------
 
 
-def cell_path(row: str, seed: int, options: argparse.Namespace) -> Path:
-    """Of a row, a seed, the data and the split."""
+def cell_path(row: str, seed: int, options: argparse.Namespace, ending: str = "") -> Path:
+    """The folder of a row, a seed and the data, or with an ending a file beside it."""
     words = re.sub(r"[^a-z0-9.]+", "-", f"{Path(options.data).name} {row}".lower()).strip("-")
-    path: Path = options.runs / f"{words}-{seed}"
+    path: Path = options.runs / f"{words}-{seed}{ending}"
     return path
 
 
 def run_cell(data: Interactions, row: str, seed: int, options: argparse.Namespace) -> None:
-    path = cell_path(row, seed, options)
-    if (done := path.with_name(f"{path.name}.{options.split}.json")).is_file():
+    if (done := cell_path(row, seed, options, f".{options.split}.json")).is_file():
         return
     print(f"{row}, seed {seed}", file=sys.stderr, flush=True)
     with memory() as taken:
-        recommender, cost = fit(data, row, seed, path, options)
+        recommender, cost = fit(data, row, seed, options)
     report = evaluate_recommender(data, recommender, options.split, resamples=options.resamples)
     started, cpu = time.perf_counter(), time.process_time()
     rank_all(data, recommender)
@@ -121,7 +120,7 @@ def run_cell(data: Interactions, row: str, seed: int, options: argparse.Namespac
 
 
 def fit(
-    data: Interactions, row: str, seed: int, path: Path, options: argparse.Namespace
+    data: Interactions, row: str, seed: int, options: argparse.Namespace
 ) -> tuple[OutfitRecommender, dict[str, Any]]:
     """A recommender that has seen the training clicks, and what that cost."""
     if row in COUNTED:
@@ -130,7 +129,7 @@ def fit(
         return recommender, cost_of(time.perf_counter() - started, time.process_time() - cpu, 1)
     if row.startswith("implicit-"):
         return fit_peer(data, row, seed, options)
-    return fit_recipe(data, row, seed, path, options.data)
+    return fit_recipe(data, row, seed, cell_path(row, seed, options), options.data)
 
 
 def cost_of(seconds: float, cpu_seconds: float, epochs: float) -> dict[str, Any]:
@@ -205,7 +204,7 @@ def fit_peer(
         model.fit(clicks, show_progress=False)
         return model, cost_of(time.perf_counter() - started, time.process_time() - cpu, model.iterations)
 
-    chosen = cell_path(row, options.seeds[0], options).with_suffix(".setting.json")
+    chosen = cell_path(row, options.seeds[0], options, ".setting.json")
     if not chosen.is_file():
         tried = []
         for setting in ALS_GRID if row == "implicit-als" else BPR_GRID:
@@ -278,8 +277,7 @@ def collect(options: argparse.Namespace) -> dict[str, Any]:
         cells = []
         arrays = []
         for seed in options.seeds:
-            path = cell_path(row, seed, options)
-            path = path.with_name(f"{path.name}.{options.split}.json")
+            path = cell_path(row, seed, options, f".{options.split}.json")
             if path.is_file():
                 cells.append(json.loads(path.read_text("utf-8")))
                 with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:
