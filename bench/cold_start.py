@@ -24,7 +24,6 @@ of trained     the same share divided by that of users of the training, by their
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,26 +31,19 @@ from typing import Any
 
 import numpy as np
 
+from known_tastes import LIKES, PLACES, expected_clicks, first_shown, trained_tastes
 from modiste.data.atelier.clicks import atelier_interactions, atelier_source
 from modiste.data.atelier.guesses import BestGuess
 from modiste.data.atelier.users import AtelierUsers, atelier_users
-from modiste.engine.tastes import Tastes, load_tastes
-from modiste.files import write_atomically
+from modiste.engine.tastes import Tastes
 from modiste.recipes.registry import build_run
-from modiste.training.loop import train
-from report import machine
-
-LIKES = (1, 3, 5, 10)
-PLACES = 20
+from report import kept_table, machine
 
 
-def ndcg(scores: np.ndarray, hidden: np.ndarray, positives: np.ndarray) -> float:
-    """Of one user: scores (O,), rows that are not to be shown, rows that are to be found."""
-    scores = np.array(scores, dtype=np.float64)
-    scores[hidden] = -np.inf
-    order = np.argsort(-scores, kind="stable")[:PLACES]
+def ndcg(shown: np.ndarray, positives: np.ndarray) -> float:
+    """Of one user: rows in the order they are shown in (20,), rows that are to be found."""
     discount = 1 / np.log2(np.arange(2, PLACES + 2))
-    return float(discount[np.isin(order, positives)].sum() / discount[: min(PLACES, len(positives))].sum())
+    return float(discount[np.isin(shown, positives)].sum() / discount[: min(PLACES, len(positives))].sum())
 
 
 def new_people(users: AtelierUsers, seed: int) -> dict[int, np.ndarray]:
@@ -87,16 +79,10 @@ def measured(
             seconds.append(time.perf_counter() - start)
             rankings[f"guess {k}"] = guess.of_likes(likes[:k])
         for name, scores in rankings.items():
-            found[name].append(ndcg(scores, likes, positives))
-            clicked[name].append(expected_clicks(scores, likes, truth))
+            shown = first_shown(scores, likes)
+            found[name].append(ndcg(shown, positives))
+            clicked[name].append(float(truth[shown].sum()))
     return *({name: np.array(values) for name, values in one.items()} for one in (found, clicked)), seconds
-
-
-def expected_clicks(scores: np.ndarray, hidden: np.ndarray, truth: np.ndarray) -> float:
-    """Of one user: scores (O,), rows that are not to be shown, her probabilities (O,)."""
-    scores = np.array(scores, dtype=np.float64)
-    scores[hidden] = -np.inf
-    return float(truth[np.argsort(-scores, kind="stable")[:PLACES]].sum())
 
 
 def known_people(tastes: Tastes, users: AtelierUsers, clicks: Any, anyone: np.ndarray, num: int, seed: int) -> float:
@@ -133,12 +119,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--people", type=int, default=500, help="new users of each seed, and of the training")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--runs", type=Path, default=Path("runs/cold_start"))
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--table", type=Path, help="print the table of such a file and stop")
-    options = parser.parse_args(arguments)
-    if options.table:
-        print(table(json.loads(options.table.read_text("utf-8"))))
-        return
+    kept_table(parser, arguments, of_all_seeds, table)
+
+
+def of_all_seeds(options: argparse.Namespace) -> dict[str, Any]:
+    """What --out keeps: each way of ranking, over the new people of all seeds."""
     source = str(build_run(options.recipe, options.fields).config["data"])
     world, users = atelier_source(source)
     clicks = atelier_interactions(world, users).clicks["train"]
@@ -149,9 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     guess = BestGuess(users, clicks, num_draws=10_000)
     ranked, clicked, seconds, trained = [], [], [], []
     for seed in options.seeds:
-        folder = options.runs / f"{options.recipe}-{seed}"
-        train(build_run(options.recipe, [*options.fields, f"seed={seed}"]), folder, device="cpu", progress=False)
-        tastes = load_tastes(folder)
+        tastes = trained_tastes(options, seed)
         trained.append(known_people(tastes, users, clicks, fixed["anyone"], options.people, seed))
         some = measured(tastes, atelier_users(world, options.people, 1_000 + seed), guess, fixed, seed)
         ranked.append(some[0])
@@ -162,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         {name: np.concatenate([part[name] for part in parts]) for name in names} for parts in (ranked, clicked)
     )
     of_trained = float(np.mean(trained))
-    found = {
+    return {
         "title": "New people after a handful of likes",
         "data": source,
         "recipe": " ".join([options.recipe, *options.fields]),
@@ -182,9 +165,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for name in names
         },
     }  # fmt: skip
-    if options.out:
-        write_atomically(options.out, (json.dumps(found, indent=1) + "\n").encode())
-    print(table(found))
 
 
 def table(found: dict[str, Any]) -> str:

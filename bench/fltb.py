@@ -11,11 +11,9 @@ right one, `category` ones of its category.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,12 +22,11 @@ import torch
 from modiste.data.fltb import fltb_questions
 from modiste.data.interactions import Interactions, load_interactions
 from modiste.evaluation.fltb import evaluate_fltb
-from modiste.files import write_atomically
 from modiste.models.hfgn import Hfgn
 from modiste.recipes.hfgn import RecommenderRecipe, run_on
 from modiste.training.checkpoint import load_tensors
 from modiste.training.loop import train
-from report import machine
+from report import kept_table, machine
 
 ASKED = (
     ("ifashion", "uniform"),
@@ -83,17 +80,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--asked", nargs="+", default=[" ".join(one) for one in ASKED], help='as "ifashion uniform"')
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--table", type=Path, help="print the table of such a file and stop")
-    options = parser.parse_args(arguments)
-    if options.table:
-        print(table(json.loads(options.table.read_text("utf-8"))))
-        return
+    kept_table(parser, arguments, measured, table)
+
+
+def measured(options: argparse.Namespace) -> dict[str, Any]:
+    """What --out keeps: a cell for each kind of question and seed."""
     cells = [cell(*one.split(), seed, options.epochs) for one in options.asked for seed in options.seeds]
-    found = {"title": "Fill in the blank", "machine": machine(), "epochs": options.epochs, "cells": cells}
-    if options.out:
-        write_atomically(options.out, (json.dumps(found, indent=1) + "\n").encode())
-    print(table(found))
+    return {"title": "Fill in the blank", "machine": machine(), "epochs": options.epochs, "cells": cells}
 
 
 def table(found: dict[str, Any]) -> str:

@@ -43,7 +43,7 @@ from modiste.evaluation.recommendation import evaluate_recommender, known_and_po
 from modiste.files import write_atomically
 from modiste.models.recommenders import COUNTED
 from modiste.types import OutfitRecommender
-from report import machine
+from report import kept_table, machine
 
 ROWS = (
     *("popularity", "knn", "implicit-als", "implicit-bpr"),
@@ -76,40 +76,35 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/recommendation"))
     parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--beside", default="implicit-als", help="the row that ratios are to")
-    parser.add_argument("--out", type=Path, help="write the collected JSON there")
-    parser.add_argument("--table", type=Path, help="print the table of such a file and stop")
-    options = parser.parse_args(arguments)
-    if options.table:
-        print(table(json.loads(options.table.read_text("utf-8"))))
-        return
+    kept_table(parser, arguments, grid, table)
+
+
+def grid(options: argparse.Namespace) -> dict[str, Any]:
+    """All cells, those that are not there yet run first."""
     data = load_interactions(options.data)
     print(data, file=sys.stderr)
     for row in options.rows:
         for seed in options.seeds[:1] if row in COUNTED else options.seeds:  # those that count have none
             run_cell(data, row, seed, options)
-    found = collect(options)
-    if options.out:
-        write_atomically(options.out, (json.dumps(found, indent=1) + "\n").encode())
-    print(table(found))
+    return collect(options)
 
 
 # --- one cell ----------------------------------------------------------------------------------------------------------
 
 
-def cell_path(row: str, seed: int, options: argparse.Namespace) -> Path:
-    """Of a row, a seed, the data and the split."""
+def cell_path(row: str, seed: int, options: argparse.Namespace, ending: str = "") -> Path:
+    """The folder of a row, a seed and the data, or with an ending a file beside it."""
     words = re.sub(r"[^a-z0-9.]+", "-", f"{Path(options.data).name} {row}".lower()).strip("-")
-    path: Path = options.runs / f"{words}-{seed}"
+    path: Path = options.runs / f"{words}-{seed}{ending}"
     return path
 
 
 def run_cell(data: Interactions, row: str, seed: int, options: argparse.Namespace) -> None:
-    path = cell_path(row, seed, options)
-    if (done := path.with_name(f"{path.name}.{options.split}.json")).is_file():
+    if (done := cell_path(row, seed, options, f".{options.split}.json")).is_file():
         return
     print(f"{row}, seed {seed}", file=sys.stderr, flush=True)
     with memory() as taken:
-        recommender, cost = fit(data, row, seed, path, options)
+        recommender, cost = fit(data, row, seed, options)
     report = evaluate_recommender(data, recommender, options.split, resamples=options.resamples)
     started, cpu = time.perf_counter(), time.process_time()
     rank_all(data, recommender)
@@ -125,7 +120,7 @@ def run_cell(data: Interactions, row: str, seed: int, options: argparse.Namespac
 
 
 def fit(
-    data: Interactions, row: str, seed: int, path: Path, options: argparse.Namespace
+    data: Interactions, row: str, seed: int, options: argparse.Namespace
 ) -> tuple[OutfitRecommender, dict[str, Any]]:
     """A recommender that has seen the training clicks, and what that cost."""
     if row in COUNTED:
@@ -134,7 +129,7 @@ def fit(
         return recommender, cost_of(time.perf_counter() - started, time.process_time() - cpu, 1)
     if row.startswith("implicit-"):
         return fit_peer(data, row, seed, options)
-    return fit_recipe(data, row, seed, path, options.data)
+    return fit_recipe(data, row, seed, cell_path(row, seed, options), options.data)
 
 
 def cost_of(seconds: float, cpu_seconds: float, epochs: float) -> dict[str, Any]:
@@ -209,7 +204,7 @@ def fit_peer(
         model.fit(clicks, show_progress=False)
         return model, cost_of(time.perf_counter() - started, time.process_time() - cpu, model.iterations)
 
-    chosen = cell_path(row, options.seeds[0], options).with_suffix(".setting.json")
+    chosen = cell_path(row, options.seeds[0], options, ".setting.json")
     if not chosen.is_file():
         tried = []
         for setting in ALS_GRID if row == "implicit-als" else BPR_GRID:
@@ -282,8 +277,7 @@ def collect(options: argparse.Namespace) -> dict[str, Any]:
         cells = []
         arrays = []
         for seed in options.seeds:
-            path = cell_path(row, seed, options)
-            path = path.with_name(f"{path.name}.{options.split}.json")
+            path = cell_path(row, seed, options, f".{options.split}.json")
             if path.is_file():
                 cells.append(json.loads(path.read_text("utf-8")))
                 with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:

@@ -17,25 +17,20 @@ how tastes are distributed and all that the clicks say (data/atelier/guesses.py)
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from known_tastes import LIKES, PLACES, expected_clicks, trained_tastes
 from modiste.data.atelier.clicks import BestRecommender, atelier_interactions, atelier_source
 from modiste.data.atelier.guesses import BestGuess
-from modiste.engine.tastes import TasteRecommender, load_tastes
+from modiste.engine.tastes import TasteRecommender
 from modiste.evaluation.recommendation import evaluate_recommender
-from modiste.files import write_atomically
 from modiste.models.recommenders import COUNTED
 from modiste.recipes.registry import build_run
-from modiste.training.loop import train
-from report import machine
-
-LIKES = (1, 3, 5, 10)
-PLACES = 20
+from report import kept_table, machine
 
 
 class Anyone:
@@ -46,13 +41,6 @@ class Anyone:
 
     def scores(self, users: np.ndarray) -> np.ndarray:
         return np.repeat(self._scores[None], len(users), axis=0)
-
-
-def expected_clicks(scores: np.ndarray, known: np.ndarray, probability: np.ndarray) -> float:
-    """Of one user: scores (O,), rows that are not to be shown, her probabilities (O,)."""
-    scores = np.array(scores, dtype=np.float64)
-    scores[known] = -np.inf
-    return float(probability[np.argsort(-scores, kind="stable")[:PLACES]].sum())
 
 
 def shares(rows: dict[str, float]) -> dict[str, dict[str, float]]:
@@ -69,26 +57,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--users", type=int, default=400, help="so many are asked about")
     parser.add_argument("--draws", type=int, default=20_000, help="of tastes, for the guess")
     parser.add_argument("--runs", type=Path, default=Path("runs/recommendation"))
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--table", type=Path, help="print the table of such a file and stop")
-    options = parser.parse_args(arguments)
-    if options.table:
-        print(table(json.loads(options.table.read_text("utf-8"))))
-        return
+    kept_table(parser, arguments, measured, table)
+
+
+def measured(options: argparse.Namespace) -> dict[str, Any]:
+    """What --out keeps: both numbers of every recommender, and of new users after their first likes."""
     source = str(build_run(options.recipe, options.fields).config["data"])
     world, users = atelier_source(source)
     data = atelier_interactions(world, users)
     clicks = data.clicks["train"]
     everyone = users.probability(np.arange(data.num_users))
-    fixed: dict[str, Any] = {"anyone": Anyone(everyone.mean(axis=0)), "best": BestRecommender(users)}
+    anyone = everyone.mean(axis=0)
+    fixed: dict[str, Any] = {"anyone": Anyone(anyone), "best": BestRecommender(users)}
     fixed |= {name: make(data.only("train")) for name, make in COUNTED.items()}
     guess = BestGuess(users, clicks, options.draws)
-    trained = {}
-    for seed in options.seeds:
-        run = build_run(options.recipe, [*options.fields, f"seed={seed}"])
-        folder = options.runs / f"{options.recipe}-{seed}"
-        train(run, folder, device="cpu", progress=False)
-        trained[seed] = load_tastes(folder)
+    trained = [trained_tastes(options, seed) for seed in options.seeds]
     name = options.recipe
 
     # ---- ndcg@20 on test: all users, but the guess, which takes long, is asked about some
@@ -96,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return evaluate_recommender(data, recommender, ks=(PLACES,), resamples=0).metrics[f"ndcg@{PLACES}"].mean
 
     ranked = {key: ndcg(one) for key, one in fixed.items()}
-    of_seeds = [ndcg(TasteRecommender(one, data.user_ids, data.outfit_ids)) for one in trained.values()]
+    of_seeds = [ndcg(TasteRecommender(one, data.user_ids, data.outfit_ids)) for one in trained]
     ranked[name] = float(np.mean(of_seeds))
 
     # ---- clicks@20, of the same users for everyone
@@ -113,13 +96,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     def all_of(likes: dict[int, np.ndarray]) -> dict[str, float]:
         found = {
-            "anyone": mean_clicks(lambda user, known: everyone.mean(axis=0), likes),
+            "anyone": mean_clicks(lambda user, known: anyone, likes),
             "best": mean_clicks(lambda user, known: everyone[user], likes),
             "guess": mean_clicks(lambda user, known: guess.of_likes(known), likes),
         }
-        folded = [
-            mean_clicks(lambda user, known, one=one: one.scores(one.fold_in(known)), likes) for one in trained.values()
-        ]
+        folded = [mean_clicks(lambda user, known, one=one: one.scores(one.fold_in(known)), likes) for one in trained]
         return found | {name: float(np.mean(folded))}
 
     known = {int(user): liked(user) for user in asked}
@@ -132,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     random = np.random.default_rng(1)
     mixed = {user: random.permutation(likes) for user, likes in known.items()}
     cold = {k: all_of({user: likes[:k] for user, likes in mixed.items() if len(likes) >= k}) for k in LIKES}
-    found = {
+    return {
         "title": "Outfits for users whose tastes are known",
         "data": source,
         "recipe": name,
@@ -144,9 +125,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "clicks@20": shares(clicked),
         "cold": {str(k): shares(rows) for k, rows in cold.items()},
     }
-    if options.out:
-        write_atomically(options.out, (json.dumps(found, indent=1) + "\n").encode())
-    print(table(found))
 
 
 def table(found: dict[str, Any]) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from modiste.files import write_atomically
 
 
 def machine() -> dict[str, Any]:
@@ -43,6 +46,25 @@ def show(title: str, settings: Mapping[str, Any], rows: Sequence[Mapping[str, An
     print("|" + "---|" * len(names))
     for row in rows:
         print("| " + " | ".join(str(row[name]) for name in names) + " |")
+
+
+def kept_table(
+    parser: argparse.ArgumentParser,
+    arguments: Sequence[str] | None,
+    measure: Callable[[argparse.Namespace], dict[str, Any]],
+    table: Callable[[dict[str, Any]], str],
+) -> None:
+    """A benchmark that takes long: print its table and keep in --out what it is made of; --table prints it again."""
+    parser.add_argument("--out", type=Path, help="write what was measured there, as JSON")
+    parser.add_argument("--table", type=Path, help="print the table of such a file and stop")
+    options = parser.parse_args(arguments)
+    if options.table:
+        print(table(json.loads(options.table.read_text("utf-8"))))
+        return
+    found = measure(options)
+    if options.out:
+        write_atomically(options.out, (json.dumps(found, indent=1) + "\n").encode())
+    print(table(found))
 
 
 def show_values(result: Mapping[str, Any], *, as_json: bool) -> None:

@@ -67,19 +67,17 @@ def itc_loss(
     rows = len(image_embeddings)
     if product_ids is not None and product_ids.shape != (rows,):
         raise ValueError(f"product_ids must be ({rows},), not {tuple(product_ids.shape)}")
-    with torch.autocast(image_embeddings.device.type, enabled=False):  # bf16 logits would round away small differences
-        images, texts = image_embeddings.float(), text_embeddings.float()
-        all_images, all_texts = gather(images), gather(texts)  # (G, D)
-        image_to_text = logit_scale * images @ all_texts.T  # (B, G)
-        text_to_image = logit_scale * texts @ all_images.T
-        if product_ids is None:
-            first = dist.get_rank() * rows if len(all_images) > rows else 0
-            targets = torch.arange(first, first + rows, device=images.device)
-        else:
-            same = (product_ids[:, None] == gather(product_ids)[None, :]).float()
-            targets = same / same.sum(dim=1, keepdim=True)
-        cross_entropy = torch.nn.functional.cross_entropy
-        return (cross_entropy(image_to_text, targets) + cross_entropy(text_to_image, targets)) / 2
+    # Here already, so that the gradients of both directions are added in float32.
+    images, texts = image_embeddings.float(), text_embeddings.float()
+    image_to_text = match_logits(images, texts, logit_scale)  # (B, G)
+    text_to_image = match_logits(texts, images, logit_scale)
+    if product_ids is None:
+        first = dist.get_rank() * rows if image_to_text.shape[1] > rows else 0
+        targets = torch.arange(first, first + rows, device=image_to_text.device)
+    else:
+        targets = match_targets(product_ids)
+    cross_entropy = torch.nn.functional.cross_entropy
+    return (cross_entropy(image_to_text, targets) + cross_entropy(text_to_image, targets)) / 2
 
 
 def match_logits(queries: Tensor, gallery: Tensor, logit_scale: Tensor | float) -> Tensor:

@@ -94,12 +94,12 @@ def look_card(bench: Bench, look: FoundLook, heading: str) -> LookCard:
     facts = [f"Score {look.score:.2f}" + (f", {better_than(look.percentile)}" if look.percentile is not None else "")]
     if any(one.match is not None for one in look.chosen):
         facts[0] += f" (go together {look.compatibility:.2f})"
-    facts.append(_sentence_case(proof(look.exact, look.claim)))
+    facts.append(sentence_case(proof(look.exact, look.claim)))
     explanation = bench.engine.explain(look.items, swaps=False)
     return LookCard(heading, tuple(pieces), tuple(facts), tuple(pairs_of(bench, look.items, explanation)))
 
 
-def _sentence_case(text: str) -> str:
+def sentence_case(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 

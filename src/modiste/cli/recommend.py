@@ -108,19 +108,17 @@ def recommend(
 
 def facts(one: Recommended) -> list[str]:
     """What is said of a stored look."""
+    from modiste.cli.outfit_answers import sentence_case
+
     told = [f"More to her taste than {100 * one.taste:.0f} % of the stored looks"] if one.taste is not None else []
     if one.taste is None and one.similarity is not None:
         told.append(f"Similarity {one.similarity:.2f}")
-    return told + [_sentence_case(str(reason)) for reason in one.reasons]
+    return told + [sentence_case(str(reason)) for reason in one.reasons]
 
 
 def made_facts(look: FoundLook, why: tuple[Reason, ...]) -> list[str]:
     """What is said of a look that was made."""
-    from modiste.cli.outfit_answers import proof
+    from modiste.cli.outfit_answers import proof, sentence_case
 
     told = [f"Score {look.score:.2f} (goes together {look.compatibility:.2f}, her taste {look.taste or 0:.2f})"]
-    return [*told, _sentence_case(proof(look.exact, look.claim)), *(_sentence_case(str(one)) for one in why)]
-
-
-def _sentence_case(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    return [*told, sentence_case(proof(look.exact, look.claim)), *(sentence_case(str(one)) for one in why)]

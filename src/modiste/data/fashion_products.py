@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from modiste.data.roots import SPLITS, default_root, folder_of
+from modiste.data.roots import default_root, folder_of, split_files
 from modiste.types import Item
 
 NAME = "fashion_products"
@@ -58,7 +58,7 @@ class FashionProducts:
             self._files = {self.root.stem: self.root}
         else:
             folder = folder_of(NAME, self.root, "{}.parquet", _WHERE_FROM)
-            self._files = {name: file for name in SPLITS if (file := folder / f"{name}.parquet").is_file()}
+            self._files = split_files(folder, "{}.parquet")
 
     @property
     def splits(self) -> tuple[str, ...]:

@@ -57,9 +57,10 @@ def read_hfgn(folder: str | Path, seed: int = 0, *, report: FeedReport | None = 
         If a file cannot be read, or nothing good is left.
     """
     folder, report = Path(folder), FeedReport() if report is None else report
-    if not is_hfgn(folder):
+    looks = _find(folder, OUTFITS)
+    if looks is None or not (folder / TRAIN).is_file():
         raise FileNotFoundError(f"{folder}: {TRAIN} and {OUTFITS} (there or in new_fltb/) are needed")
-    contents = _lists(_needed(folder, OUTFITS), report)
+    contents = _lists(looks, report)
     train = _known(folder / TRAIN, contents, report)
     if not train:
         raise ValueError(f"{folder / TRAIN}: no click on an outfit that has items; {report}")
@@ -72,9 +73,8 @@ def read_hfgn(folder: str | Path, seed: int = 0, *, report: FeedReport | None = 
     items = np.array(sorted(in_outfits | category.keys()), dtype=np.int64)
     if features is not None and int(items[-1]) >= len(features):
         raise ValueError(f"{folder}: item {items[-1]}, but {FEATURES} has {len(features):,} rows")
-    clicks = {"train": train}
     rest, valid = _sampled(train, seed)
-    clicks = {"train": rest, "valid": valid} if valid else clicks
+    clicks = {"train": rest, "valid": valid} if valid else {"train": rest}
     if (folder / TEST).is_file():
         ranked = set(outfits.tolist())
         held = _known(folder / TEST, ranked, report, train)
@@ -156,12 +156,6 @@ def _question(text: str, row_of: dict[str, int], expected: int) -> NDArray[np.in
 
 def _find(folder: Path, name: str) -> Path | None:
     return next((file for place in _PLACES if (file := folder / place / name).is_file()), None)
-
-
-def _needed(folder: Path, name: str) -> Path:
-    if (path := _find(folder, name)) is None:
-        raise FileNotFoundError(f"{folder}: no {name} there or in new_fltb/")
-    return path
 
 
 def _is_id(text: str) -> bool:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from modiste.data.interactions import Interactions, as_ids, pair_matrix
-from modiste.data.roots import SPLITS, folder_of
+from modiste.data.roots import folder_of, split_files
 
 NAME = "ifashion"
 _ITEMS = "outfit_items.parquet"
@@ -52,11 +52,7 @@ def read_ifashion(root: str | Path | None = None) -> Interactions:
         outfit without a training click.
     """
     folder = folder_of(NAME, root, _CLICKS, _WHERE_FROM)
-    pairs = {
-        split: _pairs(file, ("user", "outfit"))
-        for split in SPLITS
-        if (file := folder / _CLICKS.format(split)).is_file()
-    }
+    pairs = {split: _pairs(file, ("user", "outfit")) for split, file in split_files(folder, _CLICKS).items()}
     if "train" not in pairs or not (folder / _ITEMS).is_file():
         raise FileNotFoundError(f"{folder}: {_ITEMS} or {_CLICKS.format('train')} is missing; {_WHERE_FROM}")
     users, outfits = (np.unique(pairs["train"][:, column]) for column in (0, 1))

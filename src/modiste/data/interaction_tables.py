@@ -125,13 +125,8 @@ def with_test_clicks(data: Interactions, path: str | Path, *, report: FeedReport
         if split in data.clicks
     }
     seen: set[tuple[int, int]] = set()
-    for row, cells in _good_rows(path, ("user_id", "outfit_id"), report):
+    for row, cells, one in _good_clicks(path, outfit_row, report):
         try:
-            one = _click(cells, outfit_row)
-            if one is None:
-                report.folded += 1
-                report.warn(NO_CLICK_WARNING)
-                continue
             if one.user not in user_row:
                 raise BadLine("user_id", "unknown user")
             pair = user_row[one.user], outfit_row[one.outfit]
@@ -158,17 +153,9 @@ def read_clicks(path: str | Path, outfits: Collection[str], *, report: FeedRepor
     """
     path, report = Path(path), FeedReport() if report is None else report
     found: dict[tuple[str, str], Click] = {}
-    for row, cells in _good_rows(path, ("user_id", "outfit_id"), report):
-        try:
-            one = _click(cells, outfits)
-            if one is not None and (one.user, one.outfit) in found:
-                raise BadLine("outfit_id", _TWICE)
-        except BadLine as error:
-            _refuse(report, path, row, cells, "user_id", error)
-            continue
-        if one is None:
-            report.folded += 1
-            report.warn(NO_CLICK_WARNING)
+    for row, cells, one in _good_clicks(path, outfits, report):
+        if (one.user, one.outfit) in found:
+            _refuse(report, path, row, cells, "user_id", BadLine("outfit_id", _TWICE))
         else:
             found[one.user, one.outfit] = one
     return list(found.values())
@@ -213,18 +200,10 @@ def _clicks(folder: Path, outfits: Mapping[str, object], report: FeedReport) -> 
     seen: set[tuple[str, str]] = set()
     for name in names:
         path, said = _the_file(folder, name), name.removeprefix("interactions").removeprefix("_")
-        rows: list[tuple[Row, dict[str, object], Click]] = []
-        for row, cells in _good_rows(path, ("user_id", "outfit_id"), report):
-            try:
-                one = _click(cells, outfits)
-            except BadLine as error:
-                _refuse(report, path, row, cells, "user_id", error)
-                continue
-            if one is None:
-                report.folded += 1
-                report.warn(NO_CLICK_WARNING)
-                continue
-            rows.append((row, cells, one if not said else replace(one, split=said)))
+        rows = [
+            (row, cells, one if not said else replace(one, split=said))
+            for row, cells, one in _good_clicks(path, outfits, report)
+        ]
         some_say = any(one.split for _, _, one in rows)
         for row, cells, one in rows:
             if some_say and not one.split:
@@ -235,6 +214,23 @@ def _clicks(folder: Path, outfits: Mapping[str, object], report: FeedReport) -> 
                 seen.add((one.user, one.outfit))
                 found.append(one)
     return found
+
+
+def _good_clicks(
+    path: Path, outfits: Collection[str], report: FeedReport
+) -> Iterator[tuple[Row, dict[str, object], Click]]:
+    """Rows that are a click on one of these outfits, with their cells; the others are reported."""
+    for row, cells in _good_rows(path, ("user_id", "outfit_id"), report):
+        try:
+            one = _click(cells, outfits)
+        except BadLine as error:
+            _refuse(report, path, row, cells, "user_id", error)
+            continue
+        if one is None:
+            report.folded += 1
+            report.warn(NO_CLICK_WARNING)
+        else:
+            yield row, cells, one
 
 
 def _click(cells: Mapping[str, object], outfits: Collection[str]) -> Click | None:

@@ -33,7 +33,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from modiste.data.outfits import Look, OutfitData, known
-from modiste.data.roots import SPLITS, folder_of
+from modiste.data.roots import folder_of, split_files
 from modiste.types import Item, Scalar
 
 NAME = "mango_outfits"
@@ -135,7 +135,7 @@ def read_mango(root: str | Path | None = None) -> OutfitData:
         If a file is not readable, lacks a column, or a row is not usable, naming file and row.
     """
     folder = folder_of(NAME, root, "items.parquet", _WHERE_FROM)
-    files = {split: file for split in SPLITS if (file := folder / f"outfits_{split}.parquet").is_file()}
+    files = split_files(folder, "outfits_{}.parquet")
     if not files:
         raise FileNotFoundError(f"{folder}: no outfits_{{train,valid,test}}.parquet there; {_WHERE_FROM}")
     items: dict[str, Item] = {}

@@ -28,7 +28,7 @@ from modiste.data.polyvore_files import (
     read_json,
     read_polyvore_looks,
 )
-from modiste.data.roots import SPLITS
+from modiste.data.roots import split_files
 from modiste.taxonomy import UNKNOWN, super_category
 from modiste.types import Item
 
@@ -74,8 +74,7 @@ def read_polyvore(
     report = FeedReport() if report is None else report
     of_split = {
         split: read_polyvore_looks(file, report=report)
-        for split in SPLITS
-        if (file := folder / version / f"{split}.json").is_file()
+        for split, file in split_files(folder / version, "{}.json").items()
     }
     if not of_split:
         raise FileNotFoundError(f"{folder / version}: no {{train,valid,test}}.json there; {_WHERE_FROM}")

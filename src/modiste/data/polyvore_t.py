@@ -17,11 +17,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from modiste.data.outfits import Look, OutfitData
-from modiste.data.roots import SPLITS, folder_of
+from modiste.data.roots import folder_of, split_files
 from modiste.types import Item
 
 NAME = "polyvore_t"
 SLOTS = ("upper", "bottom", "shoe", "bag", "accessory")
+_LOOKS = f"{NAME}_{{}}.jsonl.gz"
 _MAX_LINE = 1_000_000  # bytes; a look takes less than a thousand
 
 _WHERE_FROM = (
@@ -45,10 +46,9 @@ def read_polyvore_t(root: str | Path | None = None) -> OutfitData:
     ValueError
         If a file is damaged or a line is not usable, naming file and line.
     """
-    folder = folder_of(NAME, root, f"{NAME}_{{}}.jsonl.gz", _WHERE_FROM)
-    files = {split: file for split in SPLITS if (file := folder / f"{NAME}_{split}.jsonl.gz").is_file()}
+    folder = folder_of(NAME, root, _LOOKS, _WHERE_FROM)
     items: dict[str, Item] = {}
-    looks = {split: tuple(_looks(file, items)) for split, file in files.items()}
+    looks = {split: tuple(_looks(file, items)) for split, file in split_files(folder, _LOOKS).items()}
     return OutfitData(NAME, items, looks)
 
 

@@ -48,3 +48,8 @@ def folder_of(
             return folder
     said = needs.format("{" + ",".join(one_of) + "}")
     raise FileNotFoundError(f"{base}: no {name}/{said} there; {where_from}")
+
+
+def split_files(folder: Path, named: str) -> dict[str, Path]:
+    """Split -> its file, `named` with the split in place of `{}`, of those that are in the folder."""
+    return {split: file for split in SPLITS if (file := folder / named.format(split)).is_file()}

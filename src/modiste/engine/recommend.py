@@ -32,7 +32,6 @@ from modiste.engine.attached import Attached, attached_tastes
 from modiste.engine.catalogue import Catalogue
 from modiste.engine.clicks import ClickBook
 from modiste.engine.liking import KnownItems, Liking, NearLiking, shares_below
-from modiste.engine.look_index import LookIndex
 from modiste.engine.outfits import OutfitEngine
 from modiste.engine.snapshot import Snapshot
 from modiste.engine.stored_looks import FILE_NAME as LOOKS_FILE
@@ -340,8 +339,8 @@ class Recommender:
         """Why a look of the catalogue's items is for her: the nearest of her likes; none where no like is known."""
         if not person.likes:
             return ()
-        one_look = LookIndex(self.snapshot, [item_ids])
-        return (self._reason(person, item_ids, one_look.similarities(self._means(person.likes))[0]),)
+        near = self.looks.similarities_of(item_ids, self._means(person.likes))
+        return (self._reason(person, item_ids, near),)
 
     def _reason(self, person: Person, item_ids: Sequence[str], near: NDArray[np.float64]) -> Reason:
         """`near` (M,): how near the look is to each like."""

@@ -71,6 +71,10 @@ class StoredLooks(Sequence[Look]):
         """(M, D) mean item vectors -> (L, M) how near each look is to each."""
         return self._index.similarities(means)
 
+    def similarities_of(self, item_ids: Sequence[str], means: FloatArray) -> Values:
+        """The same of a look that is not stored: (M,)."""
+        return self._index.similarities_of(item_ids, means)
+
     def nearest(self, means: FloatArray, k: int) -> list[tuple[Look, float]]:
         """The k looks nearest to any of some mean item vectors (M, D), and how near; best first."""
         rows, similarity = self._index.nearest(means, k)

@@ -29,7 +29,7 @@ from modiste.types import FloatArray
 
 CONFIG, ARRAYS = "tastes.json", "tastes.safetensors"
 FORMAT = 1
-LEAK = 0.2  # slope of LeakyReLU below 0, as models/hfgn.py has it
+LEAK = 0.2  # slope of LeakyReLU below 0: `SLOPE` of models/click_graph.py, which cannot be asked without torch
 
 Rows = Sequence[int] | NDArray[np.integer[Any]]
 

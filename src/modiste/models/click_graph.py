@@ -9,6 +9,7 @@ Shapes: U users, O outfits, I items, D width, E edges.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -160,6 +161,12 @@ def scaled(matrix: csr_array, rows: float, columns: float) -> csr_array:
 def share_of_outfits(outfit_items: csr_array) -> csr_array:
     """(I, O), rows sum to 1: what a model that knows no items says of one is the mean over the outfits that have it."""
     return scaled(csr_array(outfit_items.T), 1.0, 0.0)
+
+
+def mean_of_layers(layers: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Of users and of outfits or items, each by itself: what LightGCN makes of its layers."""
+    users, others = zip(*layers, strict=True)
+    return torch.stack(users).mean(dim=0), torch.stack(others).mean(dim=0)
 
 
 def degree_scale(clicks: csr_array) -> Tensor:

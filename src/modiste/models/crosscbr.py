@@ -23,7 +23,7 @@ from modiste.data.click_batches import ClickBatch
 from modiste.data.interactions import Interactions
 from modiste.losses import bpr_loss, itc_loss
 from modiste.models.bpr_mf import half_square
-from modiste.models.click_graph import Edges, Knowledge, degree_scale, scaled, share_of_outfits
+from modiste.models.click_graph import Edges, Knowledge, degree_scale, mean_of_layers, scaled, share_of_outfits
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,8 @@ class CrossCbr(nn.Module):
 
     def views(self) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         """Users and outfits in the outfits' view, then in the items' view; each the mean over its layers."""
-        users, outfits = map(_mean, zip(*self.outfit_view(), strict=True))
-        item_users, items = map(_mean, zip(*self.item_view(), strict=True))
-        return (users, outfits), (item_users, self.pool(items))
+        item_users, items = mean_of_layers(self.item_view())
+        return mean_of_layers(self.outfit_view()), (item_users, self.pool(items))
 
     def contrast(self, rows: Tensor, one: Tensor, other: Tensor) -> Tensor:
         """InfoNCE between the two views of the different `rows`, cosines over the temperature."""
@@ -117,21 +116,16 @@ class CrossCbr(nn.Module):
     @torch.no_grad()
     def knowledge(self) -> Knowledge:
         """Both views side by side. A new user is what her likes send her, as in LightGCN."""
-        (users, outfits), (item_users, item_outfits) = self.views()
-        _, items = map(_mean, zip(*self.item_view(), strict=True))
-        layers = self.config.num_layers + 1
-        sent = torch.stack([outfit for _, outfit in self.outfit_view()[:-1]]).sum(dim=0) / layers
-        item_sent = torch.stack([item for _, item in self.item_view()[:-1]]).sum(dim=0) / layers
+        outfit_layers, item_layers = self.outfit_view(), self.item_view()
+        (users, outfits), (item_users, items) = mean_of_layers(outfit_layers), mean_of_layers(item_layers)
+        sent = torch.stack([outfit for _, outfit in outfit_layers[:-1]]).sum(dim=0) / len(outfit_layers)
+        item_sent = torch.stack([item for _, item in item_layers[:-1]]).sum(dim=0) / len(item_layers)
         by_outfit = self.by_outfit[:, None]
         sources = torch.cat([sent * by_outfit, self.pool(item_sent) * by_outfit], dim=1)
         of_items = by_outfit.mean() * item_sent  # an outfit of one item would have clicks as others have
         return Knowledge(
-            torch.cat([users, item_users], dim=1), torch.cat([outfits, item_outfits], dim=1),
+            torch.cat([users, item_users], dim=1), torch.cat([outfits, self.pool(items)], dim=1),
             torch.cat([self.unpool(outfits), items], dim=1), sources,
             torch.cat([self.unpool(sent * by_outfit), of_items], dim=1),
             torch.zeros(2 * self.config.embed_dim, device=users.device), unit=False,
         )  # fmt: skip
-
-
-def _mean(layers: tuple[Tensor, ...]) -> Tensor:
-    return torch.stack(layers).mean(dim=0)

@@ -90,7 +90,6 @@ class HfgnMasked(nn.Module):
         self.clicks = Edges(data.clicks["train"])
         self.pool = Edges(scaled(data.outfit_items, 1.0, 0.0))  # (O, I) the mean of its items
         self.of_outfits = Edges(share_of_outfits(data.outfit_items))
-        self.num_users = data.num_users
         self.heard = OutfitVectors(config, data)
         self.chosen = OutfitVectors(config, data) if config.separate else self.heard
         self.user_embedding = nn.Embedding(data.num_users, config.embed_dim) if config.user_level == "ids" else None

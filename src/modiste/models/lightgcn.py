@@ -17,7 +17,7 @@ from modiste.data.click_batches import ClickBatch
 from modiste.data.interactions import Interactions
 from modiste.losses import bpr_loss
 from modiste.models.bpr_mf import half_square
-from modiste.models.click_graph import Edges, Knowledge, degree_scale, scaled, share_of_outfits
+from modiste.models.click_graph import Edges, Knowledge, degree_scale, mean_of_layers, scaled, share_of_outfits
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,7 @@ class LightGcn(nn.Module):
 
     def spread(self) -> tuple[Tensor, Tensor]:
         """Users (U, D) and outfits (O, D), the mean over all layers."""
-        users, outfits = zip(*self.layers(), strict=True)
-        return torch.stack(users).mean(dim=0), torch.stack(outfits).mean(dim=0)
+        return mean_of_layers(self.layers())
 
     def losses(self, batch: ClickBatch) -> dict[str, Tensor]:
         """`bpr_loss` after spreading over the whole graph, `l2_loss` of what was spread."""
@@ -80,8 +79,9 @@ class LightGcn(nn.Module):
     @torch.no_grad()
     def knowledge(self) -> Knowledge:
         """A new user has no vector of her own, and what her likes send her in each layer: exact but for what she sends."""
-        users, outfits = self.spread()
-        sent = torch.stack([outfit for _, outfit in self.layers()[:-1]]).sum(dim=0) / (self.config.num_layers + 1)
+        layers = self.layers()
+        users, outfits = mean_of_layers(layers)
+        sent = torch.stack([outfit for _, outfit in layers[:-1]]).sum(dim=0) / len(layers)
         sources = sent * self.by_outfit[:, None]
         return Knowledge(
             users, outfits, self.items(outfits), sources, self.items(sources), torch.zeros_like(users[0]), unit=False

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from modiste.data.atelier.looks import AtelierOutfits, atelier_outfits
 from modiste.data.atelier.users import AtelierUsers, atelier_users
 from modiste.data.interactions import Interactions, pair_matrix
-from modiste.data.outfit_features import tag_value
+from modiste.data.outfit_features import known_tags, tag_numbers
 from modiste.types import FloatArray, Item
 
 _SOURCE = re.compile(r"atelier:(\d{1,9})(?::(\d{1,9})(?::(\d{1,9})(?::(\d{1,9}))?)?)?")
@@ -100,14 +100,11 @@ def atelier_interactions(world: AtelierOutfits, users: AtelierUsers) -> Interact
 
 def one_hot(items: Sequence[Item], kinds: Sequence[str] = FEATURES) -> FloatArray:
     """(I, F) a one for each attribute value of an item; columns by kind and then by value, all that occur."""
-    values = [tuple((kind, value) for kind in kinds if (value := tag_value(item, kind))) for item in items]
-    column = {
-        value: number
-        for number, value in enumerate(
-            sorted({one for some in values for one in some}, key=lambda one: (kinds.index(one[0]), one[1]))
-        )
-    }
-    features = np.zeros((len(items), len(column)), dtype=np.float32)
-    for row, some in enumerate(values):
-        features[row, [column[one] for one in some]] = 1
-    return features
+    tags = known_tags(items, kinds)
+    return np.concatenate(
+        [
+            np.eye(1 + len(values), dtype=np.float32)[numbers, 1:]  # number 0, in the column left out, is no value
+            for numbers, values in zip(tag_numbers(items, tags).T, tags.values(), strict=True)
+        ],
+        axis=1,
+    )
