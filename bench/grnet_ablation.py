@@ -67,7 +67,8 @@ ROWS = (
     Row("no reasoning", "ablation", {"steps": 0}),
     Row("one step", "ablation", {"steps": 1}),
     Row("three steps", "ablation", {"steps": 3}),
-    Row("graph alone, no cosine", "ablation", {"cosine_term": "no"}),
+    Row("no window term", "ablation", {"window_term": "no"}),
+    Row("graph alone, as published", "ablation", {"window_term": "no", "cosine_term": "no"}),
 )
 
 

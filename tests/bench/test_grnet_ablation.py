@@ -67,7 +67,9 @@ def test_every_row_is_a_recipe_that_can_be_built(ablation: Any, tmp_path: Path) 
     assert configs["one scale"].pyramid == (3,)
     assert [configs[name].steps for name in ("no reasoning", "one step", "GRNet", "three steps")] == [0, 1, 2, 3]
     assert not configs["no edges between scales"].cross_scale
-    assert not configs["graph alone, no cosine"].cosine_term
+    alone = configs["graph alone, as published"]
+    assert not alone.cosine_term
+    assert not alone.window_term
     assert {config.image_size for config in configs.values()} == {(60, 80)}
     assert model_config(grid.recipe(ablation.ROWS[0], "products", 0)).image_size == (80, 80)
 

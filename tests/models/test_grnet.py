@@ -79,7 +79,22 @@ def slow_score(model: Grnet, x: Described, y: Described) -> float:
     score = float(weights["read.weight"][0] @ nodes[-1] + weights["read.bias"][0])
     if config.cosine_term:
         score += float(model.logit_scale.detach()) * (float(x.embedding[0].double() @ y.embedding[0].double()) - 1)
+    if config.window_term:
+        score += float(model.logit_scale.detach()) * (slow_window_term(config, x.windows[0], y.windows[0]) - 1)
     return score
+
+
+def slow_window_term(config: GrnetConfig, x: Tensor, y: Tensor) -> float:
+    """Each window looks for the most alike one of its scale on the other photo; windows, sides, scales averaged in turn."""
+    scales, start = [], 0
+    for side in config.pyramid:
+        a, b = (list(one[start : start + side**2].double()) for one in (x, y))
+        cosine = [[float(p @ q / (p.norm() * q.norm())) for q in b] for p in a]
+        of_x = sum(max(row) for row in cosine) / len(a)
+        of_y = sum(max(row[n] for row in cosine) for n in range(len(b))) / len(b)
+        scales.append((of_x + of_y) / 2)
+        start += side**2
+    return sum(scales) / len(scales)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +102,7 @@ def slow_score(model: Grnet, x: Described, y: Described) -> float:
     [
         {}, {"steps": 0}, {"steps": 1}, {"steps": 3}, {"cross_scale": False}, {"cross_scale": False, "steps": 3},
         {"pyramid": (2,)}, {"pyramid": (1, 2, 3)}, {"global_node": "cosine"}, {"global_pooling": "max"},
-        {"cosine_term": False},
+        {"cosine_term": False}, {"window_term": False}, {"unit_windows": False, "pyramid": (1, 3)},
     ],
     ids=str,
 )  # fmt: skip
@@ -170,7 +185,7 @@ def test_without_edges_between_scales_a_scale_hears_nothing_of_the_others() -> N
 
 
 def test_every_step_has_weights_of_its_own_and_the_score_is_read_from_the_global_node() -> None:
-    model = made(steps=2, cosine_term=False)
+    model = made(steps=2, cosine_term=False, window_term=False)
     assert model.steps[0].update.weight.data_ptr() != model.steps[1].update.weight.data_ptr()
     x, y = described(DEBUG, 1), described(DEBUG, 1, 2)
     nodes = model.nodes(x.windows, y.windows)
@@ -240,14 +255,17 @@ def test_scores_do_not_depend_on_the_other_pairs() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"steps": 1}, {"steps": 3}, {"steps": 2, "cross_scale": False}, {"steps": 0}], ids=str
+    "changes",
+    [{"steps": 1}, {"steps": 3}, {"steps": 2, "cross_scale": False}, {"steps": 0}, {"window_term": False}],
+    ids=str,
 )
 def test_relevance_adds_up_to_what_is_read(changes: dict[str, Any]) -> None:
     model = made(cosine_term=False, **changes)
     x, y = described(model.config, 4), described(model.config, 4, 2)
     found = model.relevance(x, y)
     assert found.shape == (4, model.config.num_nodes + 1)
-    assert torch.allclose(found.sum(dim=1) + model.read.bias, model.score(x, y), atol=1e-4)
+    constant = model.read.bias - (model.logit_scale if model.config.window_term else 0)
+    assert torch.allclose(found.sum(dim=1) + constant, model.score(x, y), atol=1e-4)
 
 
 # ---- training ---------------------------------------------------------------------------------------------------------
@@ -284,7 +302,12 @@ def test_losses_have_names_and_the_baseline_has_no_graph() -> None:
     one = batch([0, 1, 2, 3], [[10], [11], [12], [13]])
     model = Grnet(DEBUG)
     losses = model.losses(one)
-    assert {key for key in losses if key.endswith("_loss")} == {"embedding_loss", "pair_loss", "rank_loss"}
+    assert {key for key in losses if key.endswith("_loss")} == {
+        "embedding_loss",
+        "pair_loss",
+        "rank_loss",
+        "window_loss",
+    }
     sum(value for key, value in losses.items() if key.endswith("_loss")).backward()  # type: ignore[union-attr]
     silent = {name for name, one in model.named_parameters() if one.grad is None or not one.grad.abs().sum()}
     assert not any(name.startswith(("compare", "steps", "read", "window", "embed")) for name in silent)
@@ -292,6 +315,31 @@ def test_losses_have_names_and_the_baseline_has_no_graph() -> None:
     assert {key for key in alone if key.endswith("_loss")} == {"embedding_loss"}
     with pytest.raises(ValueError, match="two products"):
         Grnet(DEBUG).losses(batch([5], [[5]]))
+
+
+def test_the_window_loss_is_a_contrast_of_customers_and_shop_photos() -> None:
+    one = batch([0, 1, 2], [[1], [11], [12]], photos=3)  # product 1 has a second shop photo: both are right
+    model = Grnet(DEBUG)
+    with torch.no_grad():
+        loss, found = float(model.losses(one)["window_loss"]), model.describe(one.photos)
+        scale = float(model.logit_scale)
+    shops, customers, shows = one.shop_rows.tolist(), one.customer_rows.tolist(), one.photo_products.tolist()
+    logits = {
+        (c, s): scale * slow_window_term(DEBUG, found.windows[c], found.windows[s]) for c in customers for s in shops
+    }
+
+    def asked(row: int, others: list[int], flipped: bool) -> float | None:
+        values = [logits[(other, row) if flipped else (row, other)] for other in others]
+        right = [v for v, other in zip(values, others, strict=True) if shows[other] == shows[row]]
+        total = math.log(sum(math.exp(v) for v in values))
+        return sum(total - v for v in right) / len(right) if right else None
+
+    ways = [
+        [value for value in (asked(row, others, flipped) for row in rows) if value is not None]
+        for rows, others, flipped in ((customers, shops, False), (shops, customers, True))
+    ]
+    assert [len(way) for way in ways] == [6, 4]
+    assert loss == pytest.approx(sum(sum(way) / len(way) for way in ways) / 2, abs=1e-4)
 
 
 def test_it_learns_to_tell_plain_colours_apart() -> None:

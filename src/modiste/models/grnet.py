@@ -6,8 +6,10 @@ about them, and a global node says how alike the photos are. Equations as in spe
 `ReasoningStep`, the score = `Grnet.logits`.
 
 What the paper leaves open and was chosen here: the window pyramid, the number of steps, the backbone's map, the pooling; all
-fields of `GrnetConfig`. What we add, each off in `SIZES["paper"]`: windows of length 1, and the cosine of the global embeddings
-beside the graph's read-out (`cosine_term`), so that the graph starts from what the embedding knows.
+fields of `GrnetConfig`. What we add, each off in `SIZES["paper"]`: windows of length 1; beside the graph's read-out the cosine
+of the global embeddings (`cosine_term`) and of every window with its best partner (`window_term`), so that the graph starts from
+what the embedding and the windows know. The latter is learned by a contrastive loss over the whole batch, as in late interaction
+(Khattab and Zaharia 2020, arXiv 2004.12832): a few pairs a step are too few to learn windows from.
 
 Shapes: B photos or pairs, L scales of R_l x R_l windows, W = sum of R_l^2 windows of a photo, C their width, N = sum of R_l^4
 similarity nodes, D their width, E the global embedding's.
@@ -16,7 +18,7 @@ similarity nodes, D their width, E the global embedding's.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -54,6 +56,7 @@ class GrnetConfig:
         "vector"  # as the other nodes, or the cosine of both A times a learned vector
     )
     cosine_term: bool = True  # the embeddings' cosine, scaled, is added to the read-out
+    window_term: bool = True  # so is the mean cosine of all windows with the best of the other photo's in their scale
     embed_dim: int = 128  # E: of the first search and the baseline
     initial_temperature: float = 0.07
     max_logit_scale: float = 50.0
@@ -98,7 +101,7 @@ SIZES: dict[str, GrnetConfig] = {
     # Photos of 224 pixels and GoogLeNet are the paper's; the rest of this row is not printed there.
     "paper": GrnetConfig(
         image_size=(224, 224), backbone="googlenet", backbone_sizes={"last": "4e", "published_kernels": True},
-        window_dim=512, unit_windows=False, node_dim=128, cosine_term=False, embed_dim=512,
+        window_dim=512, unit_windows=False, node_dim=128, cosine_term=False, window_term=False, embed_dim=512,
     ),
 }  # fmt: skip
 
@@ -230,7 +233,20 @@ class Grnet(nn.Module):
         found = self.read(self.reasoned(self.nodes(x.windows, y.windows))).squeeze(1).float()
         if self.config.cosine_term:
             found = found + self.logit_scale * ((x.embedding * y.embedding).sum(dim=1) - 1)
+        if self.config.window_term:
+            alike = [a @ b.transpose(1, 2) for a, b in zip(self._scales(x), self._scales(y), strict=True)]
+            found = found + self.logit_scale * (_best_partners(alike) - 1)
         return found
+
+    def window_similarity(self, x: Described, y: Described) -> Tensor:
+        """Photos Q and G -> (Q, G) in [-1, 1]: each window's cosine with its best partner, as a mean over windows of both."""
+        pairs = zip(self._scales(x), self._scales(y), strict=True)
+        return _best_partners([torch.einsum("qic,gjc->qgij", a, b) for a, b in pairs])
+
+    def _scales(self, photos: Described) -> tuple[Tensor, ...]:
+        """The windows (B, R^2, C) of each scale, of length 1."""
+        windows = photos.windows if self.config.unit_windows else F.normalize(photos.windows, dim=2)
+        return windows.split([side**2 for side in self.config.pyramid], dim=1)
 
     @torch.no_grad()
     def score(self, x: Described, y: Described, *, max_bytes: int = 64_000_000) -> Tensor:
@@ -252,11 +268,21 @@ class Grnet(nn.Module):
 
     @torch.no_grad()
     def relevance(self, x: Described, y: Described) -> Tensor:
-        """What each node adds to the read-out (B, N + 1): the last step's sum taken apart, then followed back along the edges.
+        """What each node adds to the score (B, N + 1): its share of the read-out, and of the window term.
+
+        The sum over nodes is the score but for what is the same for all pairs (the read-out's bias, and the window term's
+        least) and for the cosine of the embeddings.
+        """
+        found = self._read_shares(x, y)
+        if self.config.window_term:
+            found[:, :-1] += self.logit_scale * self._window_shares(x, y)
+        return found
+
+    def _read_shares(self, x: Described, y: Described) -> Tensor:
+        """The last step's sum taken apart (B, N + 1), then followed back along the edges.
 
         The global node's h is linear in what it heard where ReLU lets it through, so its share of every source is exact;
-        earlier steps pass a node's share on to its own sources by their weights. The sum over nodes is the read-out without
-        its bias.
+        earlier steps pass a node's share on to its own sources by their weights.
         """
         steps = [step for step in self.steps if isinstance(step, ReasoningStep)]
         every = [self.nodes(x.windows, y.windows)]
@@ -275,10 +301,20 @@ class Grnet(nn.Module):
             found = torch.einsum("br,brn->bn", found, step.edges(nodes, self.allowed))
         return found
 
+    def _window_shares(self, x: Described, y: Described) -> Tensor:
+        """The cosine of each pair of windows (B, N), weighted as `_best_partners` does: 0 where neither is the other's best."""
+        shares = []
+        for a, b in zip(self._scales(x), self._scales(y), strict=True):
+            alike = a @ b.transpose(1, 2)  # (B, R^2, R^2)
+            of_rows = F.one_hot(alike.argmax(dim=2), alike.shape[2])
+            of_columns = F.one_hot(alike.argmax(dim=1), alike.shape[1]).transpose(1, 2)
+            shares.append((alike * (of_rows + of_columns) / (2 * alike.shape[1])).flatten(1))
+        return torch.cat(shares, dim=1) / len(shares)
+
     # ---- Training -----------------------------------------------------------------------------------------------------
 
     def losses(self, batch: ShopBatch) -> dict[str, Tensor]:
-        """`embedding_loss` of the global embedding; with the graph `pair_loss` (same item or not) and `rank_loss`.
+        """`embedding_loss` of the global embedding; with the graph `pair_loss` (same item or not), `rank_loss`, `window_loss`.
 
         A customer's photo is paired with the shop photo of its product and with those `num_negatives` shop photos of other
         products in the batch, its look-alikes among them, that the embedding takes for most alike.
@@ -299,6 +335,9 @@ class Grnet(nn.Module):
         losses["pair_loss"] = (F.softplus(-right).mean() + F.softplus(wrong).mean()) / 2
         losses["rank_loss"] = ranking_loss(logits[:, :1], wrong)
         losses["pair_accuracy"] = (right > wrong.amax(dim=1)).float().mean().detach()
+        if self.config.window_term:
+            alike = self.logit_scale * self.window_similarity(found[customers], found[shops])  # (Q, P + P * J)
+            losses["window_loss"] = _contrast(alike, products[customers], products[shops])
         return losses
 
     def _hard_negatives(self, embedding: Tensor, products: Tensor, shops: Tensor, customers: Tensor) -> Tensor:
@@ -313,6 +352,27 @@ class Grnet(nn.Module):
             if count < 1:
                 raise ValueError("a batch needs shop photos of two products or more")
             return shops[similarity.masked_fill(same, -math.inf).topk(count, dim=1).indices]
+
+
+def _best_partners(alike: Sequence[Tensor]) -> Tensor:
+    """Cosines (..., R^2, R^2) of windows of two photos, a scale each -> (...): the best of each row and column, averaged."""
+    means = [(scale.amax(dim=-1).mean(dim=-1) + scale.amax(dim=-2).mean(dim=-1)) / 2 for scale in alike]
+    return torch.stack(means).mean(dim=0)
+
+
+def _contrast(logits: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Cross-entropy of (Q, G) logits over the columns for each row, and over the rows for each column that has a right one.
+
+    `rows` (Q,) and `columns` (G,) say which product each shows: the same one is right, all of them where there are several.
+    """
+    with torch.autocast(logits.device.type, enabled=False):
+        same = rows[:, None] == columns[None]
+        found = []
+        for wide, right in ((logits.float(), same), (logits.float().T, same.T)):
+            asked = right.any(dim=1)
+            chosen = wide[asked].log_softmax(dim=1).masked_fill(~right[asked], 0.0)
+            found.append(-(chosen.sum(dim=1) / right[asked].sum(dim=1)).mean())
+        return (found[0] + found[1]) / 2
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,8 @@ class GrnetRecipe:
     """Edges between scales."""
     cosine_term: Literal["", "yes", "no"] = ""
     """Whether the embeddings' cosine is added to the read-out; empty: as the size says."""
+    window_term: Literal["", "yes", "no"] = ""
+    """Whether the windows' cosines with their best partners are; empty: as the size says."""
     frozen: int = 2
     """Parts of the backbone that do not learn, from the photo on."""
     photos_per_product: int = 4
@@ -66,6 +68,8 @@ class GrnetRecipe:
     """Of the binary cross-entropy on pairs."""
     rank_weight: float = 1.0
     """Of ranking the right shop photo before the wrong ones."""
+    window_weight: float = 1.0
+    """Of the contrastive loss of windows and their best partners."""
     embedding_weight: float = 1.0
     """Of the contrastive loss of the global embedding."""
     epochs: int = 8
@@ -117,6 +121,8 @@ def build(config: GrnetRecipe) -> Run:
     weights = {"embedding_loss": config.embedding_weight}
     if config.graph:
         weights |= {"pair_loss": config.pair_weight, "rank_loss": config.rank_weight}
+        if sizes.window_term:
+            weights |= {"window_loss": config.window_weight}
     starts_trained = bool(config.start or config.init_from or config.googlenet)
     return Run(
         name=kind,
@@ -161,8 +167,9 @@ def _changes(config: GrnetRecipe) -> dict[str, Any]:
         changes["pyramid"] = config.pyramid
     if config.steps >= 0:
         changes["steps"] = config.steps
-    if config.cosine_term:
-        changes["cosine_term"] = config.cosine_term == "yes"
+    for term in ("cosine_term", "window_term"):
+        if said := getattr(config, term):
+            changes[term] = said == "yes"
     return changes
 
 
