@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,10 @@ from hypothesis import strategies as st
 
 from modiste.engine.index import ExactIndex, VectorIndex, build_index
 from modiste.engine.ivf import IVFIndex
+from modiste.engine.milvus import Address, MilvusCollection
+from modiste.engine.milvus_index import MilvusIndex
+from modiste.engine.rows import vector_sums
+from modiste.types import EncoderId
 
 N, D = 3000, 24
 
@@ -35,15 +40,27 @@ def naive(query: np.ndarray, k: int, rows: np.ndarray) -> list[int]:
     return sorted(scores, key=lambda row: (-scores[row], row))[:k]
 
 
-BACKENDS: dict[str, Callable[[], VectorIndex]] = {
-    "exact": lambda: ExactIndex(VECTORS),
-    "ivf": lambda: IVFIndex(VECTORS, exact_limit=500),
+def on_milvus(folder: Path) -> VectorIndex:
+    """The vectors in a collection of Milvus Lite, under keys whose order is not that of the rows."""
+    collection = MilvusCollection(
+        Address.parse(str(folder / "vectors.db/contract")), "me", EncoderId("toy", "0" * 64, D)
+    )
+    collection.make()
+    keys = np.arange(N) * 7_919 % N
+    collection.upsert(keys, VECTORS, [{}] * N)
+    return MilvusIndex(collection, keys, vector_sums(VECTORS), D, lambda rows: VECTORS[rows], exact_rows=20)
+
+
+BACKENDS: dict[str, Callable[[Path], VectorIndex]] = {
+    "exact": lambda _: ExactIndex(VECTORS),
+    "ivf": lambda _: IVFIndex(VECTORS, exact_limit=500),
+    "milvus": on_milvus,
 }
 
 
 @pytest.fixture(scope="module", params=sorted(BACKENDS))
-def index(request: pytest.FixtureRequest) -> VectorIndex:
-    return BACKENDS[request.param]()
+def index(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> VectorIndex:
+    return BACKENDS[request.param](tmp_path_factory.mktemp("index"))
 
 
 def test_unfiltered_recall(index: VectorIndex) -> None:

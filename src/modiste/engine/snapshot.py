@@ -12,7 +12,7 @@ import threading
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +27,11 @@ from modiste.engine.table import PinnedTable
 from modiste.taxonomy import slot, super_category
 from modiste.types import FloatArray, Item
 
+if TYPE_CHECKING:
+    from modiste.engine.milvus import MilvusCollection
+
 _COLUMNS = ("id", *TEXT_FIELDS, "attributes", "vector_sum", "vector")
+_COLUMNS_WITHOUT = ("id", *TEXT_FIELDS, "attributes", "content_hash", "vector_sum")  # when Milvus holds the vectors
 _SUGGESTION_POOL = 5_000
 
 
@@ -35,23 +39,26 @@ class Snapshot:
     """All rows of one version, the pictures excepted; immutable.
 
     Attributes: `version`; `vectors` (N, D) float32; `ids`, a sorted Arrow array of N; `index`, their `VectorIndex`.
+
+    With a `collection` the index is that of Milvus, and the vectors are read at the first use: searching needs none of them.
     """
 
-    def __init__(self, pinned: PinnedTable, version: int, dim: int, *, exact_limit: int = EXACT_LIMIT) -> None:
+    def __init__(
+        self,
+        pinned: PinnedTable,
+        version: int,
+        dim: int,
+        *,
+        exact_limit: int = EXACT_LIMIT,
+        collection: MilvusCollection | None = None,
+    ) -> None:
         self.version = version
         self.pinned = pinned
-        batches = list(pinned.scan(_COLUMNS))
-        order, num_rows = _order_by_id(batches)
-        self.vectors: FloatArray = np.empty((num_rows, dim), dtype=np.float32)
-        place = np.empty(num_rows, dtype=np.int64)
-        place[order] = np.arange(num_rows)
-        start = 0
-        for batch in batches:
-            stop = start + batch.num_rows
-            part = np.asarray(batch.column("vector").flatten(), dtype=np.float32).reshape(-1, dim)
-            self._check(pinned, batch, part)
-            self.vectors[place[start:stop]] = part
-            start = stop
+        self._dim = dim
+        batches = list(pinned.scan(_COLUMNS if collection is None else _COLUMNS_WITHOUT))
+        order, self._num_rows = _order_by_id(batches)
+        if collection is None:
+            self._vectors: FloatArray | None = self._ordered(batches, order)
         names = ("id", *TEXT_FIELDS, "attributes", "_rowid")
         if batches:
             table = pa.Table.from_batches([batch.select(list(names)) for batch in batches])
@@ -60,18 +67,64 @@ class Snapshot:
         self._table = table.take(pa.array(order)).combine_chunks()
         self.ids: pa.ChunkedArray = self._table.column("id")
         self.row_ids: NDArray[np.uint64] = self._table.column("_rowid").to_numpy()
-        self.index: VectorIndex = build_index(self.vectors, exact_limit=exact_limit)
+        self._vectors_lock = threading.Lock()
         self._columns_lock = threading.Lock()
+        if collection is None:
+            self.index: VectorIndex = build_index(self.vectors, exact_limit=exact_limit)
+        else:
+            from modiste.engine.milvus_feed import keys_of
+            from modiste.engine.milvus_index import MilvusIndex
+
+            self._vectors = None
+            none = [np.empty(0, dtype=np.int64)]
+            keys = np.concatenate([*none, *map(keys_of, batches)])[order]
+            sums = np.concatenate([np.asarray(one.column("vector_sum"), np.uint64) for one in batches] or none)[order]
+            self.index = MilvusIndex(collection, keys, sums, dim, self.vectors_of, lambda: self.columns)
+
+    @property
+    def vectors(self) -> FloatArray:
+        """(N, D) float32, in the order of the ids."""
+        with self._vectors_lock:
+            if self._vectors is None:
+                batches = list(self.pinned.scan(("id", "vector_sum", "vector")))
+                self._vectors = self._ordered(batches, _order_by_id(batches)[0])
+            return self._vectors
+
+    def vectors_of(self, rows: RowArray) -> FloatArray:
+        """(C, D) the vectors of some rows: of all rows when they are in memory, else read from the store."""
+        if self._vectors is not None or 4 * len(rows) > len(self):
+            return self.vectors[rows]
+        stored = self.pinned.take(self.row_ids[rows].tolist(), ("id", "vector_sum", "vector")).combine_chunks()
+        found = np.asarray(stored.column("vector").combine_chunks().flatten(), dtype=np.float32).reshape(-1, self._dim)
+        self._check(self.pinned, stored, found)
+        place = pc.index_in(self.ids.take(pa.array(rows)), value_set=stored.column("id"))
+        if place.null_count:
+            raise self.pinned.owner.damaged("a row that was listed is not there")
+        return found[place.to_numpy(zero_copy_only=False)]
+
+    def _ordered(self, batches: Sequence[pa.RecordBatch], order: NDArray[np.int64]) -> FloatArray:
+        """The vectors of the batches, checked, in the order of the rows."""
+        place = np.empty(self._num_rows, dtype=np.int64)
+        place[order] = np.arange(self._num_rows)
+        vectors = np.empty((self._num_rows, self._dim), dtype=np.float32)
+        start = 0
+        for batch in batches:
+            stop = start + batch.num_rows
+            part = np.asarray(batch.column("vector").flatten(), dtype=np.float32).reshape(-1, self._dim)
+            self._check(self.pinned, batch, part)
+            vectors[place[start:stop]] = part
+            start = stop
+        return vectors
 
     @staticmethod
-    def _check(pinned: PinnedTable, batch: pa.RecordBatch, vectors: FloatArray) -> None:
+    def _check(pinned: PinnedTable, batch: pa.RecordBatch | pa.Table, vectors: FloatArray) -> None:
         if len(vectors) != batch.num_rows or not np.array_equal(
             vector_sums(vectors), np.asarray(batch.column("vector_sum"), dtype=np.uint64)
         ):
             raise pinned.owner.damaged("a vector fails its checksum")
 
     def __len__(self) -> int:
-        return len(self.vectors)
+        return self._num_rows
 
     def id(self, row: int) -> str:
         return str(self.ids[row].as_py())
