@@ -14,6 +14,7 @@ says why), and `fields` are the values by which a filter may be narrowed (narrow
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import logging
 import os
@@ -34,11 +35,12 @@ from modiste.types import EncoderId, FloatArray
 Keys = NDArray[np.int64]
 
 TOKEN = "MODISTE_MILVUS_TOKEN"
-MOST_RESULTS = 16_384  # Milvus answers no more rows than these at once
+MOST_RESULTS = 16_384  # Milvus returns no more rows than these at once
 
 _READ_SECONDS = 10.0
 _WRITE_SECONDS = 60.0  # a cluster that restarts is waited for
 _ROWS_A_CALL = 1_000
+_ROWS_A_PAGE = 8_000  # of keys alone
 _FIELD_BYTES = 60_000  # of a JSON field; Milvus takes 65,536
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 _FILE = re.compile(r"(?P<file>.*[^/]\.db)(?:/(?P<name>[^/]+))?")
@@ -177,18 +179,22 @@ class MilvusCollection:
 
     def keys(self) -> Keys:
         """(N,) all keys there are, ascending."""
-        found: list[Keys] = []
-        with self._explained("list"):
-            pages = self._client.query_iterator(
-                self.address.collection, batch_size=10_000, output_fields=["key"], consistency_level="Strong",
-                timeout=_WRITE_SECONDS,
-            )  # fmt: skip
-            try:
-                while page := pages.next():
-                    found.append(np.array([row["key"] for row in page], dtype=np.int64))
-            finally:
-                pages.close()
-        return np.unique(np.concatenate(found)) if found else np.empty(0, dtype=np.int64)
+        parts = 1 + self.count() // _ROWS_A_PAGE  # keys are hashes, so equal ranges hold about equally many
+        bounds = [(1 << 63) * part // parts for part in range(parts + 1)]
+        ranges = list(itertools.pairwise(bounds))
+        found = [np.empty(0, dtype=np.int64)]
+        while ranges:
+            low, high = ranges.pop()
+            with self._explained("list"):
+                page = self._client.query(
+                    self.address.collection, filter=f"key >= {low} and key <= {high - 1}", output_fields=["key"],
+                    limit=MOST_RESULTS, consistency_level="Strong", timeout=_WRITE_SECONDS,
+                )  # fmt: skip
+            if len(page) < MOST_RESULTS:
+                found.append(np.array([row["key"] for row in page], dtype=np.int64))
+            else:
+                ranges += [(low, (low + high) // 2), ((low + high) // 2, high)]
+        return np.unique(np.concatenate(found))
 
     def search(
         self, queries: FloatArray, limit: int, expression: str = "", *, settled: bool = False
