@@ -24,6 +24,7 @@ from modiste.engine.filters import column
 from modiste.engine.milvus import Address, MilvusCollection
 from modiste.engine.milvus_index import MilvusIndex
 from modiste.engine.narrowing import narrowing, stored_fields
+from modiste.engine.remote_snapshot import RemoteSnapshot
 from modiste.engine.table import ItemTable
 from modiste.types import EncoderId
 
@@ -84,8 +85,7 @@ def test_answers_are_those_of_the_embedded_index(shop: Catalogue, tmp_path: Path
         ("title~dress", "colour!=red"),
     ):
         assert found(shop, *filters) == found(embedded, *filters), filters
-    assert shop._snapshot is not None
-    assert shop._snapshot._vectors is None, "searching read all vectors"
+    assert "vectors" not in shop.snapshot().__dict__, "searching read all vectors"
     assert np.array_equal(shop.snapshot().vectors, embedded.snapshot().vectors)
 
 
@@ -106,6 +106,17 @@ def test_upserts_and_deletes_show_at_once(shop: Catalogue) -> None:
     assert len(shop) == COUNT + 1 - (best != "sku-00007")
     shop.upsert([item(8, price=1234.0)], ENCODER)
     assert [one for one, _ in found(shop, "price>1000")] == ["sku-00008"]
+
+
+def test_a_version_is_taken_up_by_what_is_new_in_it(shop: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found(shop, "colour=red")
+    monkeypatch.setattr(RemoteSnapshot, "read", None)  # reading it as a whole would fail
+    shop.upsert([item(7, version=3), item(COUNT + 7), item(9, price=1234.0)], ENCODER)
+    shop.delete(["sku-00000", "sku-00030"])
+    monkeypatch.undo()
+    for filters in ((), ("colour=red|blue",), ("price>50",)):
+        assert found(shop, *filters) == found(Catalogue.open(shop.folder), *filters)
+    assert len(shop) == COUNT - 1
 
 
 def test_a_reader_of_an_older_version_still_finds_its_own(shop: Catalogue) -> None:

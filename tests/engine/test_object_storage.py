@@ -60,6 +60,14 @@ def keys(endpoint: str) -> set[str]:
     return {one["Key"] for one in found.get("Contents", [])}
 
 
+def ask_for_credentials(endpoint: str, after: bytes) -> None:
+    """Let moto look at credentials after so many requests."""
+    kind = {"Content-Type": "text/plain"}
+    urllib.request.urlopen(
+        urllib.request.Request(f"{endpoint}/moto-api/reset-auth", data=after, method="POST", headers=kind)
+    ).close()
+
+
 def test_what_goes_in_comes_out_and_leaves_nothing_on_this_machine(bucket: str, tmp_path: Path) -> None:
     made = Catalogue.create(STORE, ENCODER.id)
     assert made.ingest(items(40), ENCODER, commit_rows=20).added == 40
@@ -203,16 +211,14 @@ def test_credentials_that_are_absent_or_wrong(bucket: str, monkeypatch: pytest.M
     with pytest.raises(CatalogueError, match="no credentials for s3://shops/fashion/shop: set AWS_ACCESS_KEY_ID"):
         Catalogue.open(STORE)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "wrong")
-    ask = urllib.request.Request(f"{bucket}/moto-api/reset-auth", data=b"0", method="POST")
-    urllib.request.urlopen(ask).close()  # from now on moto looks at credentials
+    ask_for_credentials(bucket, b"0")
     try:
         with pytest.raises(CatalogueError, match=r"refuses the credentials \((InvalidAccessKeyId|403)\)"):
             Catalogue.create(STORE, ENCODER.id)
         with pytest.raises(CatalogueError, match="refuses the credentials"):
             Catalogue.open(STORE)
     finally:
-        ask = urllib.request.Request(f"{bucket}/moto-api/reset-auth", data=b"inf", method="POST")
-        urllib.request.urlopen(ask).close()
+        ask_for_credentials(bucket, b"inf")
 
 
 def test_an_endpoint_that_is_away_is_told_soon(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:

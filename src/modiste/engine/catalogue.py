@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from modiste.engine.beside import Stopped, begin
 from modiste.engine.errors import CatalogueError
 from modiste.engine.filters import filter_mask
 from modiste.engine.index import EXACT_LIMIT
@@ -34,6 +35,7 @@ from modiste.engine.ingest import (
     known_items,
 )
 from modiste.engine.manifest import FILE_NAME, Manifest, RemoteVectors
+from modiste.engine.partition import FILE_NAME as LISTS_NAME
 from modiste.engine.place import Place, place_of
 from modiste.engine.rows import PAYLOAD, STORE_IMAGES, StoreImages, hashed, row_sum, vector_sums
 from modiste.engine.snapshot import Snapshot
@@ -92,6 +94,8 @@ class Catalogue:
         self._table = table
         self._exact_limit = exact_limit
         self._snapshot: Snapshot | None = None
+        self._rebased: Snapshot | None = None  # a version with an index of all its rows, for the next one to begin from
+        self._rebasing: threading.Thread | None = None
         self._collection: MilvusCollection | None = None
         self._loading = threading.Lock()
 
@@ -290,8 +294,12 @@ class Catalogue:
     def _write_manifest(self, manifest: Manifest) -> None:
         manifest.write(self.place)
         self._manifest = manifest
+        self._forget()
+
+    def _forget(self) -> None:
+        """Read the next version as a whole: its vectors are found by another index from now on."""
         with self._loading:
-            self._snapshot = self._collection = None
+            self._snapshot = self._rebased = self._collection = None
 
     def compact(self, *, keep_versions: timedelta = KEEP_VERSIONS) -> None:
         """Merge small files and drop old versions. Readers that still use a dropped version reload by themselves."""
@@ -305,8 +313,7 @@ class Catalogue:
             found = Manifest.read(self.place)  # another process may have moved the vectors
             if found != self._manifest:
                 self._manifest = found
-                with self._loading:
-                    self._snapshot = self._collection = None
+                self._forget()
             yield
 
     # -- reading ------------------------------------------------------------------------------------------------------
@@ -327,18 +334,45 @@ class Catalogue:
             if known is not None and known.version == version:
                 return known
             try:
-                return Snapshot(
-                    self._table.pinned(version),
-                    version,
-                    self.encoder_id.dim,
-                    exact_limit=self._exact_limit,
-                    collection=self._collected(),
-                )
+                return self._taken_up(known, version)
             except CatalogueError:
                 # A writer may have dropped the version between the two lines; damage stays when tried again.
                 if attempt == 3:
                     raise
         raise AssertionError("unreachable")
+
+    def _taken_up(self, known: Snapshot | None, version: int) -> Snapshot:
+        """A version read, of which only what is new where another is known.
+
+        When much has changed since the vector index was made, it is made anew: at once where that is quick, else in a thread
+        of its own, after which the next version is taken up from there.
+        """
+        pinned = self._table.pinned(version)
+        ground = known if self._rebased is None else self._rebased
+        found = ground.succeeded(pinned, version) if ground is not None else None
+        if found is None:
+            self._rebased = None
+            if (collection := self._collected()) is not None:
+                from modiste.engine.remote_snapshot import RemoteSnapshot
+
+                return RemoteSnapshot.read(pinned, version, self.encoder_id.dim, collection)
+            return Snapshot.load(
+                pinned,
+                version,
+                self.encoder_id.dim,
+                exact_limit=self._exact_limit,
+                lists=self.folder / LISTS_NAME,
+            )
+        if ground is self._rebased:
+            self._rebased = None
+        if found.outgrown and len(found) <= self._exact_limit:
+            return found.rebased()
+        if found.outgrown and (self._rebasing is None or not self._rebasing.is_alive()) and self._rebased is None:
+            self._rebasing = begin("modiste-rebase", lambda stopped: self._rebase(found, stopped))
+        return found
+
+    def _rebase(self, snapshot: Snapshot, stopped: Stopped) -> None:
+        self._rebased = snapshot.rebased(lists=self.folder / LISTS_NAME, stopped=stopped)
 
     def _collected(self) -> MilvusCollection | None:
         """The collection that finds the vectors, once it holds them all; None: the embedded index does."""
