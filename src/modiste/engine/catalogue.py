@@ -348,6 +348,8 @@ class Catalogue:
         of its own, after which the next version is taken up from there.
         """
         pinned = self._table.pinned(version)
+        if (manifest := Manifest.read(self.place)) != self._manifest:  # another process may have moved the vectors
+            self._manifest, self._collection, self._rebased, known = manifest, None, None, None
         ground = known if self._rebased is None else self._rebased
         found = ground.succeeded(pinned, version) if ground is not None else None
         if found is None:

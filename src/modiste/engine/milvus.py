@@ -92,6 +92,9 @@ class MilvusCollection:
         self._owner, self._encoder = owner, encoder
         self._connecting = threading.Lock()
         self._connected: Any = None
+        self._patience = (
+            _READ_SECONDS if "://" in address.uri else _WRITE_SECONDS
+        )  # Milvus Lite compares with every row
         self._checked = False
 
     def __str__(self) -> str:
@@ -121,13 +124,13 @@ class MilvusCollection:
 
     def exists(self) -> bool:
         with self._explained("look for the collection"):
-            return bool(self._client.has_collection(self.address.collection, timeout=_READ_SECONDS))
+            return bool(self._client.has_collection(self.address.collection, timeout=self._patience))
 
     def check(self) -> None:
         """Raise `CatalogueError` unless this is the collection of this catalogue, for vectors of its encoder."""
         encoder = self._encoder
         with self._explained("read the collection"):
-            found = self._client.describe_collection(self.address.collection, timeout=_READ_SECONDS)
+            found = self._client.describe_collection(self.address.collection, timeout=self._patience)
         widths = [int(one["params"]["dim"]) for one in found["fields"] if one["name"] == "vector"]
         try:
             about = json.loads(found.get("properties", {}).get(_OWNER, ""))
@@ -173,7 +176,7 @@ class MilvusCollection:
         with self._explained("count"):
             found = self._client.query(
                 self.address.collection, filter="", output_fields=["count(*)"], consistency_level="Strong",
-                timeout=_READ_SECONDS,
+                timeout=self._patience,
             )  # fmt: skip
             return int(found[0]["count(*)"])
 
@@ -209,7 +212,7 @@ class MilvusCollection:
             found = self._client.search(
                 self.address.collection, data=queries.tolist(), anns_field="vector", limit=limit, filter=expression,
                 output_fields=["vector"], search_params={"metric_type": "IP"},
-                consistency_level="Bounded" if settled else "Strong", timeout=_READ_SECONDS,
+                consistency_level="Bounded" if settled else "Strong", timeout=self._patience,
             )  # fmt: skip
             dim = queries.shape[1]
             return [
