@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from modiste.engine.amended import AmendedIndex
 from modiste.engine.beside import Stopped
-from modiste.engine.changes import TABLE_COLUMNS, Changes, Heads, changes_since, heads_of
+from modiste.engine.changes import TABLE_COLUMNS, TABLE_SCHEMA, Changes, Heads, changes_since, heads_of
 from modiste.engine.columns import read_columns, taken_over
 from modiste.engine.errors import UnknownItem
 from modiste.engine.filters import Column
@@ -97,9 +97,9 @@ class Snapshot:
             vectors[place[start:stop]] = part
             start = stop
         if batches:
-            table = pa.Table.from_batches([batch.select(list(TABLE_COLUMNS)) for batch in batches])
+            table = pa.Table.from_batches([batch.select(list(TABLE_COLUMNS)) for batch in batches]).cast(TABLE_SCHEMA)
         else:
-            table = pa.table({name: pa.array([], pa.string()) for name in TABLE_COLUMNS})
+            table = TABLE_SCHEMA.empty_table()
         heads = heads_of(batches).take(order)
         del batches
         table = table.take(pa.array(order)).combine_chunks()
@@ -116,7 +116,7 @@ class Snapshot:
             return None
         where = np.arange(len(self), dtype=np.int64) if self._place is None else self._place
         source = changes.source
-        place = np.where(source >= 0, np.append(where, 0)[source], self._table.num_rows - 1 - source)
+        place = np.where(source >= 0, np.append(where, 0)[np.maximum(source, 0)], self._table.num_rows - 1 - source)
         found = Snapshot(
             pinned,
             version,
