@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from modiste.engine.rows import TEXT_FIELDS, vector_sums
+from modiste.engine.rows import TEXT_FIELDS, schema, vector_sums
 from modiste.engine.table import PinnedTable
 from modiste.types import FloatArray
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from modiste.engine.snapshot import Snapshot
 
 TABLE_COLUMNS = ("id", *TEXT_FIELDS, "attributes")
-TABLE_SCHEMA = pa.schema([pa.field(name, pa.string()) for name in TABLE_COLUMNS])
+TABLE_SCHEMA = pa.schema([schema(1).field(name) for name in TABLE_COLUMNS])
 _HEAD = ("content_hash", "vector_sum")
 _FEW = 1_000  # rows that are rather read again than looked for by id
 _MOST_FRESH = 0.2  # share of the rows above which the version is rather read as a whole
@@ -138,9 +138,8 @@ def _by_address(earlier: Snapshot, heads: Heads) -> NDArray[np.int64]:
 def _read(earlier: Snapshot, pinned: PinnedTable, heads: Heads) -> tuple[pa.Table, FloatArray, Heads]:
     """Some rows in the order of their ids: what is kept of them in memory, their vectors, their heads."""
     dim = earlier.dim
-    nothing = pa.table({name: pa.array([], pa.string()) for name in TABLE_COLUMNS})
     if not len(heads):
-        return nothing, np.zeros((0, dim), dtype=np.float32), heads
+        return TABLE_SCHEMA.empty_table(), np.zeros((0, dim), dtype=np.float32), heads
     where = f"_rowid >= {heads.row_ids.min()} AND _rowid <= {heads.row_ids.max()}"
     wanted = pa.array(heads.row_ids)
     batches = [
@@ -155,4 +154,4 @@ def _read(earlier: Snapshot, pinned: PinnedTable, heads: Heads) -> tuple[pa.Tabl
         raise pinned.owner.damaged("a vector fails its checksum")
     table = pa.Table.from_batches([batch.select(list(TABLE_COLUMNS)) for batch in batches])
     order = pc.sort_indices(table.column("id")).to_numpy().astype(np.int64)
-    return table.take(pa.array(order)).cast(nothing.schema), vectors[order], found.take(order)
+    return table.take(pa.array(order)).cast(TABLE_SCHEMA), vectors[order], found.take(order)

@@ -46,7 +46,7 @@ class RemoteSnapshot(Snapshot):
         if batches:
             table = pa.Table.from_batches([batch.select(list(TABLE_COLUMNS)) for batch in batches]).cast(TABLE_SCHEMA)
         else:
-            table = pa.table({name: pa.array([], pa.string()) for name in TABLE_COLUMNS})
+            table = TABLE_SCHEMA.empty_table()
         heads = heads_of(batches).take(order)
         table = table.take(pa.array(order)).combine_chunks()
         keys = _keys_of(table.column("id").to_pylist(), heads)

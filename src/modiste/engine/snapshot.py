@@ -99,7 +99,7 @@ class Snapshot:
         if batches:
             table = pa.Table.from_batches([batch.select(list(TABLE_COLUMNS)) for batch in batches]).cast(TABLE_SCHEMA)
         else:
-            table = pa.table({name: pa.array([], pa.string()) for name in TABLE_COLUMNS})
+            table = TABLE_SCHEMA.empty_table()
         heads = heads_of(batches).take(order)
         del batches
         table = table.take(pa.array(order)).combine_chunks()
@@ -116,7 +116,7 @@ class Snapshot:
             return None
         where = np.arange(len(self), dtype=np.int64) if self._place is None else self._place
         source = changes.source
-        place = np.where(source >= 0, np.append(where, 0)[source], self._table.num_rows - 1 - source)
+        place = np.where(source >= 0, np.append(where, 0)[np.maximum(source, 0)], self._table.num_rows - 1 - source)
         found = Snapshot(
             pinned,
             version,
