@@ -9,8 +9,13 @@ import typer
 
 def index(
     table: Path = typer.Argument(..., help="CSV, TSV, JSONL or Parquet; or a folder that holds one."),
-    into: Path = typer.Option(..., "--into", "-o", help="The catalogue's folder; made if it is not there."),
+    into: Path = typer.Option(
+        ..., "--into", "-o", help="The catalogue's folder, or s3://BUCKET/NAME; made if need be."
+    ),
     model: str = typer.Option("", help="Encoder: a name of `modiste models`, a folder, or a hub name."),
+    vectors: str = typer.Option(
+        "", help="Where vectors are searched: milvus://HOST:19530/COLLECTION, https://HOST/COLLECTION, or embedded."
+    ),
     exact: str = typer.Option("", help="A GRNet's folder: describe the photos for `modiste search --exact`, too."),
     mapping: list[str] = typer.Option(
         [], "--map", help="FIELD=COLUMN for plain tables whose names are not understood: title=product_name."
@@ -39,13 +44,17 @@ def index(
     modiste index shop.csv --into shop
     modiste index export.csv --dialect shopify --images photos --into shop --prune
     modiste index shop.csv --into shop --exact runs/grnet_small
+    modiste index shop.csv --into s3://bucket/shop --vectors milvus://vectors.example:19530/shop
     modiste index items.parquet --map title=productDisplayName --map category=articleType --into shop
     ```
     """
     from modiste.cli.console import print_json, say
     from modiste.cli.ingest import ingest_table
     from modiste.engine.catalogue import Catalogue
+    from modiste.engine.place import place_of
     from modiste.models.pretrained import load
+
+    place = place_of(into)
 
     chosen = model or (Catalogue.open(into).model if Catalogue.is_at(into) else "")
     encoder = load(chosen or None, device=device)
@@ -56,8 +65,9 @@ def index(
         writer = captioner(caption_model, device)
     pairs = dict(as_pair(entry) for entry in mapping)
     counts = ingest_table(
-        table, into, encoder, model=chosen, exact=exact, dialect=dialect, mapping=pairs, image_folder=images, strict=strict,
-        prune=prune, report_file=report or into / "rejected.jsonl", captioner=writer,
+        table, into, encoder, model=chosen, exact=exact, vectors=vectors, dialect=dialect, mapping=pairs,
+        image_folder=images, strict=strict, prune=prune,
+        report_file=report or place.folder / "rejected.jsonl", captioner=writer,
     )  # fmt: skip
     if json:
         print_json(counts.as_dict())
@@ -65,7 +75,7 @@ def index(
     say(counts.sentence())
     if counts.rejected:
         say(f"{counts.rejected:,} bad rows are listed in {counts.report_file}")
-    say(f'next: modiste search {into} "red dress"')
+    say(f'next: modiste search {place.name} "red dress"')
 
 
 def as_pair(entry: str) -> tuple[str, str]:

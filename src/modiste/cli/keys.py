@@ -76,8 +76,10 @@ def revoke(catalogue: Path = CATALOGUE, name: str = typer.Argument(...), file: P
 
 
 def _file(catalogue: Path, file: Path | None) -> KeyFile:
+    from modiste.engine.place import place_of
     from modiste.service.keys import KeyFile
 
-    if file is None and not catalogue.is_dir():
-        raise ValueError(f"no catalogue at {catalogue}")
-    return KeyFile(file or catalogue / "keys.json")
+    place = place_of(catalogue)
+    if file is None and not place.exists():
+        raise ValueError(f"no catalogue at {place.name}")
+    return KeyFile(file or place.folder / "keys.json")

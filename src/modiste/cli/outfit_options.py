@@ -141,7 +141,7 @@ class Bench(Workbench):
         kind, path = split_kind(argument)
         if not kind and not Path(path).exists():
             if Path(path).suffix.lower() in (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tiff"):
-                raise ValueError(f"{path}: no such file, and no item of {self.store.folder} has this id")
+                raise ValueError(f"{path}: no such file, and no item of {self.store.name} has this id")
             snapshot.row(argument)  # raises with near ids
         item = own_item(path, kind or "?")
         if snapshot.find(item.id) is not None:  # top=7 where there is an item 7: the file is meant

@@ -40,17 +40,18 @@ def serve(
     ```
     """
     from modiste.cli.console import say
+    from modiste.engine.place import absolute, place_of
     from modiste.service.server import serve as run
     from modiste.service.settings import Settings
 
     if log_level not in ("debug", "info", "warning", "error"):
         raise ValueError(f"--log-level must be debug, info, warning or error, not {log_level!r}")
     settings = Settings(
-        catalogue.resolve(), scorer=scorer, data=data, calibration=calibration, rules=_absolute(rules), model=model,
+        absolute(catalogue), scorer=scorer, data=data, calibration=calibration, rules=_absolute(rules), model=model,
         looks=_absolute(looks), media=_absolute(media), keys=_absolute(keys), host=host, port=port, workers=workers,
         allow_host=tuple(allow_host), allow_origin=tuple(allow_origin), batching=not no_batching, log_level=log_level,
     )  # fmt: skip
-    code = run(settings, lambda address: say(f"serving {catalogue} at {address}"))
+    code = run(settings, lambda address: say(f"serving {place_of(catalogue).name} at {address}"))
     raise typer.Exit(code)
 
 

@@ -45,11 +45,12 @@ def ingest(
     from modiste.cli.console import print_json, say
     from modiste.data.feed.report import FeedReport
     from modiste.data.interaction_tables import read_clicks
+    from modiste.engine.place import own_folder
 
     known = {look.id for look in _stored(catalogue, looks)}
     if not known:
         raise ValueError(f"{catalogue} has no stored looks to click on; put them into looks.jsonl, see docs/outfits.md")
-    book, listed = _book(catalogue), report or catalogue / "rejected_clicks.jsonl"
+    book, listed = _book(catalogue), report or own_folder(catalogue) / "rejected_clicks.jsonl"
     with FeedReport(listed) as found:
         clicks = read_clicks(table, known, report=found)
     added = book.add_all((one.user, one.outfit, "") for one in clicks)
@@ -136,9 +137,10 @@ def attach(
     from modiste.cli.console import say
     from modiste.engine.attached import attach_tastes
     from modiste.engine.catalogue import Catalogue
+    from modiste.engine.place import own_folder
 
     snapshot = Catalogue.open(catalogue).snapshot()
-    found = attach_tastes(catalogue, folder).tastes
+    found = attach_tastes(own_folder(catalogue), folder).tastes
     known = len(snapshot.rows(list(found.item_ids)))
     say(
         f"{found.name or folder}: {len(found.user_ids):,} people, {len(found.outfit_ids):,} outfits, {len(found.item_ids):,} "
@@ -155,8 +157,9 @@ def show(catalogue: Path = CATALOGUE, json: bool = JSON) -> None:
     """Say which tastes are attached, and how many clicks are known."""
     from modiste.cli.console import print_json, say
     from modiste.engine.attached import attached_tastes
+    from modiste.engine.place import own_folder
 
-    found = attached_tastes(catalogue)
+    found = attached_tastes(own_folder(catalogue))
     people, clicks = _book(catalogue).counts()
     if json:
         attached = None
@@ -184,17 +187,19 @@ def forget(catalogue: Path = CATALOGUE, user: str = USER) -> None:
 
 
 def _stored(catalogue: Path, looks: Path | None) -> tuple[Look, ...]:
+    from modiste.engine.place import own_folder
     from modiste.engine.stored_looks import FILE_NAME, read_stored_looks
 
     if looks is not None and not looks.is_file():
         raise ValueError(f"{looks}: no such file")
-    return read_stored_looks(looks or catalogue / FILE_NAME)
+    return read_stored_looks(looks or own_folder(catalogue) / FILE_NAME)
 
 
 def _book(catalogue: Path) -> ClickBook:
     from modiste.engine.catalogue import Catalogue
     from modiste.engine.clicks import ClickBook
+    from modiste.engine.place import own_folder
 
     if not Catalogue.is_at(catalogue):
         raise ValueError(f"no catalogue at {catalogue}; make one with `modiste index TABLE --into {catalogue}`")
-    return ClickBook(catalogue)
+    return ClickBook(own_folder(catalogue))

@@ -10,20 +10,19 @@ One process writes at a time, any number read, and a reader sees a batch whole o
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from modiste.engine.errors import CatalogueError, CatalogueLocked
+from modiste.engine.beside import Stopped, begin
+from modiste.engine.errors import CatalogueError
 from modiste.engine.filters import filter_mask
 from modiste.engine.index import EXACT_LIMIT
 from modiste.engine.ingest import (
@@ -35,14 +34,19 @@ from modiste.engine.ingest import (
     OnError,
     known_items,
 )
-from modiste.engine.manifest import FILE_NAME, Manifest
+from modiste.engine.manifest import FILE_NAME, Manifest, RemoteVectors
+from modiste.engine.partition import FILE_NAME as LISTS_NAME
+from modiste.engine.place import Place, place_of
 from modiste.engine.rows import PAYLOAD, STORE_IMAGES, StoreImages, hashed, row_sum, vector_sums
 from modiste.engine.snapshot import Snapshot
 from modiste.engine.table import ItemTable
 from modiste.types import Embeddings, EncoderId, EncoderMismatch, FloatArray, Item, ItemEncoder
 
-LOCK_NAME = ".modiste.lock"
-WRITER_NAME = ".modiste.writer"  # the process id of whoever holds the lock, for the message
+if TYPE_CHECKING:
+    from modiste.engine.milvus import MilvusCollection
+    from modiste.engine.milvus_feed import MilvusFeed
+
+EMBEDDED = "embedded"  # the index of this process, as `move_vectors` takes it
 KEEP_VERSIONS = timedelta(minutes=10)
 
 _COMPACT_FRAGMENTS = 16  # files of rows above which merging them is worth rewriting them
@@ -81,15 +85,34 @@ class SearchResult:
 class Catalogue:
     """An opened collection; safe to share between threads. Make one with `create`, `open` or `open_or_create`."""
 
-    def __init__(self, folder: Path, manifest: Manifest, table: ItemTable, *, exact_limit: int = EXACT_LIMIT) -> None:
-        self.folder = folder
+    def __init__(self, place: Place, manifest: Manifest, table: ItemTable, *, exact_limit: int = EXACT_LIMIT) -> None:
+        self.place = place
         self.encoder_id = manifest.encoder
         self.store_images: StoreImages = manifest.store_images
         self.model = manifest.model
+        self._manifest = manifest
         self._table = table
         self._exact_limit = exact_limit
         self._snapshot: Snapshot | None = None
+        self._rebased: Snapshot | None = None  # a version with an index of all its rows, for the next one to begin from
+        self._rebasing: threading.Thread | None = None
+        self._collection: MilvusCollection | None = None
         self._loading = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """Where it is, as people write it: `shop`, `s3://bucket/shop`."""
+        return self.place.name
+
+    @property
+    def folder(self) -> Path:
+        """The folder of this machine for what is kept beside the items; where these are, too, unless they are elsewhere."""
+        return self.place.folder
+
+    @property
+    def vectors_at(self) -> str:
+        """The address of the Milvus collection that finds the vectors, or `embedded`."""
+        return EMBEDDED if self._manifest.vectors is None else self._manifest.vectors.address
 
     # -- opening ------------------------------------------------------------------------------------------------------
 
@@ -99,25 +122,23 @@ class Catalogue:
     ) -> Self:
         """A new, empty catalogue for the vectors of one encoder; `model` says where that was loaded from.
 
+        `folder`: or `s3://bucket/name`, see object_storage.py.
         `store_images`: "thumbnail" keeps a picture for display, of at most 512 pixels where the file is larger than a web
         page would want (1024 pixels or 256 kB, or with private metadata), "original" the file as it came,
         "none" nothing. Raises `CatalogueError` when the folder already holds one.
         """
         if store_images not in STORE_IMAGES:
             raise ValueError(f"store_images must be one of {', '.join(STORE_IMAGES)}, not {store_images!r}")
-        folder = Path(folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CatalogueError(f"{folder} cannot be made: {error}") from error
-        with _writing(folder):
-            if (folder / FILE_NAME).exists():
-                raise CatalogueError(f"{folder} already holds a catalogue; open it, or choose another folder")
-            table = ItemTable(folder)
+        place = place_of(folder)
+        place.make()
+        with place.writing():
+            if place.read(FILE_NAME) is not None:
+                raise CatalogueError(f"{place.name} already holds a catalogue; open it, or choose another folder")
+            table = ItemTable(place)
             table.create(encoder_id.dim)
             manifest = Manifest(encoder_id, store_images, model)
-            manifest.write(folder)  # last: a creation cut short before this line is simply begun again
-        return cls(folder, manifest, table)
+            manifest.write(place)  # last: a creation cut short before this line is simply begun again
+        return cls(place, manifest, table)
 
     @classmethod
     def open(cls, folder: str | Path, encoder_id: EncoderId | None = None, *, exact_limit: int = EXACT_LIMIT) -> Self:
@@ -125,13 +146,15 @@ class Catalogue:
 
         Raises `CatalogueError` naming the file that is missing or damaged and how to rebuild, `EncoderMismatch`.
         """
-        folder = Path(folder)
-        if not folder.is_dir():
-            raise CatalogueError(f"no catalogue at {folder}; make one with `modiste index TABLE --into {folder}`")
-        manifest = Manifest.read(folder)
-        table = ItemTable(folder)
+        place = place_of(folder)
+        if not place.exists():
+            raise CatalogueError(
+                f"no catalogue at {place.name}; make one with `modiste index TABLE --into {place.name}`"
+            )
+        manifest = Manifest.read(place)
+        table = ItemTable(place)
         table.open(manifest.encoder.dim)
-        catalogue = cls(folder, manifest, table, exact_limit=exact_limit)
+        catalogue = cls(place, manifest, table, exact_limit=exact_limit)
         if encoder_id is not None:
             catalogue.require(encoder_id)
         return catalogue
@@ -148,7 +171,8 @@ class Catalogue:
     @staticmethod
     def is_at(folder: str | Path) -> bool:
         """Whether there is a catalogue in `folder`."""
-        return (Path(folder) / FILE_NAME).exists()
+        place = place_of(folder)
+        return place.exists() and place.read(FILE_NAME) is not None
 
     def require(self, encoder_id: EncoderId) -> None:
         """Raise `EncoderMismatch` unless this catalogue's vectors come from that encoder."""
@@ -156,7 +180,7 @@ class Catalogue:
             self.encoder_id.require(encoder_id)
         except EncoderMismatch as error:
             raise EncoderMismatch(
-                f"{self.folder} was indexed with {self.encoder_id}, not with {encoder_id}. Load that encoder, or index "
+                f"{self.name} was indexed with {self.encoder_id}, not with {encoder_id}. Load that encoder, or index "
                 f"again into a new folder: `modiste index TABLE --into NEW_FOLDER`"
             ) from error
 
@@ -198,7 +222,9 @@ class Catalogue:
         `ValueError` for `prune` with an empty feed.
         """
         self.require(encoder.id)
-        with _writing(self.folder):
+        with self.writing():
+            whole = prune or not isinstance(items, Sequence) or len(items) > COMMIT_ROWS
+            feed = self._feed(whole)
             job = IngestJob(
                 self._table,
                 encoder,
@@ -208,6 +234,7 @@ class Catalogue:
                 progress=progress,
                 commit_rows=commit_rows,
                 commit_seconds=commit_seconds,
+                before_commit=None if feed is None else feed.write,
             )
             report = job.run(items, prune=prune)
             if self._table.num_fragments() > _COMPACT_FRAGMENTS:
@@ -226,17 +253,68 @@ class Catalogue:
 
     def delete(self, ids: Iterable[str]) -> int:
         """Remove items by id; returns how many there were. Unknown ids are passed over."""
-        with _writing(self.folder):
+        with self.writing():
             return self._table.delete(sorted(set(ids)))
+
+    def move_vectors(self, address: str) -> None:
+        """Let a collection on Milvus find the vectors from now on, filled before it is used; `embedded`: this process again.
+
+        What was a collection before is left as it is. Run again after a crash, it goes on where it stopped.
+        Raises `ValueError` for an address that is none, `CatalogueError` when the cluster is away or the collection taken.
+        """
+        if address != EMBEDDED:
+            from modiste.engine.milvus import Address
+
+            address = Address.parse(address).text
+        with self.writing():
+            if address == self.vectors_at and (self._manifest.vectors is None or self._manifest.vectors.ready):
+                return
+            if address == EMBEDDED:
+                self._write_manifest(replace(self._manifest, vectors=None))
+            elif self.vectors_at != address:
+                from modiste.engine.milvus_feed import new_owner
+
+                self._write_manifest(replace(self._manifest, vectors=RemoteVectors(address, new_owner())))
+            self._feed(whole=True)
+
+    def _feed(self, whole: bool) -> MilvusFeed | None:
+        """What writes to the collection, which then has all that is committed; None without one. The lock is held."""
+        remote = self._manifest.vectors
+        if remote is None:
+            return None
+        from modiste.engine.milvus import Address, MilvusCollection
+        from modiste.engine.milvus_feed import MilvusFeed
+
+        feed = MilvusFeed(MilvusCollection(Address.parse(remote.address), remote.owner, self.encoder_id))
+        feed.catch_up(self._table.pinned(), whole=whole or not remote.ready, age=self._table.age())
+        if not remote.ready:
+            self._write_manifest(replace(self._manifest, vectors=replace(remote, ready=True)))
+        return feed
+
+    def _write_manifest(self, manifest: Manifest) -> None:
+        manifest.write(self.place)
+        self._manifest = manifest
+        self._forget()
+
+    def _forget(self) -> None:
+        """Read the next version as a whole: its vectors are found by another index from now on."""
+        with self._loading:
+            self._snapshot = self._rebased = self._collection = None
 
     def compact(self, *, keep_versions: timedelta = KEEP_VERSIONS) -> None:
         """Merge small files and drop old versions. Readers that still use a dropped version reload by themselves."""
-        with _writing(self.folder):
+        with self.writing():
             self._table.optimize(keep_versions)
 
-    def writing(self) -> contextlib.AbstractContextManager[None]:
-        """Hold the writer's lock, for what is kept beside the items. Raises `CatalogueLocked` when another has it."""
-        return _writing(self.folder)
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the writer's lock. Raises `CatalogueLocked` when another has it, also when it was lost meanwhile."""
+        with self.place.writing() as check, self._table.guarded(check):
+            found = Manifest.read(self.place)  # another process may have moved the vectors
+            if found != self._manifest:
+                self._manifest = found
+                self._forget()
+            yield
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
@@ -256,14 +334,56 @@ class Catalogue:
             if known is not None and known.version == version:
                 return known
             try:
-                return Snapshot(
-                    self._table.pinned(version), version, self.encoder_id.dim, exact_limit=self._exact_limit
-                )
+                return self._taken_up(known, version)
             except CatalogueError:
                 # A writer may have dropped the version between the two lines; damage stays when tried again.
                 if attempt == 3:
                     raise
         raise AssertionError("unreachable")
+
+    def _taken_up(self, known: Snapshot | None, version: int) -> Snapshot:
+        """A version read, of which only what is new where another is known.
+
+        When much has changed since the vector index was made, it is made anew: at once where that is quick, else in a thread
+        of its own, after which the next version is taken up from there.
+        """
+        pinned = self._table.pinned(version)
+        if (manifest := Manifest.read(self.place)) != self._manifest:  # another process may have moved the vectors
+            self._manifest, self._collection, self._rebased, known = manifest, None, None, None
+        ground = known if self._rebased is None else self._rebased
+        found = ground.succeeded(pinned, version) if ground is not None else None
+        if found is None:
+            self._rebased = None
+            if (collection := self._collected()) is not None:
+                from modiste.engine.remote_snapshot import RemoteSnapshot
+
+                return RemoteSnapshot.read(pinned, version, self.encoder_id.dim, collection)
+            return Snapshot.load(
+                pinned,
+                version,
+                self.encoder_id.dim,
+                exact_limit=self._exact_limit,
+                lists=self.folder / LISTS_NAME,
+            )
+        if ground is self._rebased:
+            self._rebased = None
+        if found.outgrown and len(found) <= self._exact_limit:
+            return found.rebased()
+        if found.outgrown and (self._rebasing is None or not self._rebasing.is_alive()) and self._rebased is None:
+            self._rebasing = begin("modiste-rebase", lambda stopped: self._rebase(found, stopped))
+        return found
+
+    def _rebase(self, snapshot: Snapshot, stopped: Stopped) -> None:
+        self._rebased = snapshot.rebased(lists=self.folder / LISTS_NAME, stopped=stopped)
+
+    def _collected(self) -> MilvusCollection | None:
+        """The collection that finds the vectors, once it holds them all; None: the embedded index does."""
+        remote = self._manifest.vectors
+        if self._collection is None and remote is not None and remote.ready:
+            from modiste.engine.milvus import Address, MilvusCollection
+
+            self._collection = MilvusCollection(Address.parse(remote.address), remote.owner, self.encoder_id)
+        return self._collection
 
     def get(self, item_id: str, *, image: bool = False) -> Item:
         """One item, with its stored picture if asked. Raises `UnknownItem` with near ids."""
@@ -416,30 +536,3 @@ def _search_products(
         if len(best) >= k or wanted >= total:
             return list(best.values())[:k]
         wanted *= 4
-
-
-@contextlib.contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    """Hold the folder's writer lock; raises `CatalogueLocked` at once when another process or thread has it.
-
-    The lock belongs to the operating system, so it ends with the process that holds it, however that ends.
-    """
-    lock = FileLock(str(folder / LOCK_NAME), timeout=0, thread_local=False)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        try:
-            process = (folder / WRITER_NAME).read_text(encoding="ascii").strip()[:20] or "unknown"
-        except (OSError, ValueError):
-            process = "unknown"
-        raise CatalogueLocked(
-            f"another process is indexing into {folder} (pid {process}); wait for it to end, or stop it"
-        ) from error
-    except OSError as error:
-        raise CatalogueError(f"{folder} cannot be written to: {error}") from error
-    try:
-        with contextlib.suppress(OSError):
-            (folder / WRITER_NAME).write_text(f"{os.getpid()}\n", encoding="ascii")
-        yield
-    finally:
-        lock.release()

@@ -17,6 +17,6 @@ class UnknownItem(CatalogueError, LookupError):
     """No item has this id; the message offers near ones."""
 
 
-def rebuild_advice(folder: Path) -> str:
+def rebuild_advice(folder: Path | str) -> str:
     """The one way out of a damaged catalogue: its vectors and rows can always be made again from the table."""
     return f"Rebuild it: delete {folder} and run `modiste index TABLE --into {folder}`"

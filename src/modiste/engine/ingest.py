@@ -150,6 +150,7 @@ class IngestJob:
         progress: Callable[[IngestProgress], None] | None,
         commit_rows: int = COMMIT_ROWS,
         commit_seconds: float = COMMIT_SECONDS,
+        before_commit: Callable[[pa.Table], None] | None = None,
     ) -> None:
         if batch_size < 1 or commit_rows < 1:
             raise ValueError(f"batch_size and commit_rows must be at least 1, not {batch_size} and {commit_rows}")
@@ -159,6 +160,7 @@ class IngestJob:
         self._batch_size = batch_size
         self._commit_rows = commit_rows
         self._commit_seconds = commit_seconds
+        self._before_commit = before_commit
         self._on_error = on_error
         self._progress = progress
         self._pinned = table.pinned()
@@ -360,6 +362,8 @@ class IngestJob:
             for piece in pending
         ]
         table = pa.concat_tables(tables)
+        if self._before_commit is not None:
+            self._before_commit(table)
         self._table.commit(table)
         self._committed.put(tuple(table.column("id").to_pylist()))
 

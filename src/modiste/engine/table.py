@@ -10,14 +10,14 @@ import contextlib
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
-from pathlib import Path
+from datetime import datetime, timedelta
 from typing import Any
 
 import lancedb
 import pyarrow as pa
 
 from modiste.engine.errors import CatalogueError, rebuild_advice
+from modiste.engine.place import Check, Place
 from modiste.engine.rows import schema
 
 TABLE_NAME = "items"
@@ -26,14 +26,20 @@ _COMMIT_ATTEMPTS = 6
 
 
 class ItemTable:
-    """One table of items in a folder."""
+    """One table of items in a place."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.path = folder / f"{TABLE_NAME}.lance"
-        # Interval 0: a handle looks for a newer version at each use, so another process's commit is seen at once.
-        self._database = lancedb.connect(str(folder), read_consistency_interval=timedelta(0))
+    def __init__(self, place: Place) -> None:
+        self.path = f"{place.name}/{TABLE_NAME}.lance"
+        self._place = place.name
         self._table: Any = None
+        self._check: Check = lambda: None
+        with self._explained():
+            # Interval 0: a handle looks for a newer version at each use, so another process's commit is seen at once.
+            self._database = lancedb.connect(
+                place.uri,
+                read_consistency_interval=timedelta(0),
+                storage_options=None if place.options is None else dict(place.options),
+            )
 
     def create(self, dim: int) -> None:
         """An empty table; an existing one of the same schema is kept if it is empty (a creation cut short)."""
@@ -42,7 +48,7 @@ class ItemTable:
             kept = self._table.schema == schema(dim) and self._table.count_rows() == 0
         if not kept:
             raise CatalogueError(
-                f"{self.folder} holds items but no usable description of their encoder. {rebuild_advice(self.folder)}"
+                f"{self._place} holds items but no usable description of their encoder. {rebuild_advice(self._place)}"
             )
 
     def open(self, dim: int) -> None:
@@ -51,7 +57,7 @@ class ItemTable:
             found = self._table.schema
         if found != schema(dim):
             raise CatalogueError(
-                f"{self.path} does not have the columns of a {dim}-d catalogue. {rebuild_advice(self.folder)}"
+                f"{self.path} does not have the columns of a {dim}-d catalogue. {rebuild_advice(self._place)}"
             )
 
     @property
@@ -65,6 +71,15 @@ class ItemTable:
             handle = self._database.open_table(TABLE_NAME)
             handle.checkout(self.version if version is None else version)
         return PinnedTable(self, handle)
+
+    @contextlib.contextmanager
+    def guarded(self, check: Check) -> Iterator[None]:
+        """Ask `check` before every commit whether this process may still write."""
+        self._check = check
+        try:
+            yield
+        finally:
+            self._check = lambda: None
 
     def commit(self, rows: pa.Table) -> None:
         """Insert or replace by id, all rows or none."""
@@ -80,6 +95,11 @@ class ItemTable:
             deleted += int(self._retried(lambda predicate=predicate: self._table.delete(predicate)).num_deleted_rows)
         return deleted
 
+    def age(self) -> float:
+        """Seconds since the last commit."""
+        with self._explained():
+            return (datetime.now() - max(one["timestamp"] for one in self._table.list_versions())).total_seconds()
+
     def num_fragments(self) -> int:
         with self._explained():
             return int(self._table.stats()["fragment_stats"]["num_fragments"])
@@ -92,10 +112,11 @@ class ItemTable:
 
     def damaged(self, what: str) -> CatalogueError:
         """The error to raise when what was read contradicts itself."""
-        return CatalogueError(f"{self.path}: {what}. {rebuild_advice(self.folder)}")
+        return CatalogueError(f"{self.path}: {what}. {rebuild_advice(self._place)}")
 
     def _retried(self, commit: Any) -> Any:
         for attempt in range(1, _COMMIT_ATTEMPTS + 1):
+            self._check()
             try:
                 return commit()
             except Exception as error:
@@ -123,7 +144,7 @@ class ItemTable:
         words = " ".join(str(error).split())[:300]
         if isinstance(error, OSError) and error.errno is not None:  # disk full, no permission: nothing is damaged
             return CatalogueError(f"{self.path}: {words}")
-        return CatalogueError(f"{self.path} cannot be read or written ({words}). {rebuild_advice(self.folder)}")
+        return CatalogueError(f"{self.path} cannot be read or written ({words}). {rebuild_advice(self._place)}")
 
 
 class PinnedTable:
@@ -140,6 +161,10 @@ class PinnedTable:
             if where is not None:
                 query = query.where(where)
             yield from query.select(list(columns)).with_row_id(True).to_batches()
+
+    def count(self) -> int:
+        with self.owner._explained():
+            return int(self._handle.count_rows())
 
     def take(self, row_ids: Sequence[int], columns: Sequence[str]) -> pa.Table:
         """The rows of these row ids, in the order in which storage gives them (compare their `id`)."""

@@ -61,7 +61,7 @@ def create_app(settings: Settings, shop: Shop | None = None, keys: KeyRing | Non
         title="Modiste", version=__version__, description=DESCRIPTION, docs_url=None, redoc_url=None, lifespan=lifespan,
     )  # fmt: skip
     app.state.keys, app.state.usage, app.state.stopping = keys, usage, False
-    app.state.jobs = JobStore(settings.catalogue / "jobs")
+    app.state.jobs = JobStore(settings.folder / "jobs")
     handle_problems(app)
     for part in (search, items, tag, outfits, recommend, jobs, health):
         app.include_router(part.router)

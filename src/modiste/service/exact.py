@@ -17,8 +17,14 @@ def open_judge(store: Catalogue) -> ExactJudge:
 
     Raises `CatalogueError` where none are, `PretrainedError` when its model is gone, `EncoderMismatch` when that has changed.
     """
+    from modiste.engine.errors import CatalogueError
     from modiste.engine.photo_features import ExactJudge, PhotoFeatures
 
+    if store.name != str(store.folder) and not PhotoFeatures.is_at(store.folder):
+        raise CatalogueError(
+            f"this machine keeps no features of the photos of {store.name}; make them with "
+            f"`modiste index TABLE --into {store.name} --exact MODEL`"
+        )
     features = PhotoFeatures.open(store.folder)
     return ExactJudge(store, features, _loaded(features))
 

@@ -26,6 +26,7 @@ from typing import Any
 import uvicorn
 
 from modiste.engine.manifest import FILE_NAME
+from modiste.engine.place import place_of
 from modiste.service import limits, metrics
 from modiste.service.access import needs_keys
 from modiste.service.keys import KeyFile
@@ -38,13 +39,14 @@ STARTED_BADLY = 3  # exit code of a worker that could not start: another would n
 
 def check(settings: Settings) -> None:
     """Raise `ValueError` for settings that must not be served."""
-    if not (settings.catalogue / FILE_NAME).is_file():
-        raise ValueError(f"no catalogue at {settings.catalogue}; make one with `modiste index TABLE --into FOLDER`")
+    place = place_of(settings.catalogue)
+    if not place.exists() or place.read(FILE_NAME) is None:
+        raise ValueError(f"no catalogue at {place.name}; make one with `modiste index TABLE --into FOLDER`")
     keys, _ = KeyFile(settings.key_file).read()
     if needs_keys(settings) and not keys:
         raise ValueError(
             f"{settings.host} can be reached from other machines, so API keys are needed first: "
-            f"`modiste keys add {settings.catalogue} NAME`; or serve 127.0.0.1 alone"
+            f"`modiste keys add {place.name} NAME`; or serve 127.0.0.1 alone"
         )
 
 

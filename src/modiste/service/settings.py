@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from modiste.engine.place import own_folder
 from modiste.service.workbench import Setup
 
 PATHS = ("catalogue", "rules", "looks", "media", "keys")
@@ -15,7 +16,10 @@ PATHS = ("catalogue", "rules", "looks", "media", "keys")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that a worker has to know. Paths are absolute, so that a worker may start anywhere."""
+    """Everything that a worker has to know. Paths are absolute, so that a worker may start anywhere.
+
+    `catalogue`: a folder, or an address as a path: `s3:/bucket/shop`.
+    """
 
     catalogue: Path
     scorer: str = "rules"
@@ -43,12 +47,17 @@ class Settings:
         return self.catalogue.name
 
     @property
+    def folder(self) -> Path:
+        """Of this machine, for what is kept beside the catalogue's items."""
+        return own_folder(self.catalogue)
+
+    @property
     def key_file(self) -> Path:
-        return self.keys or self.catalogue / "keys.json"
+        return self.keys or self.folder / "keys.json"
 
     @property
     def looks_file(self) -> Path:
-        return self.looks or self.catalogue / "looks.jsonl"
+        return self.looks or self.folder / "looks.jsonl"
 
     @property
     def threads(self) -> int | None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class IngestCounts:
     """What happened to the table's rows."""
 
-    into: Path
+    into: str
     report_file: Path
     rows: int
     warnings: int
@@ -31,7 +31,7 @@ class IngestCounts:
         counts = dataclasses.asdict(self.ingest) | {"rejected": self.rejected}
         described = {"described": self.features.described} if self.features else {}
         return {
-            "into": str(self.into),
+            "into": self.into,
             "rows": self.rows,
             "warnings": self.warnings,
             "report": str(self.report_file),
@@ -62,6 +62,7 @@ def ingest_table(
     *,
     model: str = "",
     exact: str = "",
+    vectors: str = "",
     dialect: Any = "auto",
     mapping: Mapping[str, str] | None = None,
     image_folder: Path | None = None,
@@ -76,6 +77,7 @@ def ingest_table(
     """Read, check, encode and store every item of the table; raises `FeedError` at a bad row when `strict`.
 
     `captioner` writes descriptions for items that have a photo and none.
+    `vectors`: where they are found from now on, as `Catalogue.move_vectors` takes it.
     `show` is called after each batch; an exception in it ends the work, and what was encoded is committed. Then the photos are
     described for exact search, where the catalogue keeps features or `exact` names a GRNet; `look` gets how many of how many.
     """
@@ -85,6 +87,8 @@ def ingest_table(
     from modiste.service.exact import keep_up
 
     store = Catalogue.open_or_create(into, encoder.id, model=model)
+    if vectors:
+        store.move_vectors(vectors)
     describer = Describer(captioner, store) if captioner is not None else None
     rows: dict[str, int] = {}  # of the items that are on their way, for the report
 
@@ -108,7 +112,7 @@ def ingest_table(
         feed = items() if describer is None else describer.described(items())
         done = store.ingest(feed, encoder, on_error=refuse, progress=show, prune=prune, batch_size=batch_size)
     return IngestCounts(
-        into,
+        store.name,
         report_file,
         report.rows_read,
         report.warnings,

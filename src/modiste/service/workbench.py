@@ -209,7 +209,7 @@ def own_calibration(setup: Setup, store: Catalogue, scorer: NamedScorer, notes: 
         return None
     own = store.folder / CALIBRATION_FILE
     if not setup.calibration and not own.is_file():
-        notes.append(f"scores rank, but are no probabilities until `modiste calibrate {store.folder}` has been run")
+        notes.append(f"scores rank, but are no probabilities until `modiste calibrate {store.name}` has been run")
         return None
     path = Path(setup.calibration) if setup.calibration else own
     found = Calibration.load(path)
