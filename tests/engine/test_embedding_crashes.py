@@ -119,6 +119,7 @@ def test_killed_workers_lose_nothing_and_repeat_nothing(nursery: Nursery, tmp_pa
     files = {path.name: path.read_bytes() for path in (calm / "shards").iterdir()}
     assert {path.name: path.read_bytes() for path in (folder / "shards").iterdir()} == files
     assert not [path for path in (folder / "parts").rglob("*") if path.is_file()]
+    assert not list(folder.rglob(".0*"))
     assert not list((folder / "claims").glob("0*"))
 
 

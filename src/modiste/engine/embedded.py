@@ -197,7 +197,8 @@ class EmbeddingFolder:
         _write_if_new(self.folder / "shards" / f"{_name(shard)}.rejected.jsonl", lines)
         marker = {"file": path.name, "rows": len(ordered), "rejected": len(refused), "state": state}
         _write_if_new(self._marker_path(shard), json.dumps(marker) + "\n")
-        for file in old:
+        scratch = [*(self.folder / "parts" / _name(shard)).glob(".*"), *path.parent.glob(f".{_name(shard)}*")]
+        for file in [*old, *scratch]:  # scratch: what killed workers were about to write
             if file != path:
                 file.unlink(missing_ok=True)
 
