@@ -118,7 +118,10 @@ def test_what_does_not_fit_is_said_in_one_line(modiste, shop: Path, fame: Path, 
 
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install 'modiste[ray]'")
-def test_a_ray_job_makes_the_same_files(modiste, shop: Path, dual: Path, embedded: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_ray_job_makes_the_same_files(  # type: ignore[no-untyped-def]
+    modiste, shop: Path, dual: Path, embedded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # its own 15 starves the actors where anything else runs
     options = ("--out", tmp_path, "--model", dual, "--shards", 4, "--ray", "local", "--ray-workers", 2, "--json")
     done = modiste("embed", shop, *options).json
     assert (done["encoded"], done["shards"], done["finished"]) == (60, 4, True)
