@@ -197,9 +197,9 @@ class EmbeddingJob:
     def _reading(self, shards: Iterable[int], most: int) -> int:
         """Claim up to `most` of `shards` and read the table once for them; returns how many were finished."""
         claimed: dict[int, _Shard] = {}
-        for shard in shards:
-            if len(claimed) < most and self._leases.claim(self._folder.names[shard]):
-                claimed[shard] = _Shard(set(self._folder.found(shard).hashes))
+        for number in shards:
+            if len(claimed) < most and self._leases.claim(self._folder.names[number]):
+                claimed[number] = _Shard(set(self._folder.found(number).hashes))
         if not claimed:
             return 0
         self._read_rows = 0

@@ -7,8 +7,10 @@ every worker does, so the files are the same, and a job that died is taken up by
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modiste.service.table_embedding import TableToEmbed, chosen_model, embed_table
@@ -55,9 +57,13 @@ def embed_with_ray(job: TableToEmbed, address: str, num_workers: int = 0) -> Emb
     from modiste.service.table_embedding import wanted_manifest
 
     began = time.monotonic()
-    job = dataclasses.replace(job, table=job.table.resolve(), out=job.out.resolve())
     # The folder is made here, so that every actor finds the same shards.
     manifest = wanted_manifest(job, load(chosen_model(job) or None))
+    local_model = str(Path(job.model).resolve()) if job.model and Path(job.model).is_dir() else job.model
+    job = dataclasses.replace(
+        job, table=job.table.resolve(), out=job.out.resolve(), model=local_model,
+        image_folder=job.image_folder.resolve() if job.image_folder else None,
+    )  # fmt: skip
     with Leases(job.out / "claims", seconds=job.lease_seconds) as leases:
         folder: EmbeddingFolder = open_folder(job.out, manifest, leases)
     num_shards = folder.manifest.num_shards
@@ -65,8 +71,10 @@ def embed_with_ray(job: TableToEmbed, address: str, num_workers: int = 0) -> Emb
     started = not ray.is_initialized()
     if started:
         try:
-            local = {"num_cpus": num_workers or None, "include_dashboard": False} if address == "local" else {}
-            ray.init(address=address, log_to_driver=False, logging_level="error", **local)
+            options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+            if address == "local":
+                options |= {"num_cpus": num_workers or None, "include_dashboard": False}
+            ray.init(address=address, **options)
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise ValueError(f"no Ray cluster at {address!r}: {error}") from error
     try:
