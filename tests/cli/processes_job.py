@@ -1,4 +1,4 @@
-"""Run by test_processes.py, under torchrun and without it: two steps of each system that the one loop trains.
+"""Run by test_processes.py under torchrun, and partly without it: embed a table, then train each system for two steps.
 
 What is drawn anew in each process is drawn once here, or left out: batches are made whole and then shared, dropout and
 augmentation are off, running statistics stand still. What is left is the arithmetic, which must not depend on the number of
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,20 @@ from typing import Any
 import torch
 from torch import nn
 
+from modiste.cli import run as modiste
 from modiste.data.batches import TensorBatch
 from modiste.recipes.registry import build_run
 from modiste.training.loop import train
 
 SYSTEMS: Mapping[str, tuple[str, ...]] = {
-    "dual_encoder_debug": ("data=atelier:64", "extra_rows=0"),
-    "mvlt_debug": ("data=atelier:64",),
+    "dual_encoder_debug": ("data=atelier:40", "extra_rows=0", "dropout=0"),
     "outfit_transformer_debug": ("tag_dropout=0", "modality_dropout=0"),
+    "hfgn_debug": ("shape=feature_dropout=0,edge_dropout=0",),
+    "mvlt_debug": ("data=atelier:40", "drop_path=0"),
     "fame_vil_debug": (),
     "grnet_debug": ("data=atelier:24",),
-    "hfgn_debug": ("shape=feature_dropout=0,edge_dropout=0",),
 }
+QUICK = ("dual_encoder_debug", "outfit_transformer_debug", "hfgn_debug")
 
 
 @dataclass(frozen=True)
@@ -56,16 +58,19 @@ def calm(build: Callable[[], nn.Module]) -> nn.Module:
     return model
 
 
-def main(folder: Path, names: list[str]) -> None:
-    torch.nn.functional.dropout = lambda x, *_, **__: x  # type: ignore[assignment]
-    for name in names or SYSTEMS:
-        run = build_run(name, SYSTEMS[name])
+def two_steps(folder: Path, names: Sequence[str]) -> None:
+    for name in names:
+        made = build_run(name, SYSTEMS[name])
         run = dataclasses.replace(
-            run, max_steps=2, epochs=None, evals={}, select=None, patience=None, publish=None, precision="fp32", log_every=1,
-            loader=Shared(run.loader), augment=None, model=lambda run=run: calm(run.model), ema_decay=0.0,
+            made, max_steps=2, epochs=None, evals={}, select=None, patience=None, publish=None, precision="fp32", log_every=1,
+            loader=Shared(made.loader), augment=None, model=lambda made=made: calm(made.model), ema_decay=0.0,
         )  # fmt: skip
         train(run, folder / name, device="cpu", progress=False)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    folder, table, model, *names = sys.argv[1:]
+    torch.set_num_threads(1)
+    if modiste(["embed", table, "--out", f"{folder}/vectors", "--model", model, "--shards", "4"]):
+        raise SystemExit("embedding failed")
+    two_steps(Path(folder), names)
