@@ -15,6 +15,7 @@ import inspect
 import json
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -116,18 +117,20 @@ def whole_weights(model: nn.Module) -> dict[str, torch.Tensor]:
     return dict(get_model_state_dict(model, options=StateDictOptions(full_state_dict=True, cpu_offload=True)))
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipe", default="fame_vil_clip_debug")
     parser.add_argument("--fields", nargs="*", default=[], help="FIELD=VALUE, as of `modiste train`")
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--out", type=Path)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     on_gpu = torch.cuda.is_available()
     device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if on_gpu else torch.device("cpu")
     if on_gpu:
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if on_gpu else "gloo")
+    alone = not dist.is_initialized()
+    if alone:
+        dist.init_process_group("nccl" if on_gpu else "gloo")
     run = build_run(options.recipe, options.fields)
     whole, plain, plain_bytes = train(run, options.steps, device, sharded=False)
     divided, sharded, sharded_bytes = train(run, options.steps, device, sharded=True)
@@ -151,7 +154,8 @@ def main() -> None:
             write_atomically(options.out, (json.dumps(found, indent=1) + "\n").encode())
         print(json.dumps(found))
     dist.barrier()
-    dist.destroy_process_group()
+    if alone:
+        dist.destroy_process_group()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Run by test_processes.py under torchrun, and partly without it: embed a table, then train each system for two steps.
+"""Run by test_processes.py under torchrun, and partly without it: embed a table, train each system for two steps, divide a
+model among the processes.
 
 What is drawn anew in each process is drawn once here, or left out: batches are made whole and then shared, dropout and
 augmentation are off, running statistics stand still. What is left is the arithmetic, which must not depend on the number of
@@ -30,7 +31,7 @@ SYSTEMS: Mapping[str, tuple[str, ...]] = {
     "fame_vil_debug": (),
     "grnet_debug": ("data=atelier:24",),
 }
-QUICK = ("dual_encoder_debug", "outfit_transformer_debug", "hfgn_debug")
+QUICK = ("outfit_transformer_debug", "hfgn_debug")
 
 
 @dataclass(frozen=True)
@@ -74,3 +75,8 @@ if __name__ == "__main__":
     if modiste(["embed", table, "--out", f"{folder}/vectors", "--model", model, "--shards", "4"]):
         raise SystemExit("embedding failed")
     two_steps(Path(folder), names)
+    if len(names) == len(SYSTEMS):
+        sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
+        import fsdp
+
+        fsdp.main(["--fields", "data=atelier:32", "--steps", "2", "--out", f"{folder}/fsdp.json"])

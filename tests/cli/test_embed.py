@@ -5,13 +5,18 @@ from __future__ import annotations
 import csv
 import importlib.util
 import json
+import os
 import shutil
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from modiste.cli.embed import ended_by_sigterm
 from modiste.engine.catalogue import Catalogue
 
 
@@ -114,6 +119,16 @@ def test_what_does_not_fit_is_said_in_one_line(modiste, shop: Path, fame: Path, 
         assert done.code == 1
         assert message in done.err.replace("\n", " ")
         assert "Traceback" not in done.err
+
+
+def test_a_schedulers_end_is_as_ctrl_c() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), ended_by_sigterm():  # noqa: PT012 (the signal is handled before the next line ends)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+    assert signal.getsignal(signal.SIGTERM) is before
+    with ThreadPoolExecutor(1) as pool, ended_by_sigterm():
+        pool.submit(ended_by_sigterm().__enter__).result()  # where no handler may be set, none is
 
 
 @pytest.mark.slow

@@ -15,7 +15,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from processes_job import QUICK, SYSTEMS, two_steps
 
-NAMES = tuple(SYSTEMS) if os.environ.get("MODISTE_ALL_SYSTEMS") else QUICK  # all of them take half a minute
+EVERYTHING = bool(os.environ.get("MODISTE_ALL_SYSTEMS"))  # takes half a minute more
+NAMES = tuple(SYSTEMS) if EVERYTHING else QUICK
 
 # Losses that are means over all rows, and see the rows of all processes where rows are compared: the same to the last digits
 # but for the order of additions. The others are means over what a process has (words that are masked, rows that have a
@@ -73,3 +74,14 @@ def test_two_processes_train_each_system_as_one(processes: Path, tmp_path: Path)
             for key in ("loss", "grad_norm"):
                 assert two[1][key] == pytest.approx(one[1][key], rel=1e-3), f"{name}: {key} of step 2"
         assert json.loads((processes / name / "run.json").read_text("utf-8"))["sessions"][0]["num_processes"] == 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not EVERYTHING, reason="MODISTE_ALL_SYSTEMS=1 asks for it")
+def test_a_model_divided_among_processes_learns_the_same(processes: Path) -> None:
+    """bench/fsdp.py, which the documentation of training points to."""
+    found = json.loads((processes / "fsdp.json").read_text("utf-8"))
+    assert found["losses"]["sharded"] == pytest.approx(found["losses"]["whole"], rel=1e-4)
+    assert len(set(found["losses"]["whole"])) == len(found["losses"]["whole"]) == 2
+    assert found["weights_differ_by_at_most"] < 1e-2  # AdamW's first steps are the signs of tiny gradients
+    assert found["bytes_per_process"]["sharded"] < 0.55 * found["bytes_per_process"]["whole"]

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 if TYPE_CHECKING:
     from modiste.engine.embedding import EmbeddingReport
+    from modiste.engine.workers import Worker
     from modiste.service.table_embedding import TableToEmbed
+    from modiste.types import ItemEncoder
 
 
 def embed(
@@ -77,9 +82,9 @@ def embed(
     else:
         from modiste.models.pretrained import load
 
-        _end_on_sigterm()
         encoder = load(chosen_model(job) or None, device=job.device)
-        report = _shown(job, encoder, me, wait)
+        with ended_by_sigterm():
+            report = _shown(job, encoder, me, wait)
     if json:
         import dataclasses
 
@@ -92,7 +97,7 @@ def embed(
         say(f"next: modiste index {table} --into shop --embedded {out}")
 
 
-def _shown(job: TableToEmbed, encoder: Any, me: Any, wait: bool) -> EmbeddingReport:
+def _shown(job: TableToEmbed, encoder: ItemEncoder, me: Worker, wait: bool) -> EmbeddingReport:
     """Do the work; the first worker shows a bar of the rows it has read."""
     from modiste.cli.console import progress_bar
     from modiste.data.feed import count_rows
@@ -131,10 +136,18 @@ def _own_device(device: str, local_rank: str) -> str:
     return f"cuda:{local_rank}" if device == "cuda" and local_rank.isdecimal() else device
 
 
-def _end_on_sigterm() -> None:
-    """A scheduler's polite end is as Ctrl-C: what was encoded is written down, and claims are given back."""
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Inside, a scheduler's polite end is as Ctrl-C: what was encoded is written down, and claims are given back."""
 
     def stop(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, stop)
+    if threading.current_thread() is not threading.main_thread():  # which alone may say so
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
