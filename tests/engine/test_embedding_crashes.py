@@ -120,7 +120,7 @@ def test_killed_workers_lose_nothing_and_repeat_nothing(nursery: Nursery, tmp_pa
     assert {path.name: path.read_bytes() for path in (folder / "shards").iterdir()} == files
     assert not [path for path in (folder / "parts").rglob("*") if path.is_file()]
     assert not list(folder.rglob(".0*"))
-    assert not list((folder / "claims").glob("0*"))
+    assert not list((folder / "claims").iterdir())
 
 
 def test_a_dead_workers_shards_go_to_the_one_that_is_left(nursery: Nursery, tmp_path: Path) -> None:
@@ -129,11 +129,9 @@ def test_a_dead_workers_shards_go_to_the_one_that_is_left(nursery: Nursery, tmp_
     processes = [
         nursery.ask(start=[str(table), str(folder), worker, 2, str(tmp_path / f"{worker}.log")]) for worker in (0, 1)
     ]
-    claims = folder / "claims"
     until = time.monotonic() + 60
     while not list((folder / "parts").rglob("*.parquet")) and time.monotonic() < until:
         time.sleep(0.005)
-    assert list(claims.glob("0*"))
     os.kill(processes[0], signal.SIGKILL)
     nursery.ask(wait=processes[0])
     assert nursery.ask(wait=processes[1]) == 0

@@ -55,8 +55,13 @@ class Leases:
         self._heart.join()
         for name in sorted(self._mine):
             self.release(name)
-        with contextlib.suppress(OSError):
-            self._pulse(self.worker).unlink()
+        for path in [self._pulse(self.worker), *self._folder.glob("worker-*")]:
+            who = _read(path)
+            dead = who is not None and who.get("machine") == self._who["machine"] and not _is_running(who.get("pid"))
+            if dead or path == self._pulse(self.worker):
+                for file in (path, self._folder / path.name.replace("worker-", ".beat-")):
+                    with contextlib.suppress(OSError):
+                        file.unlink()
 
     def claim(self, name: str) -> bool:
         """Whether `name` is now this worker's: it was free, or its holder is dead."""
