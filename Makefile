@@ -57,6 +57,7 @@ format: install-dev  ## Format the code
 bench: install-dev  ## Speed of ingest, search and MVLT, as quoted in docs/results
 	$(BIN)/python bench/search.py
 	$(BIN)/python bench/ingest.py
+	$(BIN)/python bench/embed.py
 	$(BIN)/python bench/mvlt_step.py
 	$(BIN)/python bench/mvlt_pairs.py
 

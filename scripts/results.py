@@ -743,8 +743,30 @@ def blocks() -> dict[str, str]:
     for world in ("products", "atelier"):
         found[f"composed-{world}"] = composed_table(composed_rows(load(f"composed_{world}_mvlt")))
     found["rerank-share"] = share_table(load("rerank_share"))
+    if (RESULTS / "embed.json").exists():  # bench/embed.py --out
+        found["embed-workers"] = workers_table(load("embed"))
     found["label-lines"] = lines_table(load("label_lines_cv"))
     return found
+
+
+def workers_table(result: dict) -> str:
+    """Rounds of bench/embed.py, and below them what became of the workers that were killed."""
+    machine, settings, killed = result["machine"], result["settings"], result["killed"]
+    rows = [
+        (row["round"], row["one_items_per_second"], row["two_items_per_second"], row["speedup"])
+        for row in result["rounds"]
+    ]
+    lines = [
+        "| round | one worker, items/s | two workers, items/s | ratio |",
+        "|---|---|---|---|",
+        *(f"| {number} | {one:.1f} | {two:.1f} | {ratio:.2f} |" for number, one, two, ratio in rows),
+        f"| median | | | {result['speedup']['median']:.2f} |",
+        "",
+        f"{machine['cores']} cores, {machine['processor']}, {machine['date']}, load {machine['load']}; {settings['encoder']}, "
+        f"{settings['items']:,} drawn items, pictures of {settings['picture'].replace('x', '×')}, seed {settings['seed']}. "
+        f"{killed['kills']} workers were killed: {killed['lost']} of {killed['vectors']:,} vectors lost.",
+    ]
+    return "\n".join(lines)
 
 
 def render(text: str, found: dict[str, str]) -> str:
@@ -768,6 +790,7 @@ def main() -> int:
         RESULTS / "generated_looks.md",
         RESULTS / "grnet.md",
         ROOT / "docs" / "consumer-to-shop.md",
+        ROOT / "docs" / "embed.md",
         RESULTS / "recommendation.md",
     ):
         text = page.read_text(encoding="utf-8")

@@ -13,6 +13,7 @@ from modiste.cli.caption import caption
 from modiste.cli.complete import complete
 from modiste.cli.console import complain, errors
 from modiste.cli.demo import demo
+from modiste.cli.embed import embed
 from modiste.cli.evaluate import evaluate
 from modiste.cli.explain import explain
 from modiste.cli.generate import generate
@@ -49,7 +50,7 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 
 
 COMMANDS = (
-    *(demo, index, search, tag, caption, imagine),
+    *(demo, index, embed, search, tag, caption, imagine),
     *(score, complete, generate, swap, explain, similar_looks, recommend, calibrate),
     *(serve, evaluate, train, models),
 )

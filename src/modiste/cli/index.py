@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from modiste.types import ItemEncoder
 
 
 def index(
@@ -29,6 +33,9 @@ def index(
         False, "--caption-missing", help="Write descriptions from the photos for items that have none."
     ),
     caption_model: str = typer.Option("", help="What writes them: as --model of `modiste caption`."),
+    embedded: Path = typer.Option(
+        None, help="Take vectors from this folder of `modiste embed`; encode only what it lacks."
+    ),
     device: str = typer.Option("cpu", help="Where the encoder runs: cpu, cuda, mps."),
     json: bool = typer.Option(False, "--json", help="Print the counts as JSON."),
 ) -> None:
@@ -45,6 +52,7 @@ def index(
     modiste index export.csv --dialect shopify --images photos --into shop --prune
     modiste index shop.csv --into shop --exact runs/grnet_small
     modiste index shop.csv --into s3://bucket/shop --vectors milvus://vectors.example:19530/shop
+    modiste index shop.csv --into shop --embedded vectors
     modiste index items.parquet --map title=productDisplayName --map category=articleType --into shop
     ```
     """
@@ -57,7 +65,15 @@ def index(
     place = place_of(into)
 
     chosen = model or (Catalogue.open(into).model if Catalogue.is_at(into) else "")
-    encoder = load(chosen or None, device=device)
+    ready = None
+    if embedded is None:
+        encoder: ItemEncoder = load(chosen or None, device=device)
+    else:
+        from modiste.engine.embedded import EmbeddingManifest, ReadyVectors
+
+        made = EmbeddingManifest.read(embedded)
+        chosen = chosen or made.model
+        encoder = ready = ReadyVectors(embedded, load(chosen or made.encoder.name, device=device))
     writer = None
     if caption_missing or caption_model:
         from modiste.cli.caption import captioner
@@ -70,9 +86,12 @@ def index(
         report_file=report or place.folder / "rejected.jsonl", captioner=writer,
     )  # fmt: skip
     if json:
-        print_json(counts.as_dict())
+        taken = {} if ready is None else {"taken": ready.taken, "encoded": ready.encoded}
+        print_json(counts.as_dict() | taken)
         return
     say(counts.sentence())
+    if ready is not None:
+        say(f"{ready.taken:,} vectors were taken from {embedded}, {ready.encoded:,} were made anew")
     if counts.rejected:
         say(f"{counts.rejected:,} bad rows are listed in {counts.report_file}")
     say(f'next: modiste search {place.name} "red dress"')

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from modiste.engine.encoding import encode_or_refuse
 from modiste.engine.rows import PAYLOAD, Row, StoreImages, as_table, hashed, row_sum, vector_sums, with_image
 from modiste.engine.table import ItemTable, PinnedTable, any_id
 from modiste.types import FloatArray, Item, ItemEncoder
@@ -276,24 +277,11 @@ class IngestJob:
         self._tell()
 
     def _encode(self, batch: list[tuple[Item, Row]]) -> tuple[list[tuple[Item, Row]], FloatArray]:
-        """The items that the encoder takes and their vectors; a batch it refuses is halved until the culprits are alone."""
-        try:
-            embeddings = self._encoder.encode([item for item, _ in batch])
-            vectors = np.asarray(embeddings.vectors, dtype=np.float32)
-            self._encoder.id.require(embeddings.encoder)
-            if len(vectors) != len(batch):
-                raise RuntimeError(f"{self._encoder.id} returned {len(vectors)} vectors for {len(batch)} items")
-            if not np.isfinite(vectors).all():
-                raise ValueError("the encoder returned a vector that is not finite")
-            return batch, vectors
-        except ValueError as error:
-            if len(batch) == 1:
-                self._reject(batch[0][0], str(error))
-                return [], np.empty((0, self._encoder.id.dim), dtype=np.float32)
-        middle = len(batch) // 2
-        first, first_vectors = self._encode(batch[:middle])
-        second, second_vectors = self._encode(batch[middle:])
-        return first + second, np.concatenate([first_vectors, second_vectors])
+        """The items that the encoder takes, and their vectors; the others are rejected."""
+        taken, vectors = encode_or_refuse(
+            self._encoder, [item for item, _ in batch], lambda at, reason: self._reject(batch[at][0], reason)
+        )
+        return [batch[at] for at in taken], vectors
 
     def _reject(self, item: Item, reason: str) -> None:
         self._rejected += 1
