@@ -6,6 +6,8 @@ from pathlib import Path
 
 import typer
 
+TITLES = 500  # titles that are looked at for words which the encoder cannot read
+
 
 def index(
     table: Path = typer.Argument(..., help="CSV, TSV, JSONL or Parquet; or a folder that holds one."),
@@ -59,13 +61,30 @@ def index(
         table, into, encoder, model=chosen, exact=exact, dialect=dialect, mapping=pairs, image_folder=images, strict=strict,
         prune=prune, report_file=report or into / "rejected.jsonl", captioner=writer,
     )  # fmt: skip
+    unread = _unread_titles(into, encoder)
     if json:
-        print_json(counts.as_dict())
+        print_json({**counts.as_dict(), "unread_titles": round(unread, 4)})
         return
     say(counts.sentence())
+    if unread:
+        say(
+            f"note: of {100 * unread:.0f} % of the titles {encoder.id.name} cannot read a word; their items are found by their "
+            "photos alone. A multilingual encoder reads them: docs/languages.md"
+        )
     if counts.rejected:
         say(f"{counts.rejected:,} bad rows are listed in {counts.report_file}")
     say(f'next: modiste search {into} "red dress"')
+
+
+def _unread_titles(into, encoder):  # type: ignore[no-untyped-def]
+    """The share of the catalogue's titles of which the encoder cannot read a word, by some that lie evenly in it."""
+    from modiste.engine.catalogue import Catalogue
+    from modiste.engine.filters import TextColumn
+    from modiste.engine.readable import unread_share
+
+    column = Catalogue.open(into).snapshot().columns.get("title")
+    titles = column.vocabulary if isinstance(column, TextColumn) else ()
+    return unread_share(encoder, titles[:: max(1, len(titles) // TITLES)])
 
 
 def as_pair(entry: str) -> tuple[str, str]:

@@ -31,6 +31,8 @@ from torch import Tensor
 from modiste.models.hf_keys import KeyMapError, convert_clip, convert_siglip, layout_of
 from modiste.models.inference import ImageTextEncoder
 from modiste.models.pretrained import PretrainedError
+from modiste.models.reading import reading_of
+from modiste.types import Reading
 
 MODEL_TYPES = ("clip", "siglip")
 OPEN_CLIP_CONFIG = "open_clip_config.json"
@@ -42,6 +44,7 @@ SETTINGS = (
 # Where a folder has both, open_clip's file is the one that its configuration describes.
 WEIGHTS = ("open_clip_model.safetensors", "model.safetensors")
 INDEX = "model.safetensors.index.json"
+CARD = "README.md"  # says in which languages the texts were; no vector depends on it
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 MAX_ASPECT = 16  # a sliver resized by its short side would grow without bound
 
@@ -91,6 +94,9 @@ class PublishedTowers:
         pixel_values = torch.stack(list(prepared)).to(self.device)
         return _unit(self.model.get_image_features(pixel_values=pixel_values))
 
+    def reading(self, text: str, languages: Sequence[str]) -> Reading:
+        return reading_of(text, self.tokenizer, languages=languages, clean=self.clean)
+
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
         encodings = self.tokenizer.encode_batch([self.clean(text) for text in texts])
         # A word that only the tokenizer knows (<extra_id_0>) becomes token 0; a query must never break the lookup.
@@ -128,7 +134,7 @@ def load_published(source: str, *, name: str, device: str = "cpu", revision: str
         )
         _check_preprocessing(towers, folder)
     settings = [folder / file for file in SETTINGS if (folder / file).is_file()]
-    return ImageTextEncoder(towers, name=name, sha256=_sha256([*settings, *files]))
+    return ImageTextEncoder(towers, name=name, sha256=_sha256([*settings, *files]), languages=_languages(folder))
 
 
 # --- finding the files
@@ -139,7 +145,7 @@ def _download(source: str, revision: str | None) -> Path:
     from huggingface_hub import hf_hub_download, snapshot_download
 
     try:
-        folder = Path(snapshot_download(source, revision=revision, allow_patterns=[*SETTINGS, INDEX]))
+        folder = Path(snapshot_download(source, revision=revision, allow_patterns=[*SETTINGS, INDEX, CARD]))
         commit = folder.name  # both steps from the same commit, even if the branch moves in between
         if (folder / INDEX).is_file():
             for shard in sorted(set(_shards(folder))):
@@ -455,6 +461,18 @@ def canonicalise(text: str) -> str:
 
 
 # --- small things
+
+
+def _languages(folder: Path) -> tuple[str, ...]:
+    """The codes that the model's card declares; () for a card that says nothing, or that cannot be read."""
+    from huggingface_hub import metadata_load
+
+    try:
+        found = (metadata_load(folder / CARD) or {}).get("language")
+    except Exception:  # a card is for people: whatever is wrong with it, the model is none the worse
+        return ()
+    found = [found] if isinstance(found, str) else found
+    return tuple(one for one in found if isinstance(one, str)) if isinstance(found, list) else ()
 
 
 def _json(file: Path, *, missing_ok: bool = False) -> dict[str, Any]:

@@ -94,11 +94,13 @@ def save_pretrained(
     fusion: Fusion | None = None,
     bank: QueryBank | None = None,
     lines: LabelLines | None = None,
+    languages: Sequence[str] = (),
     card: str = "",
 ) -> Path:
     """Write the model's folder atomically; matrices in fp16, everything one-dimensional in fp32.
 
-    The folder appears whole or not at all; an existing one is replaced.
+    `languages`: codes of those that the training texts were in; without any the tokenizer alone tells what can be read. The
+    folder appears whole or not at all; an existing one is replaced.
     """
     architecture = architecture_of(model)
     config = {
@@ -108,6 +110,8 @@ def save_pretrained(
         "model": architecture.describe(model),
         "fusion": asdict(fusion or Fusion()),
     }
+    if languages:
+        config["languages"] = list(languages)
     more: dict[str, Mapping[str, NDArray[Any]]] = {}
     if bank:
         config["query_bank"] = {name: getattr(bank, name) for name in _BANK_NUMBERS}
@@ -169,7 +173,9 @@ def from_pretrained(folder: str | Path, *, device: str = "cpu") -> ImageTextEnco
     architecture = ARCHITECTURES[found.config["architecture"]]
     try:
         towers = architecture.towers(found.model, found.tokenizer, device=device)
-        return architecture.encoder(towers, name=found.name, sha256=found.sha256, fusion=fusion, bank=found.bank)
+        return architecture.encoder(
+            towers, name=found.name, sha256=found.sha256, fusion=fusion, bank=found.bank, languages=found.languages
+        )
     except ValueError as error:
         raise PretrainedError(f"{folder}: {error}") from error
 
@@ -282,6 +288,11 @@ class LoadedModel:
     @property
     def name(self) -> str:
         return str(self.config.get("name", ""))
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        found = self.config.get("languages")
+        return tuple(one for one in found if isinstance(one, str)) if isinstance(found, list) else ()
 
 
 def load_model(folder: str | Path) -> LoadedModel:
