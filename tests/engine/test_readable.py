@@ -57,7 +57,7 @@ def test_words_that_are_not_are_left_out_and_named() -> None:
 
 
 def test_nothing_readable_is_refused_unless_a_photo_says_what_is_meant() -> None:
-    with pytest.raises(NotUnderstood, match="docs/languages.md") as refused:
+    with pytest.raises(NotUnderstood, match=r"docs/languages\.md") as refused:
         readable(Ascii(), "красное платье")
     assert "title~красное" in str(refused.value)
     beside_a_photo = readable(Ascii(), "красное платье", alone=False)

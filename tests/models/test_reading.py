@@ -1,4 +1,4 @@
-"""Which words an encoder can read: the shipped ones by their own tokenizers, a byte-level one made here, and declared languages."""
+"""Which words an encoder can read: the shipped tokenizers, a byte-level one made here, and declared languages."""
 
 from __future__ import annotations
 

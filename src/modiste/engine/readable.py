@@ -41,7 +41,7 @@ def readable(encoder: ItemEncoder | None, text: str, *, alone: bool = True) -> R
     if reading.nothing and alone:
         raise NotUnderstood(
             f"{_who(encoder)} cannot read {_quoted(reading.unread)}, so it cannot tell which items are meant. Titles are "
-            f'searched for letters by a filter: title~{reading.unread[0]}. A multilingual encoder answers such words: {PAGE}'
+            f"searched for letters by a filter: title~{reading.unread[0]}. A multilingual encoder answers such words: {PAGE}"
         )
     said = []
     if reading.unread:
