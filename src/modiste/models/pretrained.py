@@ -43,6 +43,9 @@ CONFIG, MODEL, TOKENIZER, CARD = "config.json", "model.safetensors", "tokenizer.
 BANK, LINES = "query_bank.safetensors", "label_lines.safetensors"
 _BANK_NUMBERS = ("scale", "image_mean", "text_mean")
 
+JOIN = "+"  # between an encoder and a text tower that reads more languages
+_A_TOWER = "sentence-transformers/clip-ViT-B-32-multilingual-v1"
+
 UseT = TypeVar("UseT")
 
 
@@ -66,11 +69,15 @@ def load(name: str | Path | None = None, *, device: str = "cpu", revision: str |
         check_registered(name, encoder.id.sha256)
         return encoder
     folder = model_folder(Path(name))
+    if not folder.is_dir() and JOIN in name:
+        return _load_joined(name, device=device, revision=revision)
     if folder.is_dir():
         if (architecture := _architecture(folder)) in ARCHITECTURES:
             return from_pretrained(folder, device=device)
         if architecture in OUTFIT_ARCHITECTURES:
             raise PretrainedError(f"{folder} holds an outfit model, which gives no item vectors: it reads an encoder's")
+        if architecture == "multilingual_text":
+            raise PretrainedError(f"{folder} holds a text tower, which knows no photos: give ENCODER{JOIN}{folder}")
         if architecture == "grnet":
             raise PretrainedError(
                 f"{folder} holds a GRNet, which judges pairs of photos: `modiste index --exact` takes it"
@@ -482,6 +489,35 @@ def _architecture(folder: Path) -> str:
     except (OSError, json.JSONDecodeError):
         return ""
     return str(config.get("architecture", "")) if isinstance(config, dict) else ""
+
+
+def _load_joined(name: str, *, device: str, revision: str | None) -> ImageTextEncoder:
+    """ "ENCODER+TEXTS": the photos of one model, and texts by another where it cannot read them; TEXTS as `_load_reader`."""
+    from modiste.models.multilingual import joined
+
+    first, second = name.split(JOIN, 1)
+    if not first or not second:
+        raise PretrainedError(f"{name}: write ENCODER{JOIN}TEXTS, such as {DEFAULT}{JOIN}runs/multilingual_text_small")
+    try:
+        return joined(load(first, device=device, revision=revision), _load_reader(second, device=device))
+    except PretrainedError:
+        raise
+    except ValueError as error:
+        raise PretrainedError(f"{name}: {error}") from error
+
+
+def _load_reader(source: str, *, device: str) -> Any:
+    """A text tower by itself: a student's folder, or a sentence-transformers model by folder or hub name."""
+    from modiste.models.multilingual import ARCHITECTURE, load_student
+
+    folder = model_folder(Path(source))
+    if folder.is_dir() and _architecture(folder) == ARCHITECTURE:
+        return load_student(folder, device=device)
+    from modiste.models.sentence_tower import load_sentence_tower  # transformers takes seconds to import
+
+    if not folder.is_dir() and (source.count("/") != 1 or source.startswith((".", "/", "~"))):
+        raise PretrainedError(f"no text tower {source}: give a folder, or a Hugging Face name such as {_A_TOWER}")
+    return load_sentence_tower(folder if folder.is_dir() else source, device=device)
 
 
 def _load_published(source: str, *, name: str, device: str, revision: str | None) -> ImageTextEncoder:
