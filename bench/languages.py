@@ -4,8 +4,8 @@ python bench/languages.py --out docs/results/languages.json
 python bench/languages.py --model mvlt_small.products_v1+runs/multilingual_text_small --out docs/results/languages_student.json
 
 The wishes name two or three attributes of a drawn garment in a combination that no text tower of ours was trained on; an item
-is right when it has all of them. Control: the same wishes in English, and chance. Precision is right ones among
-the first ten, of as many as there can be; intervals are bootstraps over wishes. Titles are English, as the catalogue's are, or translated.
+is right when it has all of them. Control: the same wishes in English, and chance. Precision is right ones among the first ten,
+of as many as there can be; intervals are bootstraps over wishes. Titles are English, as the catalogue's are, or translated.
 """
 
 from __future__ import annotations
@@ -33,18 +33,9 @@ from modiste.types import Item
 from report import machine
 
 K = 10
-_LATIN = {one: other for one, other in zip("абвгдеёзийклмнопрстуфыэ", "abvgdeeziiklmnoprstufye", strict=True)} | {
-    "ж": "zh",
-    "х": "kh",
-    "ц": "ts",
-    "ч": "ch",
-    "ш": "sh",
-    "щ": "shch",
-    "ю": "yu",
-    "я": "ya",
-    "ъ": "",
-    "ь": "",
-}
+_LATIN = dict(zip("абвгдеёзийклмнопрстуфыэ", "abvgdeeziiklmnoprstufye", strict=True)) | {
+    "ж": "zh", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch", "ю": "yu", "я": "ya", "ъ": "", "ь": ""
+}  # fmt: skip
 
 
 def wishes(world: Atelier, items: Sequence[Item], count: int, seed: int) -> list[dict[str, str]]:

@@ -29,6 +29,7 @@ from torch import nn
 from modiste import __version__
 from modiste.data.text import canonical_json
 from modiste.models.architectures import ARCHITECTURES, OUTFIT_ARCHITECTURES, architecture_of
+from modiste.models.cards import plain_card
 from modiste.models.fame_vil import FameVil
 from modiste.models.fame_vil_inference import FameVilCaptioner, FameVilRecogniser, FameVilTowers
 from modiste.models.inference import Fusion, ImageTextEncoder
@@ -126,7 +127,11 @@ def save_pretrained(
     if lines:
         config["label_lines"] = {name: [one.slope, one.share] for name, one in lines.labels.items()}
         more[LINES] = _arrays(lines)
-    return write_folder(folder, to_stored(model.state_dict()), config, card or _minimal_card(name), tokenizer, more)
+    card = card or plain_card(
+        name, architecture.name, sha256=fingerprint(model, tokenizer, None, bank, lines), languages=languages,
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+    )  # fmt: skip
+    return write_folder(folder, to_stored(model.state_dict()), config, card, tokenizer, more)
 
 
 def write_folder(
@@ -524,7 +529,3 @@ def _load_published(source: str, *, name: str, device: str, revision: str | None
     from modiste.models.hf_clip import load_published  # transformers takes seconds to import
 
     return load_published(source, name=name, device=device, revision=revision)
-
-
-def _minimal_card(name: str) -> str:
-    return f"---\nlibrary_name: modiste\ntags: [fashion, image-text-retrieval]\n---\n# {name}\n\nA Modiste model.\n"
