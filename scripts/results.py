@@ -399,7 +399,7 @@ def mistakes_table(results: list[dict]) -> str:
 
 def seeds(name: str) -> list[dict]:
     """The results `NAME_0.json`, `NAME_1.json`... that there are."""
-    return [json.loads(file.read_text(encoding="utf-8")) for file in sorted(RESULTS.glob(f"{name}_[0-9].json"))]
+    return [load(file.stem) for file in sorted(RESULTS.glob(f"{name}_[0-9].json"))]
 
 
 WISHES = ("category", "colour", "pattern", "material", "attributes", "all of the wish", "all, several fulfil it")
