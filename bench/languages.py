@@ -1,7 +1,7 @@
 """Queries in English, Russian and Chinese on the drawn catalogue: what encoders can read, and what they find.
 
 python bench/languages.py --out docs/results/languages.json
-python bench/languages.py --model mvlt_small.products_v1+runs/multilingual_text_small --out docs/results/languages_student.json
+python bench/languages.py --models mvlt_small.products_v1+runs/multilingual_text_small
 
 The wishes name two or three attributes of a drawn garment in a combination that no text tower of ours was trained on; an item
 is right when it has all of them. Control: the same wishes in English, and chance. Precision is right ones among the first ten,
@@ -28,11 +28,12 @@ from modiste.engine.readable import reading_of
 from modiste.evaluation.metrics import mean_with_interval, precision_at_k
 from modiste.models.inference import ImageTextEncoder
 from modiste.models.pretrained import load
-from modiste.registry import DEFAULT
+from modiste.registry import DEFAULT, TOWER
 from modiste.types import Item
 from report import machine
 
 K = 10
+ROUNDS = 10  # times that every item is asked for a wish
 _LATIN = dict(zip("абвгдеёзийклмнопрстуфыэ", "abvgdeeziiklmnoprstufye", strict=True)) | {
     "ж": "zh", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch", "ю": "yu", "я": "ya", "ъ": "", "ь": ""
 }  # fmt: skip
@@ -42,7 +43,7 @@ def wishes(world: Atelier, items: Sequence[Item], count: int, seed: int) -> list
     """Two or three attributes, the kind among them, of items of the catalogue; each combination once."""
     found: dict[str, dict[str, str]] = {}
     rng = np.random.default_rng(seed)
-    for index in rng.permutation(len(items)).tolist():
+    for index in np.concatenate([rng.permutation(len(items)) for _ in range(ROUNDS)]).tolist():
         of_it = {name: value for name, value in attributes_of(world.design(index)).items() if value != "solid"}
         others = [name for name in of_it if name != "category"]
         chosen = rng.choice(len(others), size=min(len(others), 1 + int(rng.integers(2))), replace=False)
@@ -87,68 +88,78 @@ def latin(text: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default=DEFAULT)
-    parser.add_argument("--items", type=int, default=1000)
-    parser.add_argument("--queries", type=int, default=300)
+    parser.add_argument(
+        "--models", nargs="+", default=[DEFAULT, f"{DEFAULT}+{TOWER}"], help="what --model of `index` takes"
+    )
+    parser.add_argument("--items", type=int, default=400)
+    parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--seed", type=int, default=11, help="of the catalogue, the wishes and the intervals")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     world = Atelier(seed=options.seed, image_size=(60, 80))
-    items = list(world.items(options.items))
+    items = [replace(item, description="") for item in world.items(options.items)]
     asked = wishes(world, items, options.queries, options.seed)
     right = np.array([[matches(item, wish) for item in items] for wish in asked])
-    encoder = load(options.model)
-    rng = np.random.default_rng(options.seed)
-    texts: dict[str, list[str | None]] = {
-        language: [sentence(wish, language) for wish in asked] for language in LANGUAGES
-    }
-    new = {language: [say(wish, language, rng, new=True) for wish in asked] for language in LANGUAGES}
-    rows = []
-    for titles in LANGUAGES:
-        vectors = encoder.encode([titled(world, item, at, titles) for at, item in enumerate(items)]).vectors
-        for language in LANGUAGES:
-            if titles not in ("en", language):
-                continue
-            for wording, said in (("usual", texts[language]), ("new", new[language])):
-                known = [at for at, text in enumerate(said) if text]
-                values = precision(encoder, vectors, [str(said[at]) for at in known], right[known])
-                rows.append(
-                    {"titles": titles, "language": language, "wording": wording, **measured(values, options.seed)}
-                )
-                print(rows[-1], file=sys.stderr)
-    shares = right.mean(axis=1)
     result = {
         **machine(),
-        "command": "python bench/languages.py " + " ".join(sys.argv[1:]),
-        "model": encoder.id.name,
-        "sha256": encoder.id.sha256,
-        "languages": list(encoder.languages),
+        "command": " ".join(["python bench/languages.py", *sys.argv[1:]]),
         "data": f"atelier:{options.items}:{options.seed}",
         "seed": options.seed,
         "queries": len(asked),
-        "chance": float(100 * shares.mean()),
-        "rows": rows,
-        "reading": {
-            "wishes, English": words_read(encoder, [str(text) for text in texts["en"]]),
-            "the catalogue's English titles": words_read(encoder, [item.title for item in items]),
-            "wishes, Russian": words_read(encoder, [str(text) for text in texts["ru"]]),
-            "wishes, Chinese": words_read(encoder, [str(text) for text in texts["zh"]]),
-            "wishes, Russian in Latin letters": words_read(encoder, [latin(str(text)) for text in texts["ru"]]),
-            "wishes, Russian, new wordings": words_read(encoder, [text for text in new["ru"] if text]),
-            "wishes, Chinese, new wordings": words_read(encoder, [text for text in new["zh"] if text]),
-        },
+        "chance": float(100 * right.mean()),
+        "models": [measure(load(model), world, items, asked, right, options.seed) for model in options.models],
     }
+    text = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
     if options.out:
-        options.out.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        options.out.write_text(text, encoding="utf-8")
     else:
-        print(json.dumps(result, indent=2, ensure_ascii=False))
+        print(text, end="")
 
 
-def titled(world: Atelier, item: Item, index: int, language: Language) -> Item:
-    """The item with a title in a language: its own English one, or all that can be said of it in another."""
-    if language == "en":
-        return replace(item, description="")
-    return replace(item, title=sentence(attributes_of(world.design(index)), language), description="")
+def measure(
+    encoder: ImageTextEncoder, world: Atelier, items: Sequence[Item], asked: Sequence[dict[str, str]], right: np.ndarray,
+    seed: int,
+) -> dict[str, Any]:  # fmt: skip
+    """What one encoder finds and reads. `right` (Q, N): which items have all that a wish names."""
+    rng = np.random.default_rng(seed)
+    usual = {language: [sentence(wish, language) for wish in asked] for language in LANGUAGES}
+    new = {language: [say(wish, language, rng, new=True) for wish in asked] for language in LANGUAGES}
+    own = encoder.encode(items).vectors
+    rows = []
+    for titles in LANGUAGES:
+        vectors = own if titles == "en" else retitled(encoder, own, world, titles)
+        for language in LANGUAGES:
+            if titles not in ("en", language):
+                continue
+            for wording, said in (("usual", usual[language]), ("new", new[language])):
+                known = [at for at, text in enumerate(said) if text]
+                values = precision(encoder, vectors, [str(said[at]) for at in known], right[known])
+                rows.append({"titles": titles, "language": language, "wording": wording, **measured(values, seed)})
+    reading = {
+        "wishes, English": usual["en"],
+        "the catalogue's English titles": [item.title for item in items],
+        "wishes, Russian": usual["ru"],
+        "wishes, Chinese": usual["zh"],
+        "wishes, Russian in Latin letters": [latin(text) for text in usual["ru"]],
+        "wishes, Russian, new wordings": [text for text in new["ru"] if text],
+        "wishes, Chinese, new wordings": [text for text in new["zh"] if text],
+    }
+    return {
+        "model": encoder.id.name,
+        "sha256": encoder.id.sha256,
+        "languages": list(encoder.languages),
+        "rows": rows,
+        "reading": {name: words_read(encoder, texts) for name, texts in reading.items()},
+    }
+
+
+def retitled(encoder: ImageTextEncoder, own: np.ndarray, world: Atelier, language: Language) -> np.ndarray:
+    """The items' vectors (N, D) with titles in another language, all that can be said of each: photos stay as they are."""
+    titles = [sentence(attributes_of(world.design(index)), language) for index in range(len(own))]
+    dim = encoder.tower_id.dim
+    found = own.copy()
+    found[:, dim : 2 * dim] = encoder.encode_texts(titles).vectors * np.linalg.norm(own[:, :dim], axis=1, keepdims=True)
+    return found
 
 
 if __name__ == "__main__":

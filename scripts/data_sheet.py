@@ -14,9 +14,12 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from modiste.data.atelier.design import COLOURWAY_SHARE, design
 from modiste.types import Item
@@ -53,24 +56,38 @@ def drawn(count: int = ATELIER_ITEMS, seed: int = ATELIER_SEED) -> dict[str, Any
     }
 
 
-def customers(count: int = 2_000, seed: int = ATELIER_SEED) -> dict[str, Any]:
-    """The drawn customers' photos: how often each disturbance is, and how skin is drawn."""
-    from modiste.data.atelier import customers as drawing
-    from modiste.data.atelier import scene
+def drawn_photos(count: int = 1_000, seed: int = ATELIER_SEED) -> dict[str, Any]:
+    """The drawn customers' photos: how often each of their conditions is what."""
+    from modiste.data.conditions import draw_conditions
 
-    found: dict[str, Any] = {"photos": count}
-    for module in (drawing, scene):
-        for name in ("SKINS", "SKIN", "SKIN_TONES"):
-            if hasattr(module, name):
-                found["skin_tones"] = len(getattr(module, name))
-    return found
+    random = np.random.default_rng(seed)
+    found = [draw_conditions(random) for _ in range(count)]
+    return {
+        "photos": count,
+        "seed": seed,
+        **{field.name: shares(str(getattr(one, field.name)) for one in found) for field in fields(found[0])},
+    }
+
+
+def drawn_looks(count: int = 2_000, seed: int = ATELIER_SEED) -> dict[str, Any]:
+    """The stylists and the shapes of the drawn looks."""
+    from modiste.data.atelier.shapes import SHAPES
+    from modiste.data.atelier.styles import STYLES
+
+    return {
+        "stylists": len(STYLES),
+        "shapes": len(SHAPES),
+        "stylist": {style.name: round(100 * style.share, 1) for style in STYLES},
+    }
 
 
 def real(name: str) -> dict[str, Any]:
     """Counts of a data set's splits, and what they share."""
+    from modiste.data.roots import default_root
     from modiste.data.sources import load_items
 
-    splits = {split: load_items(name, split) for split in ("train", "valid", "test")}
+    folder = default_root(f"set MODISTE_DATA to the folder that holds {name}") / name
+    splits = {split: load_items(folder, split) for split in ("train", "valid", "test")}
     found: dict[str, Any] = {"splits": {}}
     for split, items in splits.items():
         found["splits"][split] = {
@@ -111,7 +128,7 @@ def main() -> None:
         "command": " ".join(["python scripts/data_sheet.py", *sys.argv[1:]]),
     }
     if options.only in (None, "atelier"):
-        result["atelier"] = drawn()
+        result["atelier"] = drawn() | {"photos": drawn_photos(), "looks": drawn_looks()}
     for name in REAL:
         if options.only in (None, name):
             result[name] = real(name)

@@ -269,8 +269,8 @@ class Reading:
 
     @property
     def nothing(self) -> bool:
-        """Whether there are words, and none of them can be read."""
-        return bool(self.unread) and not self.read and not self.doubtful
+        """Whether there are words that cannot be read, and none beside them but numbers and single letters ("V", "42")."""
+        return bool(self.unread) and not any(sum(map(str.isalpha, word)) > 1 for word in (*self.read, *self.doubtful))
 
 
 @runtime_checkable

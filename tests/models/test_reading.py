@@ -46,6 +46,8 @@ def test_the_shipped_encoders_read_english_and_no_other_script(name: str) -> Non
     assert encoder.reading("Navy striped cotton t-shirt, men's, café 501").unread == ()
     for text in ("красное платье", "红色连衣裙", "фрак", "ワンピース", "فستان أحمر", "φόρεμα"):
         assert encoder.reading(text).nothing, text
+    for text in ("платье 42", "с V-образным вырезом", "T恤"):
+        assert encoder.reading(text).nothing, "a number and a letter say nothing by themselves"
     mixed = encoder.reading("платье Nike 红色dress")
     assert (mixed.read, mixed.unread) == (("Nike", "dress"), ("платье", "红色"))
     assert encoder.reading("!!! …") == Reading()

@@ -31,8 +31,9 @@ def models(
     ```
     """
     from modiste.cli.console import print_json, say
-    from modiste.registry import DEFAULT, PRETRAINED
+    from modiste.registry import DEFAULT, PRETRAINED, TEXT_TOWERS
 
+    listed = [*PRETRAINED.values(), *TEXT_TOWERS.values()]
     if parameters:
         _parameters(json)
         return
@@ -44,9 +45,9 @@ def models(
             _tell(one)
         return
     if json:
-        print_json([_values(one) for one in PRETRAINED.values()])
+        print_json([_values(one) for one in listed])
         return
-    for one in PRETRAINED.values():
+    for one in listed:
         say(f"{one.name}{' (default)' if one.name == DEFAULT else ''}")
         say(f"    {one.summary}")
         say(f"    can {', '.join(one.can)}")
@@ -60,10 +61,11 @@ def models(
 def _known(name):  # type: ignore[no-untyped-def]
     from difflib import get_close_matches
 
-    from modiste.registry import PRETRAINED
+    from modiste.registry import PRETRAINED, TEXT_TOWERS
 
-    if (found := PRETRAINED.get(name)) is None:
-        near = get_close_matches(name, PRETRAINED, n=1, cutoff=0.4)
+    listed = PRETRAINED | TEXT_TOWERS
+    if (found := listed.get(name)) is None:
+        near = get_close_matches(name, listed, n=1, cutoff=0.4)
         raise ValueError(
             f"no model {name!r} is listed{f'; did you mean {near[0]}?' if near else ''} `modiste models` lists them"
         )

@@ -149,7 +149,9 @@ class JoinedTowers:
                 made = tower.embed_texts([self._part(texts[n], shares[n], of_base) for n in heard]).float().cpu()
                 weights = torch.tensor([[shares[n] if of_base else 1 - shares[n]] for n in heard])
                 rows[heard] += weights * made
-        return F.normalize(rows, dim=1)
+        mixed = [n for n, share in enumerate(shares) if 0 < share < 1]
+        rows[mixed] = F.normalize(rows[mixed], dim=1)  # the others are unit rows, to the last bit those of their tower
+        return rows
 
     def reading(self, text: str, languages: Sequence[str]) -> Reading:
         by_base = self.base.reading(text)

@@ -37,7 +37,7 @@ from modiste.models.label_lines import LabelLines, Lines
 from modiste.models.mvlt import Mvlt
 from modiste.models.mvlt_inference import Inpainter, MvltTowers, Recogniser, Reranker
 from modiste.models.query_bank import QueryBank
-from modiste.registry import DEFAULT, FAME_VIL, PRETRAINED
+from modiste.registry import DEFAULT, FAME_VIL, PRETRAINED, TEXT_TOWERS
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 CONFIG, MODEL, TOKENIZER, CARD = "config.json", "model.safetensors", "tokenizer.json", "README.md"
@@ -515,13 +515,20 @@ def _load_reader(source: str, *, device: str) -> Any:
     """A text tower by itself: a student's folder, or a sentence-transformers model by folder or hub name."""
     from modiste.models.multilingual import ARCHITECTURE, load_student
 
+    if known := TEXT_TOWERS.get(source):
+        tower = load_student(WEIGHTS / source, device=device)
+        if tower.sha256 != known.sha256:
+            raise PretrainedError(f"{source}: the weights' sha256 is {tower.sha256}, not the registered {known.sha256}")
+        return tower
     folder = model_folder(Path(source))
     if folder.is_dir() and _architecture(folder) == ARCHITECTURE:
         return load_student(folder, device=device)
     from modiste.models.sentence_tower import load_sentence_tower  # transformers takes seconds to import
 
     if not folder.is_dir() and (source.count("/") != 1 or source.startswith((".", "/", "~"))):
-        raise PretrainedError(f"no text tower {source}: give a folder, or a Hugging Face name such as {_A_TOWER}")
+        raise PretrainedError(
+            f"no text tower {source}: give {', '.join(TEXT_TOWERS)}, a folder, or a Hugging Face name such as {_A_TOWER}"
+        )
     return load_sentence_tower(folder if folder.is_dir() else source, device=device)
 
 
