@@ -79,8 +79,8 @@ def load_sentence_tower(source: str | Path, *, device: str = "cpu") -> SentenceT
     layers: list[nn.Module] = []
     for kind, at in parts[2:]:
         if kind == "Dense":
-            layers.append(layer := _dense(at))
-            dim = layer[0].out_features  # type: ignore[union-attr,assignment,index]
+            layer, dim = _dense(at)
+            layers.append(layer)
     files = sorted({file for _, at in parts for file in at.glob("*") if file.suffix in (".json", ".safetensors")})
     return SentenceTower(
         backbone, _pooling(parts[1][1]), nn.Sequential(*layers), _tokenizer(parts[0][1], backbone.config), device=device,
@@ -177,7 +177,8 @@ def _pooling(at: Path) -> str:
     return str(chosen)
 
 
-def _dense(at: Path) -> nn.Sequential:
+def _dense(at: Path) -> tuple[nn.Module, int]:
+    """A layer into another space, and its width."""
     values, state = json_object(at / "config.json"), _weights(at)
     activation = str(values.get("activation_function", "")).rsplit(".", 1)[-1]
     if activation not in _ACTIVATIONS:
@@ -189,7 +190,7 @@ def _dense(at: Path) -> nn.Sequential:
         layer.load_state_dict({key.removeprefix("linear."): value for key, value in state.items()})
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise PretrainedError(f"{at} does not describe a dense layer: {error}") from error
-    return nn.Sequential(layer, _ACTIVATIONS[activation]())
+    return nn.Sequential(layer, _ACTIVATIONS[activation]()), layer.out_features
 
 
 def _tokenizer(at: Path, config: Any) -> Tokenizer:

@@ -392,7 +392,8 @@ def sentence(attributes: Mapping[str, str], language: Language, choose: Choose =
 
 
 def _english(said: Mapping[str, str]) -> str:
-    before, after = [said[name] for name in ("gender", "colour", "length") if name in said], []
+    before = [said[name] for name in ("gender", "colour", "length") if name in said]
+    after: list[str] = []
     for name in ("pattern", "material", "sleeve_length", "neckline", "heel"):
         if name in said:
             (after if said[name].startswith(("with ", "in ")) else before).append(said[name])
@@ -401,7 +402,8 @@ def _english(said: Mapping[str, str]) -> str:
 
 def _russian(said: Mapping[str, str]) -> str:
     noun, _, kind = said.get("category", "вещь f").rpartition(" ")
-    before, after = [], []
+    before: list[str] = []
+    after: list[str] = []
     for name in ("gender", "length", "colour", "pattern", "material", "sleeve_length", "neckline", "heel"):
         if name not in said:
             continue
