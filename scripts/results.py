@@ -399,7 +399,7 @@ def mistakes_table(results: list[dict]) -> str:
 
 def seeds(name: str) -> list[dict]:
     """The results `NAME_0.json`, `NAME_1.json`... that there are."""
-    return [json.loads(file.read_text(encoding="utf-8")) for file in sorted(RESULTS.glob(f"{name}_[0-9].json"))]
+    return [load(file.stem) for file in sorted(RESULTS.glob(f"{name}_[0-9].json"))]
 
 
 WISHES = ("category", "colour", "pattern", "material", "attributes", "all of the wish", "all, several fulfil it")
@@ -561,6 +561,82 @@ def blanks_table(result: dict) -> str:
     for one in result["cells"]:
         values = [f"{one[name]['mean']:.1f} ({one[name]['low']:.1f}–{one[name]['high']:.1f})" for name in names]
         lines.append(f"| `{one['data']}` | {one['negatives']} | {one['questions']:,} | " + " | ".join(values) + " |")
+    return "\n".join(lines)
+
+
+SHEET = ("gender", "colour", "pattern", "material", "season", "formality", "category")
+
+
+def atelier_sheet(result: dict) -> str:
+    """What the drawn world is made of, percent, the most frequent first."""
+    world = result["atelier"]
+    lines = [f"| of {world['items']:,} items (seed {world['seed']}) | percent |", "|---|---|"]
+    named = {
+        "colourways of another item": f"{world['colourways_percent']} (by rule {world['colourway_share_by_rule']:.0f})"
+    }
+    named |= {name: ", ".join(f"{value} {share}" for value, share in world[name].items()) for name in SHEET}
+    named["stylist of a look"] = ", ".join(f"{name} {share}" for name, share in world["looks"]["stylist"].items())
+    return "\n".join([*lines, *(f"| {name} | {value} |" for name, value in named.items())])
+
+
+def real_sheet(result: dict, name: str) -> str:
+    """A real set's splits: how many, of which department, and what they share."""
+    lines = ["| split | items | products | gender, percent | category, percent |", "|---|---:|---:|---|---|"]
+    for split, one in result[name]["splits"].items():
+        told = [
+            ", ".join(f"{value} {share}" for value, share in one[label].items()) for label in ("gender", "category")
+        ]
+        lines.append(f"| {split} | {one['items']:,} | {one['products']:,} | {told[0]} | {told[1]} |")
+    lines += [
+        "",
+        "| items of the second split that the first has too, by | group | photo, to the byte | title |",
+        "|---|---:|---:|---:|",
+    ]
+    for pair, of in result[name]["shared"].items():
+        lines.append(f"| {pair} | {of['products']:,} | {of['photos']:,} | {of['titles']:,} |")
+    return "\n".join(lines)
+
+
+LANGUAGES = {"en": "English", "ru": "Russian", "zh": "Chinese"}
+
+
+def languages_table(result: dict) -> str:
+    """Precision of the same wishes in three languages by two encoders, beside what the service does with them."""
+    shipped, tower = result["models"]
+    heads = (
+        "queries",
+        "titles",
+        "n",
+        "encoder alone, if it had to guess",
+        "answered by it",
+        "with the tower",
+        "chance",
+    )
+    lines = ["| " + " | ".join(heads) + " |", "|---|---|---:|" + "---:|" * (len(heads) - 3)]
+    for mine, its in zip(shipped["rows"], tower["rows"], strict=True):
+        new = ", wordings not trained on" if mine["wording"] == "new" else ""
+        values = [f"{one['precision']:.1f} ({one['low']:.1f}–{one['high']:.1f})" for one in (mine, its)]
+        answered = "yes" if mine["language"] == "en" else "refused"
+        cells = [
+            f"{LANGUAGES[mine['language']]}{new}",
+            LANGUAGES[mine["titles"]],
+            str(mine["queries"]),
+            values[0],
+            answered,
+        ]
+        lines.append("| " + " | ".join([*cells, values[1], f"{result['chance']:.1f}"]) + " |")
+    return "\n".join(lines)
+
+
+def words_read_table(result: dict) -> str:
+    """Percent of words that each can read, and of texts that are refused or answered with a warning."""
+    shipped, tower = result["models"]
+    heads = ("texts", "words unread", "... doubtful", "texts refused", "... warned of")
+    lines = [f"|  | {' | '.join(heads)} | with the tower: words unread | ... refused |", "|---|" + "---:|" * 7]
+    for name, mine in shipped["reading"].items():
+        its = tower["reading"][name]
+        values = (mine["unread"], mine["doubtful"], mine["refused"], mine["warned"], its["unread"], its["refused"])
+        lines.append(f"| {name} | {mine['texts']} | " + " | ".join(f"{value:.1f}" for value in values) + " |")
     return "\n".join(lines)
 
 
@@ -746,6 +822,11 @@ def blocks() -> dict[str, str]:
     if (RESULTS / "embed.json").exists():  # bench/embed.py --out
         found["embed-workers"] = workers_table(load("embed"))
     found["label-lines"] = lines_table(load("label_lines_cv"))
+    sheet = load("data_sheet")
+    found["sheet-atelier"] = atelier_sheet(sheet)
+    found |= {f"sheet-{name}": real_sheet(sheet, name) for name in ("fashion_products", "fashion_products_224")}
+    found["languages"] = languages_table(load("languages"))
+    found["languages-words"] = words_read_table(load("languages"))
     return found
 
 
@@ -782,6 +863,8 @@ def main() -> int:
         ROOT / "README.md",
         ROOT / "docs" / "composed-protocol.md",
         ROOT / "docs" / "composed-search.md",
+        ROOT / "docs" / "languages.md",
+        ROOT / "docs" / "data-sheets.md",
         RESULTS / "retrieval.md",
         RESULTS / "mvlt.md",
         RESULTS / "fame_vil.md",

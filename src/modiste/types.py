@@ -259,6 +259,29 @@ class Embeddings:
         return result
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The words of a text by what an encoder can make of them, each group in the order of the text."""
+
+    read: tuple[str, ...] = ()
+    doubtful: tuple[str, ...] = ()  # made of pieces that no training text had
+    unread: tuple[str, ...] = ()  # of letters or a language that the encoder has not learned
+
+    @property
+    def nothing(self) -> bool:
+        """Whether there are words that cannot be read, and none beside them but numbers and single letters ("V", "42")."""
+        return bool(self.unread) and not any(sum(map(str.isalpha, word)) > 1 for word in (*self.read, *self.doubtful))
+
+
+@runtime_checkable
+class WordReader(Protocol):
+    """An encoder that says which words it can read, and in which languages (codes; empty: it does not say)."""
+
+    languages: tuple[str, ...]
+
+    def reading(self, text: str) -> Reading: ...
+
+
 @runtime_checkable
 class ItemEncoder(Protocol):
     """Turns items and queries into unit vectors of one space, in input order, independent of batching."""

@@ -10,6 +10,8 @@ import typer
 if TYPE_CHECKING:
     from modiste.types import ItemEncoder
 
+TITLES = 500  # titles that are looked at for words which the encoder cannot read
+
 
 def index(
     table: Path = typer.Argument(..., help="CSV, TSV, JSONL or Parquet; or a folder that holds one."),
@@ -85,16 +87,33 @@ def index(
         image_folder=images, strict=strict, prune=prune,
         report_file=report or place.folder / "rejected.jsonl", captioner=writer,
     )  # fmt: skip
+    unread = _unread_titles(into, encoder)
     if json:
         taken = {} if ready is None else {"taken": ready.taken, "encoded": ready.encoded}
-        print_json(counts.as_dict() | taken)
+        print_json({**counts.as_dict(), **taken, "unread_titles": round(unread, 4)})
         return
     say(counts.sentence())
     if ready is not None:
         say(f"{ready.taken:,} vectors were taken from {embedded}, {ready.encoded:,} were made anew")
+    if unread:
+        say(
+            f"note: of {100 * unread:.0f} % of the titles {encoder.id.name} cannot read a word; their items are found by their "
+            "photos alone. A multilingual encoder reads them: docs/languages.md"
+        )
     if counts.rejected:
         say(f"{counts.rejected:,} bad rows are listed in {counts.report_file}")
     say(f'next: modiste search {place.name} "red dress"')
+
+
+def _unread_titles(into: Path, encoder: ItemEncoder) -> float:
+    """The share of the catalogue's titles of which the encoder cannot read a word, by some that lie evenly in it."""
+    from modiste.engine.catalogue import Catalogue
+    from modiste.engine.filters import TextColumn
+    from modiste.engine.readable import unread_share
+
+    column = Catalogue.open(into).snapshot().columns.get("title")
+    titles = column.vocabulary if isinstance(column, TextColumn) else ()
+    return unread_share(encoder, titles[:: max(1, len(titles) // TITLES)])
 
 
 def as_pair(entry: str) -> tuple[str, str]:

@@ -62,6 +62,7 @@ def search(
     from modiste.cli.contact_sheet import Row, write_contact_sheet
     from modiste.engine.catalogue import Catalogue
     from modiste.models.pretrained import load
+    from modiste.service.composing import heard
 
     if not words.strip() and image is None and not like:
         raise ValueError('nothing to search for: give words, such as "red dress", or a photo with --image FILE')
@@ -79,8 +80,9 @@ def search(
     plan = None if no_plan or exact else _plan(store, encoder, words, photo, start)
     if plan is not None and rerank is not None:
         raise ValueError("--rerank: the order is the plan's here; add --no-plan to have pairs judged")
+    asked, plan = heard(encoder, words, plan, alone=photo is None and start is None)
     found, seen = find(
-        store, encoder, words, photo, k=k, judge=judge, shortlist=rerank or (EXACT_SHORTLIST if exact else None),
+        store, encoder, asked.words, photo, k=k, judge=judge, shortlist=rerank or (EXACT_SHORTLIST if exact else None),
         filters=filters, collapse="group" if per_product else None, images=html is not None, like=start, plan=plan,
     )  # fmt: skip
     shown = seen.hits[:k]
@@ -101,6 +103,7 @@ def search(
                     "filters": filters,
                 },
                 "plan": plan.as_dict() if plan is not None else None,
+                "warnings": list(asked.warnings),
                 "encoder": {"name": store.encoder_id.name, "sha256": store.encoder_id.sha256},
                 "candidates": found.total_candidates,
                 "seconds": round(found.seconds, 6),
@@ -112,6 +115,8 @@ def search(
             }
         )
         return
+    for warning in asked.warnings:
+        say(f"note: {warning}")
     if plan is not None:
         say(_told(plan))
     results.print(hits_table([(hit.item, hit.score) for hit in shown], seen.log_odds))

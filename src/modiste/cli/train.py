@@ -52,4 +52,7 @@ def train(
         print_json({"steps": done.steps, "folder": str(done.folder), "metrics": dict(done.metrics)})
         return
     say(f"finished {recipe} after {done.steps:,} steps: {done.folder}")
-    say(f"next: modiste evaluate {RECIPES[recipe].protocol} --model {done.folder} --data {run.config['data']}")
+    if RECIPES[recipe].protocol:
+        say(f"next: modiste evaluate {RECIPES[recipe].protocol} --model {done.folder} --data {run.config['data']}")
+    else:
+        say(f"next: modiste index TABLE --into FOLDER --model {run.config['teacher']}+{done.folder}")

@@ -129,6 +129,18 @@ class MatchedBatch(ImageTextBatch):
 
 
 @dataclass(frozen=True, eq=False)
+class TaughtTextBatch(TensorBatch):
+    """Texts with the vectors that a teacher gives to what they mean."""
+
+    token_ids: Tensor
+    """(B, L) long, padded at the end."""
+    attention_mask: Tensor
+    """(B, L) bool: True = attend, False = padding."""
+    vectors: Tensor
+    """(B, E) float32, unit rows."""
+
+
+@dataclass(frozen=True, eq=False)
 class TaskGroup:
     """Batches of several tasks that one step learns from together; equally many rows each."""
 

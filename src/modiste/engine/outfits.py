@@ -33,6 +33,7 @@ from modiste.engine.named import CONTRADICTED, contradictions
 from modiste.engine.objective import NEUTRAL, Objective, Values
 from modiste.engine.plans import Known, Wanted, make_plan, narrowed, wanted, with_similarity
 from modiste.engine.problem import Problem
+from modiste.engine.readable import readable
 from modiste.engine.rules import Rule, Rules
 from modiste.engine.shapes import open_shapes
 from modiste.engine.snapshot import Snapshot
@@ -159,7 +160,7 @@ class OutfitEngine:
     def _wish(self, wish: str) -> FloatArray:
         if self.encoder is None:
             raise ValueError("a wish in words needs the catalogue's encoder")
-        return self.encoder.encode_query(wish).vectors[0]
+        return self.encoder.encode_query(readable(self.encoder, wish).words).vectors[0]
 
     def _place(self, items: Sequence[Item]) -> tuple[World, Rows]:
         """A world that holds these items, the catalogue's if they are all its own, and their rows."""
@@ -411,7 +412,8 @@ class OutfitEngine:
             )
             for (name, _), slots in zip(shapes, wants, strict=True)
         ]  # fmt: skip
-        notes = missing_wishes(plans, wants, objective)
+        notes = [note for wish in vectors for note in readable(self.encoder, wish).warnings]
+        notes += missing_wishes(plans, wants, objective)
         if objective.mode == "text_swap":
             plans = [
                 self._text_swapped(world, problem, slots, objective)

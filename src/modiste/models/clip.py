@@ -25,7 +25,9 @@ from torch import Tensor, nn
 from modiste.data.batches import ImageTextBatch
 from modiste.losses import itc_loss, view_loss
 from modiste.models.inference import average_over_views, photo_tensor, token_tensors
+from modiste.models.reading import reading_of
 from modiste.models.word_trust import WordTrust
+from modiste.types import Reading
 
 
 @dataclass(frozen=True)
@@ -224,6 +226,9 @@ class DualEncoderTowers:
     def embed_images(self, prepared: Sequence[Tensor]) -> Tensor:
         images = torch.stack(list(prepared)).to(self.device)
         return average_over_views(self.model.encode_image, images, self.model.config.views)
+
+    def reading(self, text: str, languages: Sequence[str]) -> Reading:
+        return reading_of(text, self.tokenizer, trust=self.model.text_tower.trust.weights, languages=languages)
 
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
         return self.model.encode_text(

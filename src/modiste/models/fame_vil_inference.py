@@ -32,7 +32,8 @@ from modiste.models.inference import (
     photo_tensor,
     unit_rows,
 )
-from modiste.types import Caption, Embeddings, EncoderId, FloatArray, ImageLike, Item
+from modiste.models.reading import reading_of
+from modiste.types import Caption, Embeddings, EncoderId, FloatArray, ImageLike, Item, Reading
 
 
 class FameVilTowers:
@@ -60,6 +61,9 @@ class FameVilTowers:
             return F.normalize(self.model.encode_image(pixels, task).float(), dim=1)
 
         return average_over_views(encode, images.to(self.device), self.model.config.views)
+
+    def reading(self, text: str, languages: Sequence[str]) -> Reading:
+        return reading_of(text, self.tokenizer, languages=languages)
 
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
         return F.normalize(self.model.encode_text(*words(self, texts), "xmr").float(), dim=1)

@@ -31,23 +31,30 @@ from torch import Tensor
 from modiste.models.hf_keys import KeyMapError, convert_clip, convert_siglip, layout_of
 from modiste.models.inference import ImageTextEncoder
 from modiste.models.pretrained import PretrainedError
+from modiste.models.reading import reading_of
+from modiste.types import Reading
 
-MODEL_TYPES = ("clip", "siglip")
+MODEL_TYPES = ("clip", "siglip", "chinese_clip", "altclip")
 OPEN_CLIP_CONFIG = "open_clip_config.json"
 # Everything beside the weights that a vector depends on; nothing else is downloaded or read.
 SETTINGS = (
     "config.json", OPEN_CLIP_CONFIG, "preprocessor_config.json", "processor_config.json", "tokenizer.json",
-    "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt",
+    "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt", "vocab.txt",
 )  # fmt: skip
 # Where a folder has both, open_clip's file is the one that its configuration describes.
 WEIGHTS = ("open_clip_model.safetensors", "model.safetensors")
 INDEX = "model.safetensors.index.json"
+CARD = "README.md"  # says in which languages the texts were; no vector depends on it
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 MAX_ASPECT = 16  # a sliver resized by its short side would grow without bound
 
 
 class PublishedTowers:
-    """A CLIP or SigLIP with its tokenizer and image processor, as `modiste.models.inference.Towers`."""
+    """A CLIP or SigLIP with its tokenizer and image processor, as `modiste.models.inference.Towers`.
+
+    Chinese-CLIP (Yang et al. 2022, arXiv 2211.01335) and AltCLIP (Chen et al. 2023, arXiv 2211.06679) are CLIPs whose texts a
+    BERT of other languages reads.
+    """
 
     draft_size: tuple[int, int] | None = None  # a published model's own preprocessing, to the pixel
 
@@ -65,7 +72,7 @@ class PublishedTowers:
         self.processor = processor
         self.tokenizer = tokenizer  # truncates and pads as `_tokenizer` set it up
         self.clean = clean
-        self.masks_padding = model.config.model_type == "clip"
+        self.masks_padding = model.config.model_type != "siglip"
         self.vocab_size = model.config.text_config.vocab_size
         self.embed_dim = _embed_dim(model)
 
@@ -90,6 +97,9 @@ class PublishedTowers:
     def embed_images(self, prepared: Sequence[Tensor]) -> Tensor:
         pixel_values = torch.stack(list(prepared)).to(self.device)
         return _unit(self.model.get_image_features(pixel_values=pixel_values))
+
+    def reading(self, text: str, languages: Sequence[str]) -> Reading:
+        return reading_of(text, self.tokenizer, languages=languages, clean=self.clean)
 
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
         encodings = self.tokenizer.encode_batch([self.clean(text) for text in texts])
@@ -116,7 +126,7 @@ def load_published(source: str, *, name: str, device: str = "cpu", revision: str
     files = _weights_in(folder)
     if not files:
         raise PretrainedError(_no_safetensors(source, folder))
-    with _quiet():
+    with quiet():
         model, open_clip = _model(folder, files)
         processor = _processor(folder, open_clip)
         towers = PublishedTowers(
@@ -128,7 +138,9 @@ def load_published(source: str, *, name: str, device: str = "cpu", revision: str
         )
         _check_preprocessing(towers, folder)
     settings = [folder / file for file in SETTINGS if (folder / file).is_file()]
-    return ImageTextEncoder(towers, name=name, sha256=_sha256([*settings, *files]))
+    return ImageTextEncoder(
+        towers, name=name, sha256=files_sha256([*settings, *files]), languages=declared_languages(folder)
+    )
 
 
 # --- finding the files
@@ -139,7 +151,7 @@ def _download(source: str, revision: str | None) -> Path:
     from huggingface_hub import hf_hub_download, snapshot_download
 
     try:
-        folder = Path(snapshot_download(source, revision=revision, allow_patterns=[*SETTINGS, INDEX]))
+        folder = Path(snapshot_download(source, revision=revision, allow_patterns=[*SETTINGS, INDEX, CARD]))
         commit = folder.name  # both steps from the same commit, even if the branch moves in between
         if (folder / INDEX).is_file():
             for shard in sorted(set(_shards(folder))):
@@ -185,7 +197,7 @@ def _candidates(folder: Path) -> tuple[str, ...]:
 
 
 def _shards(folder: Path) -> list[str]:
-    names = _json(folder / INDEX).get("weight_map")
+    names = json_object(folder / INDEX).get("weight_map")
     if not isinstance(names, dict) or not names:
         raise PretrainedError(f"{folder / INDEX} has no weight_map")
     for name in names.values():
@@ -210,9 +222,14 @@ def _no_safetensors(source: str, folder: Path) -> str:
 
 def _model(folder: Path, files: list[Path]) -> tuple[Any, dict[str, Any] | None]:
     """The model, and open_clip's configuration where the weights are in its format."""
-    from transformers import CLIPConfig, CLIPModel, SiglipConfig, SiglipModel
+    import transformers as hf
 
-    classes: dict[str, tuple[Any, Any]] = {"clip": (CLIPConfig, CLIPModel), "siglip": (SiglipConfig, SiglipModel)}
+    classes: dict[str, tuple[Any, Any]] = {
+        "clip": (hf.CLIPConfig, hf.CLIPModel),
+        "siglip": (hf.SiglipConfig, hf.SiglipModel),
+        "chinese_clip": (hf.ChineseCLIPConfig, hf.ChineseCLIPModel),
+        "altclip": (hf.AltCLIPConfig, hf.AltCLIPModel),
+    }
     try:
         keys = []
         for file in files:
@@ -227,7 +244,7 @@ def _model(folder: Path, files: list[Path]) -> tuple[Any, dict[str, Any] | None]
     state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
     open_clip = None
     if layout == "transformers":
-        values = _json(folder / "config.json")
+        values = json_object(folder / "config.json")
         kind = values.get("model_type")
         if kind not in MODEL_TYPES:
             hint = ": NaFlex models take images as patch lists; use a fixed-size siglip2-*-patch16-224" * (
@@ -236,10 +253,10 @@ def _model(folder: Path, files: list[Path]) -> tuple[Any, dict[str, Any] | None]
             raise PretrainedError(
                 f"{folder / 'config.json'}: model type {kind!r} is not supported, only {' and '.join(MODEL_TYPES)}{hint}"
             )
-        arguments = _inert(values)
+        arguments = inert(values)
     else:
         kind = layout.removeprefix("open_clip_")
-        open_clip = _json(folder / OPEN_CLIP_CONFIG)
+        open_clip = json_object(folder / OPEN_CLIP_CONFIG)
         convert = convert_clip if kind == "clip" else convert_siglip
         try:
             arguments, state = convert(state, open_clip.get("model_cfg") or {})
@@ -267,21 +284,19 @@ def _model(folder: Path, files: list[Path]) -> tuple[Any, dict[str, Any] | None]
     return model, open_clip
 
 
-def _inert(config: dict[str, Any]) -> dict[str, Any]:
+def inert(config: dict[str, Any]) -> dict[str, Any]:
     """Without what could name code or kernels to fetch, or change the numerics."""
     dangerous = {
         "auto_map", "_attn_implementation", "attn_implementation", "quantization_config", "torch_dtype", "dtype",
         "model_type", "transformers_version", "architectures", "_name_or_path",
     }  # fmt: skip
     return {
-        key: _inert(value) if isinstance(value, dict) else value
-        for key, value in config.items()
-        if key not in dangerous
+        key: inert(value) if isinstance(value, dict) else value for key, value in config.items() if key not in dangerous
     }
 
 
 def _embed_dim(model: Any) -> int:
-    if model.config.model_type == "clip":
+    if model.config.model_type != "siglip":
         return int(model.config.projection_dim)
     text, vision = model.text_model.head.out_features, model.config.vision_config.hidden_size
     if text != vision:
@@ -294,6 +309,7 @@ def _embed_dim(model: Any) -> int:
 
 def _processor(folder: Path, open_clip: dict[str, Any] | None) -> Any:
     """The checkpoint's image transform; always transformers' Pillow implementation, whose results we test."""
+    from transformers.models.chinese_clip.image_processing_pil_chinese_clip import ChineseCLIPImageProcessorPil
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
     from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
@@ -301,16 +317,18 @@ def _processor(folder: Path, open_clip: dict[str, Any] | None) -> Any:
         return _open_clip_processor(folder, recipe, open_clip["model_cfg"]["vision_cfg"].get("image_size", 224))
     if (folder / "preprocessor_config.json").is_file():
         file = folder / "preprocessor_config.json"
-        values = _json(file)
+        values = json_object(file)
     elif (folder / "processor_config.json").is_file():
         file = folder / "processor_config.json"
-        values = _json(file).get("image_processor") or {}
+        values = json_object(file).get("image_processor") or {}
     else:
         raise PretrainedError(
             f"{folder / 'preprocessor_config.json'} is missing: it says how the model's images were made"
         )
     kind = str(values.get("image_processor_type") or values.get("feature_extractor_type") or "")
-    known = {"CLIP": CLIPImageProcessorPil, "Siglip": SiglipImageProcessorPil}
+    known = {
+        "CLIP": CLIPImageProcessorPil, "ChineseCLIP": ChineseCLIPImageProcessorPil, "Siglip": SiglipImageProcessorPil
+    }  # fmt: skip
     base = re.sub(r"(ImageProcessor(Fast|Pil)?|FeatureExtractor)$", "", kind)
     if base not in known:
         raise PretrainedError(f"{file}: image processor {kind!r} is not supported, only CLIP's and SigLIP's")
@@ -375,6 +393,10 @@ def _tokenizer(folder: Path, config: Any) -> Tokenizer:
         from transformers import CLIPTokenizer
 
         tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True).backend_tokenizer
+    elif config.model_type == "chinese_clip" and (folder / "vocab.txt").is_file():
+        from transformers import BertTokenizer
+
+        tokenizer = BertTokenizer.from_pretrained(folder, local_files_only=True).backend_tokenizer
     else:
         raise PretrainedError(
             f"{file} is missing. Where a model has only a SentencePiece file (spiece.model), make it once, with "
@@ -384,8 +406,8 @@ def _tokenizer(folder: Path, config: Any) -> Tokenizer:
     # T5-style files have words beyond the model's vocabulary (<extra_id_0>...), so their number alone says nothing.
     if max(tokenizer.encode(string.printable).ids, default=0) >= text.vocab_size:
         raise PretrainedError(f"{file} makes token ids that the model's vocabulary of {text.vocab_size} does not have")
-    settings = _json(folder / "tokenizer_config.json", missing_ok=True)
-    special = _json(folder / "special_tokens_map.json", missing_ok=True)
+    settings = json_object(folder / "tokenizer_config.json", missing_ok=True)
+    special = json_object(folder / "special_tokens_map.json", missing_ok=True)
     pad = settings.get("pad_token") or special.get("pad_token")
     pad = pad.get("content") if isinstance(pad, dict) else pad
     pad_id = tokenizer.token_to_id(pad) if isinstance(pad, str) else None
@@ -396,7 +418,7 @@ def _tokenizer(folder: Path, config: Any) -> Tokenizer:
                 f"{folder / 'tokenizer_config.json'}: the padding token {pad!r} is not in {file.name}"
             )
         pad, pad_id = "", 0
-    length = text.max_position_embeddings
+    length = _longest_text(settings, config)
     side = settings.get("padding_side", "right")
     if side not in ("left", "right"):
         raise PretrainedError(f"{folder / 'tokenizer_config.json'}: padding_side {side!r} is neither left nor right")
@@ -405,6 +427,19 @@ def _tokenizer(folder: Path, config: Any) -> Tokenizer:
         direction=side if siglip else "right", pad_id=pad_id, pad_token=pad, length=length if siglip else None
     )
     return tokenizer
+
+
+def _longest_text(settings: dict[str, Any], config: Any) -> int:
+    """Tokens of the longest text: what the model has positions for; of BERT's kinds no more than it was trained with."""
+    positions = int(config.text_config.max_position_embeddings)
+    if config.model_type in ("clip", "siglip"):
+        return positions
+    positions -= 2 * (config.model_type == "altclip")  # XLM-R counts them from the padding's on
+    trained = settings.get("model_max_length")
+    return max(1, min(positions, trained if isinstance(trained, int) and trained > 0 else _TRAINED[config.model_type]))
+
+
+_TRAINED = {"chinese_clip": 52, "altclip": 77}
 
 
 def _cleaning(folder: Path, config: Any, open_clip: dict[str, Any] | None) -> Callable[[str], str]:
@@ -420,8 +455,8 @@ def _cleaning(folder: Path, config: Any, open_clip: dict[str, Any] | None) -> Ca
             )
         return known[clean]
     if not siglip:
-        return str  # CLIP's tokenizer lower-cases by itself
-    kind = str(_json(folder / "tokenizer_config.json", missing_ok=True).get("tokenizer_class", ""))
+        return str  # the tokenizers of CLIP and BERT do themselves what was done
+    kind = str(json_object(folder / "tokenizer_config.json", missing_ok=True).get("tokenizer_class", ""))
     # SigLIP removes punctuation in its Python tokenizer class, which tokenizer.json alone need not do; SigLIP 2 only
     # lower-cases. Both are harmless where tokenizer.json does them too.
     return _stripped if kind.startswith(("Siglip", "T5")) and not kind.startswith("Siglip2") else str.lower
@@ -457,7 +492,19 @@ def canonicalise(text: str) -> str:
 # --- small things
 
 
-def _json(file: Path, *, missing_ok: bool = False) -> dict[str, Any]:
+def declared_languages(folder: Path) -> tuple[str, ...]:
+    """The codes that the model's card declares; () for a card that says nothing, or that cannot be read."""
+    from huggingface_hub import metadata_load
+
+    try:
+        found = (metadata_load(folder / CARD) or {}).get("language")
+    except Exception:  # a card is for people: whatever is wrong with it, the model is none the worse
+        return ()
+    found = [found] if isinstance(found, str) else found
+    return tuple(one for one in found if isinstance(one, str)) if isinstance(found, list) else ()
+
+
+def json_object(file: Path, *, missing_ok: bool = False) -> dict[str, Any]:
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -471,7 +518,7 @@ def _json(file: Path, *, missing_ok: bool = False) -> dict[str, Any]:
     return values
 
 
-def _sha256(files: Sequence[Path]) -> str:
+def files_sha256(files: Sequence[Path]) -> str:
     digest = hashlib.sha256()
     for file in sorted(files, key=lambda path: path.name):
         digest.update(f"{file.name} {file.stat().st_size}\n".encode())
@@ -488,7 +535,7 @@ def _unit(features: Any) -> Tensor:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No progress bars or advice from transformers while loading; what is wrong becomes a PretrainedError."""
     from transformers.utils import logging
 

@@ -26,7 +26,7 @@ from tokenizers import Tokenizer
 from modiste.data.images import ImageError, Mode, decode, fit
 from modiste.data.text import tokenize
 from modiste.models.query_bank import QueryBank, comparable
-from modiste.types import Embeddings, EncoderId, FloatArray, ImageLike, Item
+from modiste.types import Embeddings, EncoderId, FloatArray, ImageLike, Item, Reading
 
 
 class Towers(Protocol):
@@ -74,16 +74,24 @@ class ImageTextEncoder:
         sha256: str,
         fusion: Fusion | None = None,
         bank: QueryBank | None = None,
+        languages: Sequence[str] = (),
         batch_size: int = 64,
         num_threads: int = 2,
     ) -> None:
         self.towers = towers
+        self.languages = tuple(languages)  # codes of those that its texts were in; empty: it does not say
         self.fusion = fusion or Fusion()
         self.bank = bank
         self.batch_size = batch_size
         self.id = EncoderId(name=name, sha256=sha256, dim=2 * towers.embed_dim + (2 if bank else 0))
         self.tower_id = EncoderId(name=name, sha256=sha256, dim=towers.embed_dim)
         self._pool = ThreadPoolExecutor(num_threads, thread_name_prefix="decode")
+
+    def reading(self, text: str) -> Reading:
+        """Which words of a text the text tower can read (`modiste.types.WordReader`); all, for towers that cannot tell."""
+        tell = getattr(self.towers, "reading", None)
+        found: Reading = tell(text, self.languages) if tell else Reading()
+        return found
 
     def encode_images(
         self, images: Sequence[ImageLike], *, progress: Callable[[int], None] | None = None

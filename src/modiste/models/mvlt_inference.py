@@ -24,7 +24,8 @@ from modiste.models.inference import average_over_views, photo_tensor, token_ten
 from modiste.models.label_lines import LabelLines
 from modiste.models.mvlt import Mvlt, MvltConfig, Pyramid
 from modiste.models.query_bank import QueryBank
-from modiste.types import FloatArray, Item
+from modiste.models.reading import reading_of
+from modiste.types import FloatArray, Item, Reading
 
 
 class MvltTowers:
@@ -52,6 +53,9 @@ class MvltTowers:
             return self.model.embed_photos(self.model.begin(pixels))
 
         return average_over_views(encode, torch.stack(list(prepared)).to(self.device), self.model.config.views)
+
+    def reading(self, text: str, languages: Sequence[str]) -> Reading:
+        return reading_of(text, self.tokenizer, trust=self.model.word_trust.weights, languages=languages)
 
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
         token_ids, mask = token_tensors(self.tokenizer, texts, self.model.config.context_length, self.device)

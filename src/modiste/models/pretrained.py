@@ -29,6 +29,7 @@ from torch import nn
 from modiste import __version__
 from modiste.data.text import canonical_json
 from modiste.models.architectures import ARCHITECTURES, OUTFIT_ARCHITECTURES, architecture_of
+from modiste.models.cards import plain_card
 from modiste.models.fame_vil import FameVil
 from modiste.models.fame_vil_inference import FameVilCaptioner, FameVilRecogniser, FameVilTowers
 from modiste.models.inference import Fusion, ImageTextEncoder
@@ -36,12 +37,15 @@ from modiste.models.label_lines import LabelLines, Lines
 from modiste.models.mvlt import Mvlt
 from modiste.models.mvlt_inference import Inpainter, MvltTowers, Recogniser, Reranker
 from modiste.models.query_bank import QueryBank
-from modiste.registry import DEFAULT, FAME_VIL, PRETRAINED
+from modiste.registry import DEFAULT, FAME_VIL, PRETRAINED, TEXT_TOWERS
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 CONFIG, MODEL, TOKENIZER, CARD = "config.json", "model.safetensors", "tokenizer.json", "README.md"
 BANK, LINES = "query_bank.safetensors", "label_lines.safetensors"
 _BANK_NUMBERS = ("scale", "image_mean", "text_mean")
+
+JOIN = "+"  # between an encoder and a text tower that reads more languages
+_A_TOWER = "sentence-transformers/clip-ViT-B-32-multilingual-v1"
 
 UseT = TypeVar("UseT")
 
@@ -66,11 +70,15 @@ def load(name: str | Path | None = None, *, device: str = "cpu", revision: str |
         check_registered(name, encoder.id.sha256)
         return encoder
     folder = model_folder(Path(name))
+    if not folder.is_dir() and JOIN in name:
+        return _load_joined(name, device=device, revision=revision)
     if folder.is_dir():
         if (architecture := _architecture(folder)) in ARCHITECTURES:
             return from_pretrained(folder, device=device)
         if architecture in OUTFIT_ARCHITECTURES:
             raise PretrainedError(f"{folder} holds an outfit model, which gives no item vectors: it reads an encoder's")
+        if architecture == "multilingual_text":
+            raise PretrainedError(f"{folder} holds a text tower, which knows no photos: give ENCODER{JOIN}{folder}")
         if architecture == "grnet":
             raise PretrainedError(
                 f"{folder} holds a GRNet, which judges pairs of photos: `modiste index --exact` takes it"
@@ -94,11 +102,13 @@ def save_pretrained(
     fusion: Fusion | None = None,
     bank: QueryBank | None = None,
     lines: LabelLines | None = None,
+    languages: Sequence[str] = (),
     card: str = "",
 ) -> Path:
     """Write the model's folder atomically; matrices in fp16, everything one-dimensional in fp32.
 
-    The folder appears whole or not at all; an existing one is replaced.
+    `languages`: codes of those that the training texts were in; without any the tokenizer alone tells what can be read. The
+    folder appears whole or not at all; an existing one is replaced.
     """
     architecture = architecture_of(model)
     config = {
@@ -108,6 +118,8 @@ def save_pretrained(
         "model": architecture.describe(model),
         "fusion": asdict(fusion or Fusion()),
     }
+    if languages:
+        config["languages"] = list(languages)
     more: dict[str, Mapping[str, NDArray[Any]]] = {}
     if bank:
         config["query_bank"] = {name: getattr(bank, name) for name in _BANK_NUMBERS}
@@ -115,7 +127,11 @@ def save_pretrained(
     if lines:
         config["label_lines"] = {name: [one.slope, one.share] for name, one in lines.labels.items()}
         more[LINES] = _arrays(lines)
-    return write_folder(folder, to_stored(model.state_dict()), config, card or _minimal_card(name), tokenizer, more)
+    card = card or plain_card(
+        name, architecture.name, sha256=fingerprint(model, tokenizer, None, bank, lines), languages=languages,
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+    )  # fmt: skip
+    return write_folder(folder, to_stored(model.state_dict()), config, card, tokenizer, more)
 
 
 def write_folder(
@@ -169,7 +185,9 @@ def from_pretrained(folder: str | Path, *, device: str = "cpu") -> ImageTextEnco
     architecture = ARCHITECTURES[found.config["architecture"]]
     try:
         towers = architecture.towers(found.model, found.tokenizer, device=device)
-        return architecture.encoder(towers, name=found.name, sha256=found.sha256, fusion=fusion, bank=found.bank)
+        return architecture.encoder(
+            towers, name=found.name, sha256=found.sha256, fusion=fusion, bank=found.bank, languages=found.languages
+        )
     except ValueError as error:
         raise PretrainedError(f"{folder}: {error}") from error
 
@@ -282,6 +300,11 @@ class LoadedModel:
     @property
     def name(self) -> str:
         return str(self.config.get("name", ""))
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        found = self.config.get("languages")
+        return tuple(one for one in found if isinstance(one, str)) if isinstance(found, list) else ()
 
 
 def load_model(folder: str | Path) -> LoadedModel:
@@ -473,11 +496,43 @@ def _architecture(folder: Path) -> str:
     return str(config.get("architecture", "")) if isinstance(config, dict) else ""
 
 
+def _load_joined(name: str, *, device: str, revision: str | None) -> ImageTextEncoder:
+    """ "ENCODER+TEXTS": the photos of one model, and texts by another where it cannot read them; TEXTS as `_load_reader`."""
+    from modiste.models.multilingual import joined
+
+    first, second = name.split(JOIN, 1)
+    if not first or not second:
+        raise PretrainedError(f"{name}: write ENCODER{JOIN}TEXTS, such as {DEFAULT}{JOIN}runs/multilingual_text_small")
+    try:
+        return joined(load(first, device=device, revision=revision), _load_reader(second, device=device))
+    except PretrainedError:
+        raise
+    except ValueError as error:
+        raise PretrainedError(f"{name}: {error}") from error
+
+
+def _load_reader(source: str, *, device: str) -> Any:
+    """A text tower by itself: a student's folder, or a sentence-transformers model by folder or hub name."""
+    from modiste.models.multilingual import ARCHITECTURE, load_student
+
+    if known := TEXT_TOWERS.get(source):
+        tower = load_student(WEIGHTS / source, device=device)
+        if tower.sha256 != known.sha256:
+            raise PretrainedError(f"{source}: the weights' sha256 is {tower.sha256}, not the registered {known.sha256}")
+        return tower
+    folder = model_folder(Path(source))
+    if folder.is_dir() and _architecture(folder) == ARCHITECTURE:
+        return load_student(folder, device=device)
+    from modiste.models.sentence_tower import load_sentence_tower  # transformers takes seconds to import
+
+    if not folder.is_dir() and (source.count("/") != 1 or source.startswith((".", "/", "~"))):
+        raise PretrainedError(
+            f"no text tower {source}: give {', '.join(TEXT_TOWERS)}, a folder, or a Hugging Face name such as {_A_TOWER}"
+        )
+    return load_sentence_tower(folder if folder.is_dir() else source, device=device)
+
+
 def _load_published(source: str, *, name: str, device: str, revision: str | None) -> ImageTextEncoder:
     from modiste.models.hf_clip import load_published  # transformers takes seconds to import
 
     return load_published(source, name=name, device=device, revision=revision)
-
-
-def _minimal_card(name: str) -> str:
-    return f"---\nlibrary_name: modiste\ntags: [fashion, image-text-retrieval]\n---\n# {name}\n\nA Modiste model.\n"

@@ -84,6 +84,11 @@ def _recommender(summary: str, defaults: Mapping[str, Any] | None = None) -> Rec
     return Recipe(summary, f"{module}:RecommenderRecipe", f"{module}:build", defaults or {}, protocol="recommendation")
 
 
+def _multilingual(summary: str, defaults: Mapping[str, Any] | None = None) -> Recipe:
+    module = "modiste.recipes.multilingual"
+    return Recipe(summary, f"{module}:MultilingualRecipe", f"{module}:build", defaults or {}, protocol="")
+
+
 # What the paper trains with: three losses on one masked encoding, uniform negatives, no contrastive head.
 _PAPER: dict[str, Any] = {
     "objectives": ("mir", "itm", "mlm"),
@@ -421,6 +426,13 @@ RECIPES: dict[str, Recipe] = {
     "type_aware_small": _outfits(
         "type-aware embeddings (CSN): a learned mask per pair of categories; scores pairs, so search can be exact",
         {"model": "type_aware", "learning_rate": 2e-3},
+    ),
+    "multilingual_text_small": _multilingual(
+        "Russian and Chinese for the shipped encoder: a small text tower learns its vectors, in a few minutes"
+    ),
+    "multilingual_text_debug": _multilingual(
+        "the same at toy size on 200 wishes: seconds, for tests and for trying the loop",
+        {"size": "debug", "sentences": 200, "vocab_size": 512, "epochs": 2, "batch_size": 64, "warmup_steps": 2},
     ),
     "grnet_small": _grnet("GRNet: is this the very item on the customer's photo? 60x80 photos, on two cores"),
     "grnet_global_small": _grnet(

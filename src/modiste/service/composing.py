@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from modiste.engine.composed import Hear
 from modiste.engine.modification import ModificationPlan, modification
+from modiste.engine.readable import Readable, readable, reading_of
 from modiste.engine.reference import Tags, reference_of
 from modiste.engine.snapshot import Snapshot
 from modiste.engine.vocabulary import knowledge_of
@@ -49,6 +51,18 @@ def plan_of(
     return plan.without(dropped) if plan.acts else None
 
 
+def heard(
+    encoder: ItemEncoder, words: str, plan: ModificationPlan | None, *, alone: bool
+) -> tuple[Readable, ModificationPlan | None]:
+    """The words (of a plan the positive ones) as far as the encoder can read them, with what is said of the rest; the plan too.
+
+    `alone`: there is no photo and no item beside them; raises `NotUnderstood` if none of them can be read then.
+    """
+    said = readable(encoder, words, alone=False).warnings
+    left = readable(encoder, words if plan is None else plan.words, alone=alone).words
+    return Readable(left, said), plan and replace(plan, words=left)
+
+
 def query_words(words: str, like: Item | None, photo: ImageLike | None) -> str:
     """What the encoder hears beside the photo: words (of a plan the positive ones), and the item's own if it has no photo."""
     own = like.text if like is not None and photo is None else ""
@@ -63,9 +77,10 @@ def encoded_query(encoder: ItemEncoder, words: str, photo: ImageLike | None) -> 
 
 
 def hearing(encoder: ItemEncoder) -> Hear:
-    """Phrases as the encoder hears them."""
+    """Phrases as the encoder hears them; zeros for one that it cannot read, which is near to nothing."""
 
     def hear(phrases: Sequence[str]) -> FloatArray:
-        return np.concatenate([encoder.encode_query(one).vectors for one in phrases])
+        read = ("" if reading_of(encoder, one).nothing else one for one in phrases)
+        return np.concatenate([encoded_query(encoder, one, None).vectors for one in read])
 
     return hear

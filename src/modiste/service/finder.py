@@ -19,7 +19,7 @@ from modiste.engine.catalogue import Catalogue, SearchResult
 from modiste.models.inference import ImageTextEncoder
 from modiste.service import limits
 from modiste.service.batching import Batcher
-from modiste.types import Embeddings, EncoderId, FloatArray, ImageLike, Item
+from modiste.types import Embeddings, EncoderId, FloatArray, ImageLike, Item, Reading
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +59,13 @@ class BatchedEncoder:
     @property
     def id(self) -> EncoderId:
         return self.encoder.id
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        return self.encoder.languages
+
+    def reading(self, text: str) -> Reading:
+        return self.encoder.reading(text)
 
     def submit(self, text: str, image: ImageLike | None = None) -> Future[FloatArray]:
         """The query vector (D,) to come. Raises `Busy`."""

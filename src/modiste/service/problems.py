@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from modiste.data.images import ImageError
 from modiste.engine.conflicts import NoFeasibleOutfit
-from modiste.engine.errors import CatalogueError, CatalogueLocked, UnknownItem
+from modiste.engine.errors import CatalogueError, CatalogueLocked, NotUnderstood, UnknownItem
 from modiste.engine.filters import FilterError
 from modiste.service.limits import MAX_TEXT, RETRY_SECONDS
 
@@ -71,6 +71,7 @@ _TITLES = {
     "catalogue": "The catalogue cannot be read",
     "too-slow": "The answer took too long",
     "invalid": "The request cannot be understood",
+    "not-understood": "The encoder cannot read these words",
 }
 
 
@@ -104,6 +105,8 @@ def as_problem(error: Exception) -> Problem:
             return Problem(409, str(error), kind="locked")
         case CatalogueError():
             return Problem(503, "the catalogue cannot be read; the log says why", kind="catalogue")
+        case NotUnderstood():
+            return Problem(422, str(error), kind="not-understood")
         case ValueError():
             return Problem(422, str(error), kind="invalid")
     return Problem(500, "something went wrong here; the log has it under the request's id")

@@ -247,6 +247,7 @@ class SearchOut(BaseModel):
     plan: PlanOut | None = Field(
         None, description="What the words change, leave out and keep; null where there was nothing for a plan to do"
     )
+    warnings: list[str] = Field([], description="Words that the encoder cannot read or never learned, in sentences")
     total: int = Field(description="Items that pass the filters")
     hits: list[HitOut]
     next: int | None = Field(description="The offset of the next page; null on the last")
@@ -304,6 +305,7 @@ class CatalogueOut(BaseModel):
     items: int
     version: int
     encoder: Model
+    languages: list[str] = Field(description="Codes of those that the encoder learned; empty: it does not say")
     scorer: ScorerOut
     calibrated: bool
     reranker: bool

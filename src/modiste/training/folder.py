@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from torch import nn
 
 import modiste
+from modiste.files import write_atomically
 from modiste.training.checkpoint import latest_checkpoint
 
 # What a run may change between sessions without becoming another run: none of it reaches the weights.
@@ -85,6 +86,21 @@ def drop_later_checkpoints(folder: Path, step: int) -> None:
         aside.mkdir()
         for path in later:
             os.replace(path, aside / path.name)
+
+
+def note_training(model: Path, name: str, config: Mapping[str, Any], **facts: Any) -> None:
+    """Say on the card of an exported model, if it has one, by which recipe, fields and machine it was trained."""
+    card = model / "README.md"
+    if not card.is_file():
+        return
+    told = [f"- {key.replace('_', ' ')}: {value}" for key, value in facts.items() if value is not None]
+    told.append(f"- {os.cpu_count()} cores, {platform.system()} {platform.machine()}, modiste {modiste.__version__}")
+    fields = json.dumps(dict(config), indent=2, default=str, ensure_ascii=False)
+    text = card.read_text(encoding="utf-8").rstrip()
+    lines = "\n".join(told)
+    text += f"\n\n## Training\n\n`modiste train {name}` with these fields makes it again:\n\n```json\n{fields}\n```\n\n"
+    text += f"{lines}\n"
+    write_atomically(card, text.encode())
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

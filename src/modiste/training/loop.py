@@ -42,7 +42,14 @@ from modiste.training.checkpoint import (
     save_tensors,
     write_json,
 )
-from modiste.training.folder import drop_later_checkpoints, locked, matching_record, session, set_aside
+from modiste.training.folder import (
+    drop_later_checkpoints,
+    locked,
+    matching_record,
+    note_training,
+    session,
+    set_aside,
+)
 from modiste.training.log import RunLog
 from modiste.training.optim import Ema, build_optimizer, learning_rate_at, set_learning_rate
 from modiste.training.run import Eval, Precision, Run, snapshot
@@ -340,6 +347,10 @@ def _publish(run: Run, model: nn.Module, ema: Ema | None, folder: Path) -> None:
         if run.publish:
             model.eval()
             run.publish(model, folder / "model")
+            note_training(
+                folder / "model", run.name, run.config, seed=run.seed, steps_of_the_schedule=run.total_steps,
+                precision=run.precision, date=time.strftime("%Y-%m-%d", time.gmtime()),
+            )  # fmt: skip
             model.train()
 
 

@@ -40,6 +40,7 @@ def _described(shop: Shop) -> dict[str, Any]:
         "items": len(snapshot),
         "version": snapshot.version,
         "encoder": shop.model_values,
+        "languages": list(shop.encoder.languages),
         "scorer": shop.scorer_values,
         "calibrated": shop.bench.is_calibrated,
         "reranker": shop.judge is not None,

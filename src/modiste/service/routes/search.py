@@ -19,7 +19,7 @@ from modiste.engine.rerank import look_again
 from modiste.models.mvlt_inference import Reranker
 from modiste.service import limits
 from modiste.service.batching import Busy
-from modiste.service.composing import encoded_query, hearing, plan_of, query_words, tags_of
+from modiste.service.composing import encoded_query, heard, hearing, plan_of, query_words, tags_of
 from modiste.service.finder import Search
 from modiste.service.problems import Problem, busy
 from modiste.service.routes.shared import NO_FILTERS, Filters, K, Offset, TheShop, answer, problems
@@ -157,9 +157,10 @@ async def find(shop: Shop, asked: _Asked, where: _Where) -> JSONResponse:
     if asked.plan and judge is None and asked.text.strip():
         gate = shop.lookups if asked.photo is None else shop.photos  # words alone do not wait behind photos
         plan = await gate.run(lambda: _plan(shop, asked, item))
+    words, plan = heard(shop.encoder, asked.text, plan, alone=photo is None and item is None)
     if plan is not None:
-        return await _by_plan(shop, asked, where, plan, item, photo, started)
-    text = query_words(asked.text, item, photo)
+        return await _by_plan(shop, asked, where, plan, item, photo, words.warnings, started)
+    text = query_words(words.words, item, photo)
     vector = await shop.vector(text, photo)
     found = await shop.find(where.search(vector, exclude=asked.like, images=judge is not None and not where.exact))
     hits, match = found.hits, {}
@@ -170,7 +171,7 @@ async def find(shop: Shop, asked: _Asked, where: _Where) -> JSONResponse:
             lambda: look_again(query, hits, judge, shortlist=where.rerank or 1, share=share, scale=scale)
         )
         hits, match = seen.hits, dict(seen.log_odds)
-    return _page(shop, asked, where, found, hits, match, None, started)
+    return _page(shop, asked, where, found, hits, match, None, started, words.warnings)
 
 
 def _plan(shop: Shop, asked: _Asked, item: Item | None) -> ModificationPlan | None:
@@ -180,7 +181,7 @@ def _plan(shop: Shop, asked: _Asked, item: Item | None) -> ModificationPlan | No
 
 async def _by_plan(
     shop: Shop, asked: _Asked, where: _Where, plan: ModificationPlan, item: Item | None, photo: ImageLike | None,
-    started: float,
+    warnings: Sequence[str], started: float,
 ) -> JSONResponse:  # fmt: skip
     words = query_words(plan.words, item, photo)
 
@@ -195,12 +196,12 @@ async def _by_plan(
         found = await shop.lookups.run(search)
     except Busy:
         raise busy() from None
-    return _page(shop, asked, where, found, found.hits, {}, plan, started)
+    return _page(shop, asked, where, found, found.hits, {}, plan, started, warnings)
 
 
 def _page(
     shop: Shop, asked: _Asked, where: _Where, found: SearchResult, hits: Sequence[Hit], match: dict[str, float],
-    plan: ModificationPlan | None, started: float,
+    plan: ModificationPlan | None, started: float, warnings: Sequence[str] = (),
 ) -> JSONResponse:  # fmt: skip
     end = where.offset + where.k
     more = found.total_candidates > end and len(hits) >= end and end < limits.MAX_DEPTH
@@ -213,6 +214,7 @@ def _page(
                 "filters": list(where.filters),
             },
             "plan": plan.as_dict() if plan is not None else None,
+            "warnings": list(warnings),
             "total": found.total_candidates,
             "hits": [_hit(shop, hit, match) for hit in hits[where.offset : where.depth]],
             "next": end if more else None,

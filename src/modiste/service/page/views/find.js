@@ -20,9 +20,10 @@ export function mountFind(app, main) {
   const line = h("p", { class: "found", role: "status" });
   const foot = h("div", { class: "foot" });
   const plan = planOf(app);
+  const unread = h("p", { class: "quiet", role: "note", "data-part": "warnings", hidden: true });
   const results = h("section", { class: "results", "aria-label": "Results" }, line, grid.element, foot);
   const room = h("section", { class: "room-find", "data-room-of": "find", "aria-label": "Find" });
-  room.append(searchBox(app), plan.element, mountFilters(app), results);
+  room.append(searchBox(app), plan.element, unread, mountFilters(app), results);
   main.append(room);
   dropAnywhere(app, room);
 
@@ -37,6 +38,7 @@ export function mountFind(app, main) {
       fill(grid.element);
       shown = 0;
       plan.show(page.plan ?? null);
+      warn(page.warnings ?? []);
       show(page);
       const { q, photo, like } = app.find.get();
       const items = counted(page.total, "item");
@@ -48,6 +50,7 @@ export function mountFind(app, main) {
       fill(grid.element);
       fill(line);
       plan.show(null);
+      warn([]);
       next = null;
       const again = h("button", { type: "button", class: "button", onclick: () => app.find.set({}) }, "Try again");
       fill(foot, state("That did not work", /** @type {Error} */ (error).message, again));
@@ -55,6 +58,12 @@ export function mountFind(app, main) {
       if (!signal.aborted) room.removeAttribute("aria-busy");
     }
   });
+
+  /** Words that the encoder cannot read. @param {string[]} sentences */
+  function warn(sentences) {
+    unread.hidden = !sentences.length;
+    fill(unread, sentences.map((one) => `${one[0].toUpperCase()}${one.slice(1)}. `).join(""));
+  }
 
   /** @param {Page} page */
   function show(page) {
@@ -92,7 +101,7 @@ export function mountFind(app, main) {
   });
 }
 
-/** @typedef {{items: import("../types.js").Item[], total: number, next: number|null, seconds?: number, plan?: import("../types.js").Plan|null}} Page */
+/** @typedef {{items: import("../types.js").Item[], total: number, next: number|null, seconds?: number, plan?: import("../types.js").Plan|null, warnings?: string[]}} Page */
 
 /** @param {import("../app.js").App} app @param {number} offset @param {AbortSignal} [signal] @returns {Promise<Page>} */
 async function ask(app, offset, signal) {
