@@ -7,9 +7,9 @@ about them, and a global node says how alike the photos are. Equations as in spe
 
 What the paper leaves open and was chosen here: the window pyramid, the number of steps, the backbone's map, the pooling; all
 fields of `GrnetConfig`. What we add, each off in `SIZES["paper"]`: windows of length 1; beside the graph's read-out the cosine
-of the global embeddings (`cosine_term`) and of every window with its best partner (`window_term`), so that the graph starts from
-what the embedding and the windows know. The latter is learned by a contrastive loss over the whole batch, as in late interaction
-(Khattab and Zaharia 2020, arXiv 2004.12832): a few pairs a step are too few to learn windows from.
+of the global embeddings (`cosine_term`) and of every window with its best partner (`window_term`), so that the graph starts
+from what the embedding and the windows know. The latter is learned by a contrastive loss over the whole batch, as in late
+interaction (Khattab and Zaharia 2020, arXiv 2004.12832): a few pairs a step are too few to learn windows from.
 
 Shapes: B photos or pairs, L scales of R_l x R_l windows, W = sum of R_l^2 windows of a photo, C their width, N = sum of R_l^4
 similarity nodes, D their width, E the global embedding's.
