@@ -247,8 +247,8 @@ class MilvusCollection:
         raise AssertionError("unreachable")
 
 
-def _upsert(name: str, rows: list[Mapping[str, Any]], client: Any) -> None:
-    client.upsert(name, rows, timeout=_WRITE_SECONDS)
+def _upsert(name: str, rows: Sequence[Mapping[str, Any]], client: Any) -> None:
+    client.upsert(name, list(rows), timeout=_WRITE_SECONDS)
 
 
 def _delete(name: str, keys: list[int], client: Any) -> None:
