@@ -685,6 +685,24 @@ def modifications_table(result: dict) -> str:
     return "\n".join(lines)
 
 
+def milvus_table(result: dict) -> str:
+    """What a search asks of Milvus by filter: rows that come back in so many calls, without and with a condition."""
+    rows = []
+    for one in result["filters"]:
+        kinds = {kind: f"{one[kind]['rows']:,.0f} in {one[kind]['calls']:.1f}" for kind in ("plain", "narrowed")}
+        if one["narrowed"]["compared_here"]:
+            kinds = dict.fromkeys(kinds, f"none; {one['narrowed']['compared_here']:,} compared here")
+        rows.append(
+            {
+                "filter": " and ".join(f"`{words}`" for words in one["filters"]).replace("|", "\\|") or "none",
+                "passes": f"{100 * one['share']:.1f} %",
+                "rows in calls, without": kinds["plain"],
+                "with the condition": kinds["narrowed"],
+            }
+        )
+    return plain_table(rows)
+
+
 def blocks() -> dict[str, str]:
     """Marker -> Markdown."""
     found = {}
@@ -711,6 +729,7 @@ def blocks() -> dict[str, str]:
             ("chance", seeds("outfits_mango_seen"), "chance"),
         ]
     )
+    found["milvus-filters"] = milvus_table(load("milvus_filters"))
     found["modifications"] = modifications_table(load("modifications"))
     wishes = [load(file.stem) for file in sorted(RESULTS.glob("wishes_*.json"))]
     found["wishes"] = wishes_table(load("wishes_rules"))
@@ -859,23 +878,7 @@ def render(text: str, found: dict[str, str]) -> str:
 
 def main() -> int:
     found, stale = blocks(), []
-    for page in (
-        ROOT / "README.md",
-        ROOT / "docs" / "composed-protocol.md",
-        ROOT / "docs" / "composed-search.md",
-        ROOT / "docs" / "languages.md",
-        ROOT / "docs" / "data-sheets.md",
-        RESULTS / "retrieval.md",
-        RESULTS / "mvlt.md",
-        RESULTS / "fame_vil.md",
-        RESULTS / "outfits.md",
-        RESULTS / "wishes.md",
-        RESULTS / "generated_looks.md",
-        RESULTS / "grnet.md",
-        ROOT / "docs" / "consumer-to-shop.md",
-        ROOT / "docs" / "embed.md",
-        RESULTS / "recommendation.md",
-    ):
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
         text = page.read_text(encoding="utf-8")
         if (fresh := render(text, found)) != text:
             stale.append(page.name)

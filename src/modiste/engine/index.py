@@ -5,9 +5,8 @@ selective filter loses recall silently (0.34-0.77 at 2 %, in every engine tried)
 takes 0.3 to a few milliseconds. What is left to lists of near rows (ivf.py) are many candidates of a large catalogue, and
 the lists are chosen by the rows that pass.
 
-A remote engine (a Milvus cluster, say) fits behind `VectorIndex` as it is: `search` becomes its filtered query. Such a
-backend is fed by the catalogue's commits rather than rebuilt from a snapshot, so it will offer `upsert(ids, vectors)` and
-`delete(ids)` beside `search`; the embedded ones are rebuilt from the store, which is what keeps them consistent with it.
+A remote engine fits behind `VectorIndex` as it is: `MilvusIndex` (milvus_index.py) searches a collection that is fed by the
+catalogue's commits (milvus_feed.py) rather than rebuilt from a version, as the embedded ones are.
 
 Shape letters: Q queries, N rows, D width, K results.
 """

@@ -13,17 +13,18 @@ says why), and `fields` are the values by which a filter may be narrowed (narrow
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
 import logging
 import os
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,11 +34,14 @@ from modiste.engine.place import crosses_the_network
 from modiste.types import EncoderId, FloatArray
 
 Keys = NDArray[np.int64]
+Answer = TypeVar("Answer")
 
 TOKEN = "MODISTE_MILVUS_TOKEN"
 MOST_RESULTS = 16_384  # Milvus returns no more rows than these at once
 
 _READ_SECONDS = 10.0
+_PAUSES = (0.5, 1.5)  # seconds between calls that failed at once
+_AT_ONCE_SECONDS = 2.0
 _WRITE_SECONDS = 60.0  # a cluster that restarts is waited for
 _ROWS_A_CALL = 1_000
 _ROWS_A_PAGE = 8_000  # of keys alone
@@ -92,9 +96,8 @@ class MilvusCollection:
         self._owner, self._encoder = owner, encoder
         self._connecting = threading.Lock()
         self._connected: Any = None
-        self._patience = (
-            _READ_SECONDS if "://" in address.uri else _WRITE_SECONDS
-        )  # Milvus Lite compares with every row
+        # Milvus Lite compares with every row.
+        self._patience = _READ_SECONDS if "://" in address.uri else _WRITE_SECONDS
         self._checked = False
 
     def __str__(self) -> str:
@@ -105,32 +108,33 @@ class MilvusCollection:
     def make(self) -> None:
         """Make the collection unless it is there. Raises as `check`."""
         if not self.exists():
-            with self._explained("make the collection"):
-                from pymilvus import DataType
-
-                client, encoder = self._client, self._encoder
-                rows = client.create_schema(auto_id=False, enable_dynamic_field=False)
-                rows.add_field("key", DataType.INT64, is_primary=True)
-                rows.add_field("vector", DataType.FLOAT_VECTOR, dim=encoder.dim)
-                rows.add_field("fields", DataType.JSON)
-                index = client.prepare_index_params()
-                index.add_index("vector", index_type="AUTOINDEX", metric_type="IP")
-                about = {"owner": self._owner, "encoder": encoder.name, "sha256": encoder.sha256, "dim": encoder.dim}
-                client.create_collection(
-                    self.address.collection, schema=rows, index_params=index, consistency_level="Strong",
-                    properties={_OWNER: json.dumps(about, sort_keys=True)}, timeout=_WRITE_SECONDS,
-                )  # fmt: skip
+            self._ask("make the collection", self._make)
         self.check()
 
+    def _make(self, client: Any) -> None:
+        from pymilvus import DataType
+
+        encoder = self._encoder
+        rows = client.create_schema(auto_id=False, enable_dynamic_field=False)
+        rows.add_field("key", DataType.INT64, is_primary=True)
+        rows.add_field("vector", DataType.FLOAT_VECTOR, dim=encoder.dim)
+        rows.add_field("fields", DataType.JSON)
+        index = client.prepare_index_params()
+        index.add_index("vector", index_type="AUTOINDEX", metric_type="IP")
+        about = {"owner": self._owner, "encoder": encoder.name, "sha256": encoder.sha256, "dim": encoder.dim}
+        client.create_collection(
+            self.address.collection, schema=rows, index_params=index, consistency_level="Strong",
+            properties={_OWNER: json.dumps(about, sort_keys=True)}, timeout=_WRITE_SECONDS,
+        )  # fmt: skip
+
     def exists(self) -> bool:
-        with self._explained("look for the collection"):
-            return bool(self._client.has_collection(self.address.collection, timeout=self._patience))
+        name, seconds = self.address.collection, self._patience
+        return bool(self._ask("look for the collection", lambda client: client.has_collection(name, timeout=seconds)))
 
     def check(self) -> None:
         """Raise `CatalogueError` unless this is the collection of this catalogue, for vectors of its encoder."""
-        encoder = self._encoder
-        with self._explained("read the collection"):
-            found = self._client.describe_collection(self.address.collection, timeout=self._patience)
+        encoder, name, seconds = self._encoder, self.address.collection, self._patience
+        found = self._ask("read the collection", lambda client: client.describe_collection(name, timeout=seconds))
         widths = [int(one["params"]["dim"]) for one in found["fields"] if one["name"] == "vector"]
         try:
             about = json.loads(found.get("properties", {}).get(_OWNER, ""))
@@ -146,8 +150,8 @@ class MilvusCollection:
             )
         if about.get("owner") != self._owner:
             raise CatalogueError(f"{self} holds the vectors of another catalogue; name another collection, or drop it")
-        with self._explained("load the collection"):  # a restarted server may have it on disk only
-            self._client.load_collection(self.address.collection, timeout=_WRITE_SECONDS)
+        # A server that was started again may have it on disk only.
+        self._ask("load the collection", lambda client: client.load_collection(name, timeout=_WRITE_SECONDS))
         self._checked = True
 
     # -- rows ---------------------------------------------------------------------------------------------------------
@@ -162,23 +166,17 @@ class MilvusCollection:
                     keys[part].tolist(), vectors[part].astype(np.float32), fields[part], strict=True
                 )
             ]
-            with self._explained("write"):
-                self._client.upsert(self.address.collection, rows, timeout=_WRITE_SECONDS)
+            self._ask("write", partial(_upsert, self.address.collection, rows))
 
     def delete(self, keys: Keys) -> None:
         for start in range(0, len(keys), _ROWS_A_CALL):
-            with self._explained("delete"):
-                self._client.delete(
-                    self.address.collection, ids=keys[start : start + _ROWS_A_CALL].tolist(), timeout=_WRITE_SECONDS
-                )
+            part = keys[start : start + _ROWS_A_CALL].tolist()
+            self._ask("delete", partial(_delete, self.address.collection, part))
 
     def count(self) -> int:
-        with self._explained("count"):
-            found = self._client.query(
-                self.address.collection, filter="", output_fields=["count(*)"], consistency_level="Strong",
-                timeout=self._patience,
-            )  # fmt: skip
-            return int(found[0]["count(*)"])
+        options = {"output_fields": ["count(*)"], "consistency_level": "Strong", "timeout": self._patience}
+        found = self._ask("count", lambda client: client.query(self.address.collection, filter="", **options))
+        return int(found[0]["count(*)"])
 
     def keys(self) -> Keys:
         """(N,) all keys there are, ascending."""
@@ -188,11 +186,7 @@ class MilvusCollection:
         found = [np.empty(0, dtype=np.int64)]
         while ranges:
             low, high = ranges.pop()
-            with self._explained("list"):
-                page = self._client.query(
-                    self.address.collection, filter=f"key >= {low} and key <= {high - 1}", output_fields=["key"],
-                    limit=MOST_RESULTS, consistency_level="Strong", timeout=_WRITE_SECONDS,
-                )  # fmt: skip
+            page = self._ask("list", partial(_page, self.address.collection, low, high - 1))
             if len(page) < MOST_RESULTS:
                 found.append(np.array([row["key"] for row in page], dtype=np.int64))
             else:
@@ -208,20 +202,21 @@ class MilvusCollection:
         """
         if not self._checked:
             self.check()
-        with self._explained("search"):
-            found = self._client.search(
-                self.address.collection, data=queries.tolist(), anns_field="vector", limit=limit, filter=expression,
-                output_fields=["vector"], search_params={"metric_type": "IP"},
-                consistency_level="Bounded" if settled else "Strong", timeout=self._patience,
-            )  # fmt: skip
-            dim = queries.shape[1]
-            return [
-                (
-                    np.array([hit["key"] for hit in hits], dtype=np.int64),
-                    np.array([hit["entity"]["vector"] for hit in hits], dtype=np.float32).reshape(-1, dim),
-                )
-                for hits in found
-            ]
+        options = {
+            "anns_field": "vector", "limit": limit, "filter": expression, "output_fields": ["vector"],
+            "search_params": {"metric_type": "IP"}, "consistency_level": "Bounded" if settled else "Strong",
+            "timeout": self._patience,
+        }  # fmt: skip
+        data = queries.tolist()
+        found = self._ask("search", lambda client: client.search(self.address.collection, data=data, **options))
+        dim = queries.shape[1]
+        return [
+            (
+                np.array([hit["key"] for hit in hits], dtype=np.int64),
+                np.array([hit["entity"]["vector"] for hit in hits], dtype=np.float32).reshape(-1, dim),
+            )
+            for hits in found
+        ]
 
     # -- the connection -----------------------------------------------------------------------------------------------
 
@@ -229,25 +224,50 @@ class MilvusCollection:
     def _client(self) -> Any:
         with self._connecting:
             if self._connected is None:
-                self._connected = _connect(self.address)
+                self._connected = _connect(self.address, self._patience)
             return self._connected
 
-    @contextlib.contextmanager
-    def _explained(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except CatalogueError:
-            raise
-        except ImportError as error:
-            raise CatalogueError(_INSTALL) from error
-        except Exception as error:  # gRPC's errors and pymilvus's have no common ancestor
-            self._checked = False
-            if type(error).__module__.split(".")[0] not in ("pymilvus", "grpc", "milvus_lite"):
+    def _ask(self, what: str, call: Callable[[Any], Answer]) -> Answer:
+        """What a call answers. It is made again when it failed at once, as on a connection that has just been cut."""
+        for pause in (*_PAUSES, None):
+            start = time.monotonic()
+            try:
+                return call(self._client)
+            except CatalogueError:
                 raise
-            raise CatalogueError(_worded(self.address, what, error)) from error
+            except ImportError as error:
+                raise CatalogueError(_INSTALL) from error
+            except Exception as error:  # gRPC's errors and pymilvus's have no common ancestor
+                self._checked = False
+                if type(error).__module__.split(".")[0] not in ("pymilvus", "grpc", "milvus_lite"):
+                    raise
+                if pause is None or not _is_away(error) or time.monotonic() - start > _AT_ONCE_SECONDS:
+                    raise CatalogueError(_worded(self.address, what, error)) from error
+                time.sleep(pause)
+        raise AssertionError("unreachable")
 
 
-def _connect(address: Address) -> Any:
+def _upsert(name: str, rows: Sequence[Mapping[str, Any]], client: Any) -> None:
+    client.upsert(name, list(rows), timeout=_WRITE_SECONDS)
+
+
+def _delete(name: str, keys: list[int], client: Any) -> None:
+    client.delete(name, ids=keys, timeout=_WRITE_SECONDS)
+
+
+def _page(name: str, low: int, high: int, client: Any) -> Any:
+    return client.query(
+        name, filter=f"key >= {low} and key <= {high}", output_fields=["key"], limit=MOST_RESULTS,
+        consistency_level="Strong", timeout=_WRITE_SECONDS,
+    )  # fmt: skip
+
+
+def _is_away(error: Exception) -> bool:
+    words = str(error).lower()
+    return any(one in words for one in ("unavailable", "deadline", "timeout", "connect", "refused", "not ready"))
+
+
+def _connect(address: Address, seconds: float) -> Any:
     """A client. Raises what pymilvus raises, `ImportError` without it, `CatalogueError` for a token that would be overheard."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # errors are raised and worded here, not also logged
     from pymilvus import MilvusClient
@@ -259,7 +279,7 @@ def _connect(address: Address) -> Any:
             f"{TOKEN} would cross the network unencrypted: write https://HOST/{address.collection}, "
             "or set MODISTE_ALLOW_HTTP=1 in a network that you trust"
         )
-    return MilvusClient(address.uri, token=token, db_name=address.database, timeout=_READ_SECONDS)
+    return MilvusClient(address.uri, token=token, db_name=address.database, timeout=seconds)
 
 
 def _fitting(values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -278,6 +298,6 @@ def _worded(address: Address, what: str, error: Exception) -> str:
         return f"{address.text}: there is no such collection any more; `modiste index TABLE --into CATALOGUE` makes it anew"
     if "auth" in lower or "permission" in lower:
         return f"{address.text} refuses the credentials; check {TOKEN} ({words[:200]})"
-    if any(one in lower for one in ("unavailable", "deadline", "timeout", "connect", "refused", "server is not ready")):
+    if _is_away(error):
         return f"{address.text} does not answer; is the cluster up? The catalogue itself is whole ({words[:200]})"
     return f"{address.text}: cannot {what} ({words[:300]})"

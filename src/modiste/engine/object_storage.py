@@ -39,7 +39,7 @@ LEASE_SECONDS = 60.0
 _CONNECT_SECONDS, _READ_SECONDS, _TRIES = 5, 20, 3
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PREFIX = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
-_INSTALL = "the catalogue is on object storage, and boto3 is not installed: pip install boto3"
+_INSTALL = "the catalogue is on object storage, and boto3 is not installed: pip install 'modiste[scale]'"
 _REFUSED = {
     "403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "AllAccessDisabled",
     "401", "AuthorizationHeaderMalformed", "InvalidClientTokenId", "UnrecognizedClientException",

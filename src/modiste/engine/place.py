@@ -43,7 +43,11 @@ class Place(Protocol):
     folder: Path
     """Of this machine, for what is kept beside the items."""
     uri: str
-    options: Mapping[str, str] | None
+
+    @property
+    def options(self) -> Mapping[str, str] | None:
+        """What LanceDB opens the store with."""
+        ...
 
     def make(self) -> None:
         """Get ready for a first file. Raises `CatalogueError` when that cannot be."""
@@ -72,7 +76,7 @@ class Folder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.name = self.uri = str(folder)
-        self.options = None
+        self.options: Mapping[str, str] | None = None
 
     def make(self) -> None:
         try:
