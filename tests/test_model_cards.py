@@ -93,6 +93,8 @@ def test_the_towers_numbers_are_those_of_the_languages_bench() -> None:
     }
     told = {one["name"]: one["value"] for one in metadata(TOWER)["model-index"][0]["results"][0]["metrics"]}
     assert told == {name: round(value, 1) for name, value in values.items()}
+    for name, score in TEXT_TOWERS[TOWER].scores.items():
+        assert round(values[f"{name.split()[-1]} usual"], 1) == score
 
 
 def test_an_exported_model_has_a_card_that_says_what_it_is(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ class Pretrained:
     code_license: str = "Apache-2.0"  # of the code that runs it: ours, or transformers'
     data_terms: str = ""  # what the data's own licence allows, in a sentence
     can: tuple[str, ...] = ("encode",)  # of encode, rerank, tag, imagine, compose, caption: what commands may ask of it
+    # ("read texts" alone: a text tower)
     scores: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
@@ -53,6 +54,7 @@ TEXT_TOWERS: dict[str, Pretrained] = {
             languages=("en", "ru", "zh"),
             sha256="1b8079c5bf5d037f7f7326dd831c2a214c1e873d6f6ae3f5fb5352957fa41b43",
             can=("read texts",),
+            scores=MappingProxyType({"precision@10 en": 86.3, "precision@10 ru": 85.9, "precision@10 zh": 85.3}),
         ),
     )
 }

@@ -48,6 +48,19 @@ def test_a_search_is_in_the_address_and_survives_a_reload(visit: Any, settled: S
     assert titles(settled(page)) == found
 
 
+def test_words_that_the_encoder_cannot_read_are_named_and_alone_they_are_refused(visit: Any, settled: Settled) -> None:
+    page = settled(visit(expected=(422,)))
+    page.get_by_role("searchbox").fill("платье dress")
+    warned = page.locator('[data-part="warnings"]')
+    expect(warned).to_contain_text("cannot read 'платье'")
+    assert titles(settled(page))
+    page.get_by_role("searchbox").fill("dress")
+    expect(warned).to_be_hidden()
+    page.get_by_role("searchbox").fill("红色连衣裙")
+    expect(page.locator(".foot")).to_contain_text("cannot read '红色连衣裙'")
+    assert not titles(page)
+
+
 @pytest.mark.parametrize("way", ["pick", "drop", "paste"])
 def test_search_by_a_photo_and_by_photo_and_words(visit: Any, settled: Settled, way: str) -> None:
     """A customer's photo finds its item; the words then count too."""

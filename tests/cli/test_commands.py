@@ -69,14 +69,16 @@ def test_the_process_is_set_up_before_torch_is_imported() -> None:
 
 
 def test_models_lists_licences_and_the_default(modiste) -> None:  # type: ignore[no-untyped-def]
-    from modiste.registry import DEFAULT
+    from modiste.registry import DEFAULT, TEXT_TOWERS
 
     listed = modiste("models", "--json").json
     assert [one["name"] for one in listed if one["default"]] == [DEFAULT]
     assert all(one["license"] and one["data"] for one in listed)
     assert all(len(one["sha256"]) == 64 and one["scores"] for one in listed if one["ships"])
     verbs = {"encode", "rerank", "tag", "imagine", "compose", "caption"}
-    assert all("encode" in one["can"] and set(one["can"]) <= verbs for one in listed)
+    towers = [one for one in listed if one["name"] in TEXT_TOWERS]
+    assert [one["can"] for one in towers] == [["read texts"]]
+    assert all("encode" in one["can"] and set(one["can"]) <= verbs for one in listed if one not in towers)
     assert "can encode" in modiste("models").out
     assert "patrickjohncyh/fashion-clip" in modiste("models").out.replace("\n", "")
 
