@@ -756,20 +756,7 @@ def render(text: str, found: dict[str, str]) -> str:
 
 def main() -> int:
     found, stale = blocks(), []
-    for page in (
-        ROOT / "README.md",
-        ROOT / "docs" / "composed-protocol.md",
-        ROOT / "docs" / "composed-search.md",
-        RESULTS / "retrieval.md",
-        RESULTS / "mvlt.md",
-        RESULTS / "fame_vil.md",
-        RESULTS / "outfits.md",
-        RESULTS / "wishes.md",
-        RESULTS / "generated_looks.md",
-        RESULTS / "grnet.md",
-        ROOT / "docs" / "consumer-to-shop.md",
-        RESULTS / "recommendation.md",
-    ):
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
         text = page.read_text(encoding="utf-8")
         if (fresh := render(text, found)) != text:
             stale.append(page.name)
