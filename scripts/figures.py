@@ -35,7 +35,7 @@ class Figure:
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
             f'role="img" font-family="system-ui, Helvetica, Arial, sans-serif" font-size="14" fill="{INK}">\n'
             f"<title>{escape(title)}</title>\n"
-            '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse">'
+            '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
             f'<path d="M0 0 L8 4 L0 8 z" fill="{INK}"/></marker></defs>\n'
             f'<rect x="0.5" y="0.5" width="{width - 1}" height="{height - 1}" rx="10" fill="#fbfaf7" stroke="#d5d1c8"/>'
         )
@@ -71,7 +71,9 @@ class Figure:
         self.parts.append(f'<polyline points="{path}" fill="none" stroke="{INK}" stroke-width="1.3"{dash}{end}/>')
         return self
 
-    def grid(self, x: float, y: float, size: float, number: int, kind: str = "photo", *, marked: Sequence[int] = ()) -> Figure:
+    def grid(
+        self, x: float, y: float, size: float, number: int, kind: str = "photo", *, marked: Sequence[int] = ()
+    ) -> Figure:
         """A square of number x number cells; `marked` ones are filled with ink."""
         step = size / number
         fill, edge = COLOURS[kind]
@@ -115,8 +117,8 @@ def mvlt() -> Figure:
         f.arrow((x - before, 100), (x - 10, 100), (x - 10, 196), (x + 9, 196))
         f.arrow((x - 38, 292), (x - 10, 292), (x - 10, 222), (x + 9, 222))
         x += 136
-    f.words(428, 356, "each stage: half the grid's side, wider vectors; keys and values of the photo come from a coarser grid (SRA)",
-            size=12, soft=True)  # fmt: skip
+    f.words(428, 356, "each stage: half the grid's side, wider vectors; keys and values of the photo come from a coarser grid "
+            "(SRA)", size=12, soft=True)  # fmt: skip
     f.box(730, 60, 100, 72, "decoder\non V¹…V⁴", "photo", size=13)
     f.arrow((642, 100), (712, 100), tip=False).arrow((712, 100), (729, 100))
     f.box(862, 60, 98, 72, "MIR\nthe whole\nphoto again", "loss", size=13).arrow((831, 96), (861, 96))
@@ -132,8 +134,12 @@ def mvlt() -> Figure:
 
 def outfit_transformer() -> Figure:
     """The two questions: compatibility with the outfit token, retrieval with the target token."""
-    f = Figure(980, 470, "OutfitTransformer: the outfit token reads a whole outfit, the target token asks for what is missing")
-    f.words(245, 34, "Is it an outfit?  (CP)", bold=True, size=16).words(735, 34, "What is missing?  (CIR)", bold=True, size=16)
+    f = Figure(
+        980, 470, "OutfitTransformer: the outfit token reads a whole outfit, the target token asks for what is missing"
+    )
+    f.words(245, 34, "Is it an outfit?  (CP)", bold=True, size=16).words(
+        735, 34, "What is missing?  (CIR)", bold=True, size=16
+    )
     f.arrow((490, 20), (490, 450), dashed=True, tip=False)
     for number, name in enumerate(("shirt", "skirt", "shoes")):
         x = 124 + number * 116
@@ -152,7 +158,9 @@ def outfit_transformer() -> Figure:
         x = 640 + number * 92
         f.box(x, 248, 84, 34, f"item: {name}", "both", size=13).arrow((x + 42, 247), (x + 42, 201))
     f.box(510, 248, 116, 34, "target token", "loss", size=13).arrow((568, 247), (568, 201))
-    f.box(510, 318, 56, 44, "no\nphoto", "photo", size=12, dashed=True).box(570, 318, 56, 44, "“white\nshoes”", "words", size=12)
+    f.box(510, 318, 56, 44, "no\nphoto", "photo", size=12, dashed=True).box(
+        570, 318, 56, 44, "“white\nshoes”", "words", size=12
+    )
     f.arrow((538, 317), (556, 283)).arrow((598, 317), (580, 283))
     f.box(510, 150, 306, 50, "the same set encoder", "both")
     f.arrow((568, 149), (568, 117)).box(522, 82, 92, 34, "MLP", "plain").arrow((615, 99), (660, 99))
@@ -182,8 +190,16 @@ def fame_vil() -> Figure:
         f.box(x, 72, 120, 40, "+", kind, size=18)
     f.box(220, 108, 110, 50, "XAA\nshared by tasks", "both", size=12)
     f.arrow((120, 232), (245, 232), (245, 159), dashed=True).arrow((430, 232), (305, 232), (305, 159), dashed=True)
-    f.arrow((240, 107), (240, 88), (181, 88)).arrow((310, 107), (310, 88), (369, 88)).words(275, 78, "+ ε · XAA(z′, y)", size=12)
-    f.words(275, 418, "TSA: one for each task; XAA: the same on what attention to the other stream finds", size=12, soft=True)
+    f.arrow((240, 107), (240, 88), (181, 88)).arrow((310, 107), (310, 88), (369, 88)).words(
+        275, 78, "+ ε · XAA(z′, y)", size=12
+    )
+    f.words(
+        275,
+        418,
+        "TSA: one for each task; XAA: the same on what attention to the other stream finds",
+        size=12,
+        soft=True,
+    )
     x = 580
     f.words(770, 32, "three ways to use it", bold=True, size=16)
     rows = (
@@ -200,7 +216,9 @@ def fame_vil() -> Figure:
         if number == 1:
             f.arrow((x + 129, y + 62), (x + 77, y + 62))
         f.arrow((x + 193, y + 56), (x + 218, y + 56)).box(x + 220, y + 40, 148, 32, out, "loss", size=13)
-        f.words(x + 366, y + 24, adapter, anchor="end", size=12, soft=True).words(x + 14, y + 94, task, anchor="start", size=12)
+        f.words(x + 366, y + 24, adapter, anchor="end", size=12, soft=True).words(
+            x + 14, y + 94, task, anchor="start", size=12
+        )
     return f
 
 
@@ -217,34 +235,66 @@ def hfgn() -> Figure:
     for outfit, item in parts:
         f.arrow((items[item], 329), (outfits[outfit], 232))
     for left, right in ((0, 1), (1, 2), (3, 4), (5, 6), (6, 7)):
-        f.arrow((items[left] + 16, 358), ((items[left] + items[right]) / 2, 372), (items[right] - 16, 358), tip=False, dashed=True)
+        f.arrow(
+            (items[left] + 16, 358),
+            ((items[left] + items[right]) / 2, 372),
+            (items[right] - 16, 358),
+            tip=False,
+            dashed=True,
+        )
     for number, x in enumerate(users):
         f.dot(x, 72, f"u{'₁₂'[number]}", "loss", 22)
     for number, x in enumerate(outfits):
         f.dot(x, 208, f"o{'₁₂₃'[number]}", "both", 22)
     for number, x in enumerate(items):
         f.dot(x, 346, f"i{'₁₂₃₄₅₆₇₈'[number]}", "photo")
-    f.words(320, 398, "dashed: items of one outfit hear each other, weighed by\nhow often their categories share an outfit", size=12,
-            soft=True)  # fmt: skip
-    f.box(580, 316, 380, 62, "item level: i* = σ(W_ego i) + σ(W_mess(i ⊙ Σⱼ wᵢⱼ j))\nwhat an item is in its company", "photo", size=13)
-    f.box(580, 184, 380, 62, "outfit level: o* = o_id + unit(σ(W_o Σ i*))\nan outfit is the sum of its items", "both", size=13)
-    f.box(580, 48, 380, 62, "user level: u* = u_id + unit(σ(W_u Σ o* / √n))\na user is what she clicked", "loss", size=13)
+    legend = "dashed: items of one outfit hear each other, weighed\nby how often their categories share an outfit"
+    f.words(320, 398, legend, size=12, soft=True)
+    f.box(
+        580,
+        316,
+        380,
+        62,
+        "item level: i* = σ(W_ego i) + σ(W_mess(i ⊙ Σⱼ wᵢⱼ j))\nwhat an item is in its company",
+        "photo",
+        size=13,
+    )
+    f.box(
+        580,
+        184,
+        380,
+        62,
+        "outfit level: o* = o_id + unit(σ(W_o Σ i*))\nan outfit is the sum of its items",
+        "both",
+        size=13,
+    )
+    f.box(
+        580, 48, 380, 62, "user level: u* = u_id + unit(σ(W_u Σ o* / √n))\na user is what she clicked", "loss", size=13
+    )
     f.arrow((770, 315), (770, 247)).arrow((770, 183), (770, 111))
-    f.box(580, 124, 176, 46, "for whom? ŷ = u*ᵀ o*", "plain", size=13).box(580, 258, 176, 46, "an outfit? R views of i*", "plain", size=13)
+    f.box(580, 124, 176, 46, "for whom? ŷ = u*ᵀ o*", "plain", size=13).box(
+        580, 258, 176, 46, "an outfit? R views of i*", "plain", size=13
+    )
     f.words(776, 425, "σ: LeakyReLU, with a bias before it", size=12, soft=True)
     return f
 
 
 def grnet() -> Figure:
     """Windows of two photos at several scales, a node for each pair, and reasoning over them."""
-    f = Figure(980, 400, "GRNet: windows of two photos are compared at several scales, and a graph reasons over the comparisons")
+    f = Figure(
+        980,
+        400,
+        "GRNet: windows of two photos are compared at several scales, and a graph reasons over the comparisons",
+    )
     for y, name, kind in ((40, "customer's photo", "photo"), (222, "shop's photo", "words")):
         f.words(120, y - 10, name, size=13)
         for number, cells in enumerate((1, 2, 4)):
             f.grid(22 + number * 78, y, 62, cells, kind)
             f.words(53 + number * 78, y + 80, f"{cells}×{cells}", size=12, soft=True)
     f.words(135, 330, "windows of the backbone's map\nat scales l = 1, 2, 3", size=12, soft=True)
-    f.box(290, 96, 196, 110, "a node for each pair\nof windows of one scale\nsˡᵢⱼ = unit(P |xᵢ − yⱼ|²)", "both", size=13)
+    f.box(
+        290, 96, 196, 110, "a node for each pair\nof windows of one scale\nsˡᵢⱼ = unit(P |xᵢ − yⱼ|²)", "both", size=13
+    )
     f.arrow((256, 72), (289, 130)).arrow((256, 254), (289, 176))
     f.words(388, 230, "1 + 16 + 256 nodes", size=12, soft=True)
     f.box(290, 276, 196, 54, "global node:\naverages compared", "loss", size=13)
@@ -264,7 +314,9 @@ def grnet() -> Figure:
     f.arrow((487, 150), (535, 150)).arrow((487, 303), (600, 290), (636, 270))
     f.arrow((692, 262), (838, 262)).box(840, 232, 118, 60, "log-odds of\nthe same item", "loss", size=13)
     f.words(899, 326, "(ours: + the cosine\nof both photos)", size=12, soft=True)
-    f.words(490, 380, "w(n ← m): softmax over the nodes that n hears, within a scale and across scales", size=12, soft=True)
+    f.words(
+        490, 380, "w(n ← m): softmax over the nodes that n hears, within a scale and across scales", size=12, soft=True
+    )
     return f
 
 

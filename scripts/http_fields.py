@@ -15,9 +15,9 @@ from typing import Any
 PAGE = Path(__file__).parents[1] / "docs" / "http-fields.md"
 HEAD = """# The routes, field by field
 
-Made from the service's own description (`python scripts/http_fields.py`), which a running service also shows at `/openapi.json`.
-What the fields are for, errors, keys and limits: [over HTTP](http.md). Fields in **bold** must be given, or are always there.
-Every route may also answer with a [problem](#problemout).
+Made from the service's own description (`python scripts/http_fields.py`), which a running service shows at
+`/openapi.json`. What the fields are for, errors, keys and limits: [over HTTP](http.md). Fields in **bold** must be given, or are
+always there. Every route may also answer with a [problem](#problemout).
 """
 
 
@@ -115,7 +115,13 @@ def _kind(schema: dict[str, Any]) -> str:
         return f"object: name → {_kind(more)}" if isinstance(more, dict) else "object"
     if kind == "string" and "contentMediaType" in schema:
         return "file"
-    words = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false", "null": "null"}
+    words = {
+        "string": "text",
+        "integer": "whole number",
+        "number": "number",
+        "boolean": "true or false",
+        "null": "null",
+    }
     bounds = _bounds(schema, "minLength", "maxLength", " characters") + _bounds(schema, "minimum", "maximum")
     above = f", above {schema['exclusiveMinimum']:,g}" if "exclusiveMinimum" in schema else ""
     return f"{words.get(kind, kind)}{above}{bounds}"

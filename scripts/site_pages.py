@@ -1,7 +1,7 @@
 """A hook of mkdocs: README, CONTRIBUTING and CHANGELOG become pages, and links lead somewhere both here and on a code host.
 
-On a code host `../src/modiste/losses.py` in a page of docs/ leads to that file. The site has no such folder, so what pages link to
-outside docs/ is copied to `source/`, as plain text. A link to what does not exist is an error of the build.
+On a code host `../src/modiste/losses.py` in a page of docs/ leads to that file. The site has no such folder, so what pages link
+to outside docs/ is copied to `source/`, as plain text. A link to what does not exist is an error of the build.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The commands of README, quick start and tutorials are run as they stand, on a small drawn shop, and print what is said.
 
-What stands in for what: the shop of 50 items that docs/tutorials/draw_shop.py draws is README's `shop.csv`, and its catalogue that
-of `make demo`; photos are drawn ones; names of items that a reader's shop would have are names of items that this one has. What
-is not run is in `NOT_RUN`, with the reason; that its commands and options exist is tested in test_docs.py.
+What stands in for what: the shop of 50 items that docs/tutorials/draw_shop.py draws is README's `shop.csv`, and its catalogue
+that of `make demo`; photos are drawn ones; names of items that a reader's shop would have are names of items that this one has.
+What is not run is in `NOT_RUN`, with the reason; that its commands and options exist is tested in test_docs.py.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ QUICK, README = ROOT / "docs" / "quick-start.md", ROOT / "README.md"
 PAGES = (CATALOGUE, OUTFITS, QUICK, README)  # in this order: the later ones use what the first has made
 
 STANDS_FOR = {
-    README: {"1163": "S-004", "2951": "S-027", "A-4": "S-002"},
+    README: {"1163": "S-034", "2951": "S-029", "A-4": "S-002"},
     QUICK: {"demo/index": "shop", "atelier-000007": "S-004", "atelier-000001": "S-027"},
 }
 # the beginning of a line -> why it is not run here
@@ -37,6 +37,7 @@ NOT_RUN = {
     "curl": "tests/service/test_http_docs.py asks the service",
     "modiste index my-shop/products.csv --into shop-clip": "fetches a model",
     "modiste index shop.csv --into shop --model patrickjohncyh/fashion-clip": "fetches a model",
+    "modiste calibrate shop --scorer runs/mine": "is refused at this size, as the page says",
     "modiste train outfit_transformer_small": "takes minutes",
     "modiste train dual_encoder_small": "takes an hour; tests/training trains small ones",
     "modiste evaluate retrieval-1of101 --data fashion_products": "needs that data set",
@@ -64,7 +65,9 @@ def test_the_commands_of_the_pages_run(tmp_path: Path, capsys: pytest.CaptureFix
                 elif language == "text":
                     said = printed if follows else "\n".join(map(Path.read_text, Path("my-shop").glob("*.[cj]s*")))
                     for line in block.splitlines():
-                        assert line.strip() in said, f"{page.name} says that {line!r} is printed, and it is not:\n{said}"
+                        assert line.strip() in said, (
+                            f"{page.name} says that {line!r} is printed, and it is not:\n{said}"
+                        )
                 elif language == "python":
                     exec(compile(substituted(block, page), str(page), "exec"), {"__name__": "reader"})
     assert not unused, f"no page has {unused}"
