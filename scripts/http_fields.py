@@ -16,8 +16,8 @@ PAGE = Path(__file__).parents[1] / "docs" / "http-fields.md"
 HEAD = """# The routes, field by field
 
 Made from the service's own description (`python scripts/http_fields.py`), which a running service shows at
-`/openapi.json`. What the fields are for, errors, keys and limits: [over HTTP](http.md). Fields in **bold** must be given, or are
-always there. Every route may also answer with a [problem](#problemout).
+`/openapi.json`. What the fields are for, errors, keys and limits: [over HTTP](http.md). Fields in **bold** must be given, or
+are always there. Every route may also answer with a [problem](#problemout).
 """
 
 

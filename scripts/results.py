@@ -609,6 +609,24 @@ def modifications_table(result: dict) -> str:
     return "\n".join(lines)
 
 
+def sizing_table(found: dict) -> str:
+    """What an item costs, and 100,000 of them."""
+    item, memory = found["disk_bytes_per_item"], found["memory_bytes_per_item"]
+    whole = memory * 1e5 + found["memory_bytes_empty"] + found["memory_bytes_model"]
+    photo = f"{' × '.join(map(str, found['photo']))}, is {found['photo_bytes'] / 1000:.1f} kB"
+    rows = [
+        ("disk, an item with its photo", f"{item / 1000:.1f} kB; the photo, {photo}"),
+        (
+            "memory of a worker, an item",
+            f"{memory / 1000:.1f} kB: {found['dim']} numbers of 4 bytes, its row, its words",
+        ),
+        ("... with no item and no model", f"{found['memory_bytes_empty'] / 1e6:.0f} MB"),
+        ("... the shipped encoder, with torch", f"{found['memory_bytes_model'] / 1e6:.0f} MB more"),
+        ("100,000 items", f"{item * 1e5 / 1e9:.1f} GB of disk, {whole / 1e6:,.0f} MB of memory a worker, all in all"),
+    ]
+    return "\n".join(["| what | how much |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
+
+
 def blocks() -> dict[str, str]:
     """Marker -> Markdown."""
     found = {}
@@ -742,6 +760,7 @@ def blocks() -> dict[str, str]:
         found["table4-controls"] = table4_controls(load("fame_vil_table4"))
     for world in ("products", "atelier"):
         found[f"composed-{world}"] = composed_table(composed_rows(load(f"composed_{world}_mvlt")))
+    found["sizing"] = sizing_table(load("sizing"))
     found["rerank-share"] = share_table(load("rerank_share"))
     found["label-lines"] = lines_table(load("label_lines_cv"))
     return found

@@ -8,6 +8,7 @@ What is not run is in `NOT_RUN`, with the reason; that its commands and options 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import re
 import runpy
 import shlex
@@ -51,6 +52,7 @@ def test_the_commands_of_the_pages_run(tmp_path: Path, capsys: pytest.CaptureFix
         (tmp_path / "docs").symlink_to(ROOT / "docs")
         for page in PAGES:
             if page == README:  # as many of a reader's files as it names
+                Path("shop/keys.json").unlink()
                 shutil.copytree("my-shop/photos", "photos")
                 shutil.copy("my-shop/products.csv", "shop.csv")
                 for name in ("photo.jpg", "boots.jpg", "street.jpg"):
@@ -71,6 +73,30 @@ def test_the_commands_of_the_pages_run(tmp_path: Path, capsys: pytest.CaptureFix
                 elif language == "python":
                     exec(compile(substituted(block, page), str(page), "exec"), {"__name__": "reader"})
     assert not unused, f"no page has {unused}"
+
+
+def test_a_paper_in_one_file_is_trained_measured_and_searched(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worked example of CONTRIBUTING.md, as a module from outside the source tree."""
+    from modiste.recipes.registry import RECIPES, recipe_help
+
+    monkeypatch.syspath_prepend(ROOT / "docs" / "tutorials")
+    monkeypatch.chdir(tmp_path)
+    example = importlib.import_module("own_paper")
+    before = dict(RECIPES)
+    try:
+        assert example.main([]) == 0
+        assert "embed_dim: int = 32" in recipe_help("colour_words")
+    finally:
+        RECIPES.clear()
+        RECIPES.update(before)
+    said = re.search(r"R@5 of a title among 24 items: (\d+) %, by chance (\d+) %", capsys.readouterr().out)
+    assert said is not None
+    assert int(said[1]) > int(said[2])
+    for name in ("ColourBatch", "ColourWords", "ColourRecipe", "ColourTowers"):
+        assert name in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+        assert hasattr(example, name)
 
 
 def blocks(page: Path) -> Iterator[tuple[str, str, bool]]:

@@ -24,7 +24,7 @@ COLUMNS = ("sku", "product_name", "photo", "articleType", "price", "colour", "ge
 
 def main(folder: Path, *, num_items: int = 50, num_looks: int = 60, seed: int = 5) -> None:
     (folder / "photos").mkdir(parents=True, exist_ok=True)
-    atelier = Atelier(seed, image_size=(180, 240))
+    atelier = Atelier(seed, image_size=(120, 160))
     items = list(atelier.items(num_items))
     rows = []
     for number, item in enumerate(items, 1):
