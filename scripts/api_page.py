@@ -14,6 +14,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from kept import keep
+
 ROOT = Path(__file__).parents[1]
 PAGE, SOURCE = ROOT / "docs" / "api.md", ROOT / "src"
 
@@ -136,13 +138,7 @@ def rendered(text: str) -> str:
 
 
 def main() -> int:
-    text = PAGE.read_text(encoding="utf-8")
-    stale = (made := rendered(text)) != text
-    if stale and "--check" not in sys.argv:
-        PAGE.write_text(made, encoding="utf-8")
-    if stale:
-        print(f"{'stale' if '--check' in sys.argv else 'rewritten'}: {PAGE.name}")
-    return 1 if stale and "--check" in sys.argv else 0
+    return keep({PAGE: rendered(PAGE.read_text(encoding="utf-8"))})
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from kept import keep
+
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 # what a box is about: fill, edge
 COLOURS = {
@@ -324,16 +326,7 @@ FIGURES = {one.__name__: one for one in (mvlt, outfit_transformer, fame_vil, hfg
 
 
 def main() -> int:
-    stale = []
-    for name, draw in FIGURES.items():
-        path, drawn = IMAGES / f"{name}.svg", str(draw())
-        if not path.exists() or path.read_text(encoding="utf-8") != drawn:
-            stale.append(name)
-            if "--check" not in sys.argv:
-                path.write_text(drawn, encoding="utf-8")
-    if stale:
-        print(("stale: " if "--check" in sys.argv else "drawn: ") + ", ".join(stale))
-    return 1 if stale and "--check" in sys.argv else 0
+    return keep({IMAGES / f"{name}.svg": str(draw()) for name, draw in FIGURES.items()})
 
 
 if __name__ == "__main__":

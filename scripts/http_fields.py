@@ -12,6 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from kept import keep
+
 PAGE = Path(__file__).parents[1] / "docs" / "http-fields.md"
 HEAD = """# The routes, field by field
 
@@ -141,13 +143,7 @@ def _sentence(schema: dict[str, Any]) -> str:
 
 
 def main() -> int:
-    made = page(description())
-    stale = not PAGE.exists() or PAGE.read_text(encoding="utf-8") != made
-    if stale and "--check" not in sys.argv:
-        PAGE.write_text(made, encoding="utf-8")
-    if stale:
-        print(f"{'stale' if '--check' in sys.argv else 'rewritten'}: {PAGE.name}")
-    return 1 if stale and "--check" in sys.argv else 0
+    return keep({PAGE: page(description())})
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ import re
 import sys
 from pathlib import Path
 
+from kept import keep
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
 METRICS = ("R@1", "R@5", "R@10", "MRR")
@@ -774,16 +776,9 @@ def render(text: str, found: dict[str, str]) -> str:
 
 
 def main() -> int:
-    found, stale = blocks(), []
-    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
-        text = page.read_text(encoding="utf-8")
-        if (fresh := render(text, found)) != text:
-            stale.append(page.name)
-            if "--check" not in sys.argv:
-                page.write_text(fresh, encoding="utf-8")
-    if stale:
-        print(("stale: " if "--check" in sys.argv else "rewritten: ") + ", ".join(stale))
-    return 1 if stale and "--check" in sys.argv else 0
+    found = blocks()
+    pages = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+    return keep({page: render(page.read_text(encoding="utf-8"), found) for page in pages})
 
 
 if __name__ == "__main__":

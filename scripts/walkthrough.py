@@ -3,8 +3,8 @@
 python scripts/walkthrough.py               a fresh clone, both commands of the README, both tutorials: 15 to 30 minutes
 python scripts/walkthrough.py --no-tests    without `make test`, which is most of it
 
-Run by the environment of a checkout that has what tests need. What is committed is cloned; the clone makes an environment of its
-own, and nothing of this one is on its path. The commands of the tutorials are read from their pages, as
+Run by the environment of a checkout that has what tests need. What is committed is cloned; the clone makes an environment of
+its own, and nothing of this one is on its path. The commands of the tutorials are read from their pages, as
 tests/test_documented_commands.py reads them.
 """
 

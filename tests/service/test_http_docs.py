@@ -46,7 +46,7 @@ def test_every_route_is_in_the_reference(client: Any) -> None:
         assert path in PAGE or (last in ("image", "similar", "rejected") and f".../{last}" in PAGE), path
 
 
-def test_every_route_field_and_status_is_in_the_reference(client: Any) -> None:
+def test_every_route_field_and_status_is_in_the_reference(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     document = client.get("/openapi.json").json()
     fields = (ROOT / "docs" / "http-fields.md").read_text(encoding="utf-8")
     for path, methods in document["paths"].items():
@@ -61,6 +61,7 @@ def test_every_route_field_and_status_is_in_the_reference(client: Any) -> None:
     for name, schema in document["components"]["schemas"].items():
         for field in schema.get("properties", {}):
             assert f"`{field}`" in fields, (name, field)
+    monkeypatch.syspath_prepend(ROOT / "scripts")
     written = runpy.run_path(str(ROOT / "scripts" / "http_fields.py"))["page"](document)
     assert written == fields, "run python scripts/http_fields.py"
 
