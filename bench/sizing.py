@@ -2,8 +2,8 @@
 
 python bench/sizing.py --out docs/results/sizing.json       some minutes on two cores
 
-Each figure is the difference between two catalogues that differ in size alone, divided by the items that they differ by; what a
-catalogue or a process costs by itself is beside it.
+Memory is the difference between two catalogues that differ in size alone, divided by the items that they differ by; what a
+process costs by itself is beside it.
 """
 
 from __future__ import annotations
@@ -34,20 +34,18 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     encoder = load()
     found: dict[str, Any] = {
         "machine": machine(), "seed": options.seed, "encoder": encoder.id.name, "dim": encoder.id.dim,
-        "photo": list(options.photo), "disk": {}, "memory": {},
+        "photo": list(options.photo), "items": options.items, "memory": {},
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         world = Atelier(options.seed, image_size=tuple(options.photo))
-        photo_bytes = 0
-        for count in options.items:
-            where = Path(folder) / f"disk-{count}"
-            items = list(world.items(count))
-            photo_bytes = sum(len(item.image or b"") for item in items) // count
-            catalogue = Catalogue.create(where, encoder.id)
-            catalogue.ingest(items, encoder)
-            catalogue.compact(keep_versions=timedelta(0))  # what stays: a writer keeps old versions for minutes
-            found["disk"][str(count)] = sum(file.stat().st_size for file in where.rglob("*") if file.is_file())
-        found["photo_bytes"] = photo_bytes
+        where = Path(folder) / "disk"
+        items = list(world.items(options.items))
+        catalogue = Catalogue.create(where, encoder.id)
+        catalogue.ingest(items, encoder)
+        catalogue.compact(keep_versions=timedelta(0))  # what stays: a writer keeps old versions for minutes
+        found["disk_bytes"] = sum(file.stat().st_size for file in where.rglob("*") if file.is_file())
+        found["disk_bytes_per_item"] = round(found["disk_bytes"] / len(items))
+        found["photo_bytes"] = sum(len(item.image or b"") for item in items) // len(items)
         for rows in options.rows:
             where = Path(folder) / f"memory-{rows}"
             given = Given(clustered(rows, encoder.id.dim, options.seed))
@@ -56,7 +54,6 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             found["memory"][str(rows)] = _child(where)
         found["memory_bytes_model"] = _child(where, "--model") - found["memory"][str(options.rows[-1])]
     found |= {
-        "disk_bytes_per_item": _slope(found["disk"]),
         "memory_bytes_per_item": _slope(found["memory"]),
         "memory_bytes_empty": round(
             min(found["memory"].values()) - _slope(found["memory"]) * min(map(int, found["memory"]))
@@ -101,7 +98,7 @@ def hold(folder: Path, *, model: bool) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--items", type=int, nargs=2, default=(150, 650), help="drawn items, for the disk")
+    parser.add_argument("--items", type=int, default=650, help="drawn items, for the disk")
     parser.add_argument(
         "--rows", type=int, nargs=2, default=(5_000, 35_000), help="rows of made-up vectors, for memory"
     )

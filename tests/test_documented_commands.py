@@ -75,7 +75,9 @@ def test_the_commands_of_the_pages_run(tmp_path: Path, capsys: pytest.CaptureFix
     assert not unused, f"no page has {unused}"
     formats = (ROOT / "docs" / "data-formats.md").read_text(encoding="utf-8")
     for path in (tmp_path / "shop").iterdir():
-        assert f"`{path.name}" in formats or path.name.startswith("."), f"docs/data-formats.md does not know {path.name}"
+        assert f"`{path.name}" in formats or path.name.startswith("."), (
+            f"docs/data-formats.md does not know {path.name}"
+        )
 
 
 def test_a_paper_in_one_file_is_trained_measured_and_searched(
