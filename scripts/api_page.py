@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 PAGE, SOURCE = ROOT / "docs" / "api.md", ROOT / "src"
 
 DOCUMENTED: dict[str, tuple[str, ...]] = {
-    "modiste.types": ("Interaction", "Ranked", "EncoderId", "Embeddings", "ItemEncoder", "OutfitScorer", "PairScorer"),
+    "modiste.types": ("Interaction", "EncoderId", "Embeddings", "ItemEncoder", "OutfitScorer", "PairScorer"),
     "modiste.models.pretrained": (
         *("reranker_of", "recogniser_of", "captioner_of", "load_recogniser", "load_captioner", "load_inpainter"),
         *("save_pretrained", "PretrainedError"),
