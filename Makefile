@@ -46,7 +46,7 @@ test: install-dev browser  ## Lint, type-check, build the docs, run every test w
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy tests/consumer
-	$(BIN)/python -m mkdocs build --strict --quiet
+	$(BIN)/python -m mkdocs build --strict
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report= $(ARGS)
 	$(BIN)/python -m coverage report --skip-covered --fail-under=90 \
 	  --include='src/modiste/engine/*,src/modiste/data/*'
@@ -58,7 +58,7 @@ format: install-dev  ## Format the code
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
 docs: install-dev  ## The documentation's site, in build/site; a broken link is an error
-	$(BIN)/python -m mkdocs build --strict --quiet
+	$(BIN)/python -m mkdocs build --strict
 
 wheel: $(BIN)/python  ## dist/*.whl and dist/*.tar.gz
 	sh scripts/wheel_test.sh --build-only

@@ -35,7 +35,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built site; a warning of mkdocs, such as a link that leads nowhere, is an error."""
     folder = tmp_path_factory.mktemp("site")
     done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)],
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],
         cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
@@ -47,6 +47,13 @@ def test_every_page_is_in_the_navigation_once() -> None:
     assert len(pages) == len(set(pages))
     there = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
     assert there | {"index.md", "contributing.md", "changelog.md"} == set(pages)
+
+
+def test_warnings_are_not_hidden_where_the_site_is_built() -> None:
+    """With --quiet mkdocs counts no warnings, and --strict means nothing."""
+    builds = [line for line in (ROOT / "Makefile").read_text(encoding="utf-8").splitlines() if "mkdocs build" in line]
+    assert len(builds) == 2  # make test, make docs
+    assert all("--strict" in line and "quiet" not in line and " -q" not in line for line in builds)
 
 
 class Addresses(HTMLParser):
