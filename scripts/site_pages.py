@@ -47,6 +47,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         if "://" in match[2] or match[2].startswith("mailto:"):
             return match[0]
         path = lies(match[2])
+        if (ROOT / path / "README.md").is_file():  # a code host shows a folder by its README
+            path = f"{path}/README.md"
         target = PAGES.get(path) or (path.removeprefix("docs/") if path.startswith("docs/") else _copy(path))
         return f"{match[1]}{posixpath.relpath(target, here or '.')}{match[3]}"
 
