@@ -8,9 +8,10 @@ ARGS ?=
 # Waiting OpenMP threads that spin starve other processes; bytecode is compiled once at installation.
 export OMP_WAIT_POLICY ?= PASSIVE
 export TOKENIZERS_PARALLELISM ?= false
+export NO_MKDOCS_2_WARNING = 1
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test browser install install-dev lint format bench clean help
+.PHONY: demo test browser install install-dev lint format docs wheel wheel-test bench clean help
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -40,19 +41,30 @@ browser:  ## The browser that the page's tests drive; MODISTE_NO_BROWSER=1 does 
 	@[ "$$MODISTE_NO_BROWSER" = 1 ] || [ -n "$$MODISTE_CHROMIUM" ] || command -v chromium || command -v chromium-browser || \
 	  command -v google-chrome || sh scripts/debian-packages.sh chromium
 
-test: install-dev browser  ## Lint, type-check, run every test with coverage
+test: install-dev browser  ## Lint, type-check, build the docs, run every test with coverage
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy tests/consumer
+	$(BIN)/python -m mkdocs build --strict
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report= $(ARGS)
 	$(BIN)/python -m coverage report --skip-covered --fail-under=90 \
 	  --include='src/modiste/engine/*,src/modiste/data/*'
 
 lint: install-dev  ## Only lint and types
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/mypy tests/consumer
 
 format: install-dev  ## Format the code
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+docs: install-dev  ## The documentation's site, in build/site; a broken link is an error
+	$(BIN)/python -m mkdocs build --strict
+
+wheel: $(BIN)/python  ## dist/*.whl and dist/*.tar.gz
+	sh scripts/wheel_test.sh --build-only
+
+wheel-test: install-dev  ## Build wheel and sdist, look into them, run the demo from the wheel in an environment of its own
+	PYTHON=$(BIN)/python sh scripts/wheel_test.sh
 
 bench: install-dev  ## Speed of ingest, search and MVLT, as quoted in docs/results
 	$(BIN)/python bench/search.py

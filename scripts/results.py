@@ -11,6 +11,8 @@ import re
 import sys
 from pathlib import Path
 
+from kept import keep
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
 METRICS = ("R@1", "R@5", "R@10", "MRR")
@@ -703,6 +705,24 @@ def milvus_table(result: dict) -> str:
     return plain_table(rows)
 
 
+def sizing_table(found: dict) -> str:
+    """What an item costs, and 100,000 of them."""
+    item, memory = found["disk_bytes_per_item"], found["memory_bytes_per_item"]
+    whole = memory * 1e5 + found["memory_bytes_empty"] + found["memory_bytes_model"]
+    photo = f"{' × '.join(map(str, found['photo']))}, is {found['photo_bytes'] / 1000:.1f} kB"
+    rows = [
+        ("disk, an item with its photo", f"{item / 1000:.1f} kB; the photo, {photo}"),
+        (
+            "memory of a worker, an item",
+            f"{memory / 1000:.1f} kB: {found['dim']} numbers of 4 bytes, its row, its words",
+        ),
+        ("... with no item and no model", f"{found['memory_bytes_empty'] / 1e6:.0f} MB"),
+        ("... the shipped encoder, with torch", f"{found['memory_bytes_model'] / 1e6:.0f} MB more"),
+        ("100,000 items", f"{item * 1e5 / 1e9:.1f} GB of disk, {whole / 1e6:,.0f} MB of memory a worker, all in all"),
+    ]
+    return "\n".join(["| what | how much |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
+
+
 def blocks() -> dict[str, str]:
     """Marker -> Markdown."""
     found = {}
@@ -837,6 +857,7 @@ def blocks() -> dict[str, str]:
         found["table4-controls"] = table4_controls(load("fame_vil_table4"))
     for world in ("products", "atelier"):
         found[f"composed-{world}"] = composed_table(composed_rows(load(f"composed_{world}_mvlt")))
+    found["sizing"] = sizing_table(load("sizing"))
     found["rerank-share"] = share_table(load("rerank_share"))
     if (RESULTS / "embed.json").exists():  # bench/embed.py --out
         found["embed-workers"] = workers_table(load("embed"))
@@ -877,16 +898,9 @@ def render(text: str, found: dict[str, str]) -> str:
 
 
 def main() -> int:
-    found, stale = blocks(), []
-    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
-        text = page.read_text(encoding="utf-8")
-        if (fresh := render(text, found)) != text:
-            stale.append(page.name)
-            if "--check" not in sys.argv:
-                page.write_text(fresh, encoding="utf-8")
-    if stale:
-        print(("stale: " if "--check" in sys.argv else "rewritten: ") + ", ".join(stale))
-    return 1 if stale and "--check" in sys.argv else 0
+    found = blocks()
+    pages = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+    return keep({page: render(page.read_text(encoding="utf-8"), found) for page in pages})
 
 
 if __name__ == "__main__":

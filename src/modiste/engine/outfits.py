@@ -57,7 +57,7 @@ class Taste(Protocol):
 
 
 class OutfitEngine:
-    """See the module's head. Safe to share between threads; follows the catalogue from version to version.
+    """Judges, completes and makes outfits of a catalogue, and follows its versions. Safe to share between threads.
 
     `objective` says how S and text become one value, its `calibration` aside, which is the one given here ("none" keeps S and
     cosines as they are). `encoder` may be left out where no wish is made and all items are the catalogue's.

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from modiste.data.atelier.palette import COLOURS, METALS, contrasting, jittered
+from modiste.data.atelier.palette import COLOURS, contrasting, jittered
 
 COLOURWAY_SHARE = 0.10
 _DESIGN, _PAINT, _SHAPE = 1, 2, 3  # independent random streams of one item
@@ -937,7 +937,3 @@ def compose(
     attributes |= chosen
     attributes |= {"season": season, "formality": formality, "gender": gender, "brand": brand, "price": round(price, 2)}
     return Design(index, root, name, MappingProxyType(attributes), paint, second_paint, (seed, root, _SHAPE))
-
-
-def is_metal(colour: str) -> bool:
-    return colour in METALS

@@ -1,0 +1,19 @@
+"""What the scripts that make pages, tables and figures end with: write the files anew, or with --check say which are stale."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def keep(made: Mapping[Path, str]) -> int:
+    """Write each text whose file differs, or with --check in the command leave them; the exit code."""
+    check = "--check" in sys.argv
+    stale = [path for path, text in made.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    for path in stale:
+        if not check:
+            path.write_text(made[path], encoding="utf-8")
+    if stale:
+        print(f"{'stale' if check else 'rewritten'}: " + ", ".join(path.name for path in stale))
+    return 1 if stale and check else 0
