@@ -217,11 +217,13 @@ def search(options: argparse.Namespace) -> dict[str, Any]:
     vectors = snapshot.vectors
     rows = []
     for name, asked in filters(snapshot).items():
-        seconds, hits, of_words, possible = [], 0, 0, 0
+        seconds, busy, hits, of_words, possible = [], [], 0, 0, 0
         passing = None
         for number, query in enumerate(queries):
+            before_busy = time.process_time()
             found, took = timed(lambda query=query, asked=asked: shop.search(query, 10, asked))
             seconds.append(took)
+            busy.append(time.process_time() - before_busy)
             if passing is None:
                 from modiste.engine.filters import filter_mask
 
@@ -238,6 +240,7 @@ def search(options: argparse.Namespace) -> dict[str, Any]:
                 "passing": name,
                 "candidates": len(passing),
                 **milliseconds(seconds),
+                "p95 CPU ms": milliseconds(busy)["p95 ms"],  # of all cores; what a busy machine leaves alone
                 "recall@10": round(hits / max(1, possible), 4),
                 "of words": round(of_words / max(1, (len(queries) // 2) * min(10, len(passing))), 4),
             }
@@ -321,7 +324,7 @@ def outfits(options: argparse.Namespace) -> dict[str, Any]:
     encoder = load()
     found: dict[str, Any] = {"threads": torch.get_num_threads()}
     for name in options.scorers:
-        scorer = load_outfit_scorer(name, encoder=encoder)
+        scorer = named_scorer(name, encoder=encoder).scorer
         engine = OutfitEngine(
             opened(options), scorer, encoder, calibration=CALIBRATION, effort=Effort(deadline=float("inf"))
         )
