@@ -34,6 +34,7 @@ import psutil
 from drawn_shop import drawn_shop
 from modiste.engine.beside import begin
 from modiste.engine.catalogue import Catalogue
+from modiste.engine.index import build_index
 from modiste.engine.ivf import IVFIndex
 from modiste.engine.partition import FILE_NAME as LISTS_NAME
 from modiste.engine.snapshot import Snapshot
@@ -43,7 +44,7 @@ from report import machine
 
 ROWS = (10_000, 100_000, 1_000_000)
 SHARES = (0.5, 0.3, 0.1, 0.02, 0.001)
-PARTS = ("make", "search", "upsert", "rebuild", "outfits", "service")
+PARTS = ("index", "make", "search", "upsert", "rebuild", "outfits", "service")
 _DRAWN = 3_000
 _AT_ONCE = 50_000  # rows made and stored at once
 
@@ -250,6 +251,59 @@ def search(options: argparse.Namespace) -> dict[str, Any]:
 
 def _exact(vectors: FloatArray, query: FloatArray, rows: np.ndarray) -> np.ndarray:
     return vectors @ query if len(rows) == len(vectors) else vectors[rows] @ query
+
+
+def index(options: argparse.Namespace) -> dict[str, Any]:
+    """The vectors alone, without a store: lists made from nothing, then searched."""
+    source = world(options)
+    numbers = np.arange(options.rows) % len(source.items)
+    vectors = np.empty((options.rows, options.dim), dtype=np.float32)
+    for start in range(0, options.rows, _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        vectors[part] = source.jittered(numbers[part], options.noise, options.seed + start)
+    before, busy = memory(), time.process_time()
+    found = build_index(vectors)
+    if isinstance(found, IVFIndex):
+        _, seconds = timed(found.build)
+        result = {"lists s": round(seconds, 1), "lists CPU s": round(time.process_time() - busy, 1)}
+        assert found.partition is not None
+        result["fractions met"] = [round(float(one), 4) for one in found.partition.fractions]
+    else:
+        result = {}
+    result |= {"vectors MB": round(vectors.nbytes / 1e6), "index MB": round((memory() - before) / 1e6)}
+    luck = np.random.default_rng(options.seed + 1).random(options.rows)
+    masks = {"all": np.ones(options.rows, dtype=bool)}
+    for share in SHARES:
+        masks[f"{share:.1%} by chance"] = luck < share
+        masks[f"{share:.1%} of a region"] = source.region[numbers] < share
+    best = {name: np.empty((0, 10), dtype=np.int64) for name in masks}
+    for start in range(0, len(source.queries), 10):
+        scores = source.queries[start : start + 10] @ vectors.T
+        for name, mask in masks.items():
+            rows = np.flatnonzero(mask)
+            top = np.argpartition(-scores[:, rows], 9, axis=1)[:, :10] if len(rows) > 10 else np.arange(len(rows))[None]
+            here = np.full((len(scores), 10), -1, dtype=np.int64)
+            here[:, : top.shape[1]] = rows[top]
+            best[name] = np.concatenate([best[name], here])
+    searches = []
+    for name, mask in masks.items():
+        seconds, spent, right = [], [], []
+        for query, wanted in zip(source.queries, best[name], strict=True):
+            start_busy = time.process_time()
+            (rows, _), took = timed(lambda query=query, mask=mask: found.search(query[None], 10, mask))
+            seconds.append(took)
+            spent.append(time.process_time() - start_busy)
+            right.append(len({*wanted.tolist()} & {*rows[0].tolist()} - {-1}))
+        count = min(10, int(mask.sum()))
+        searches.append(
+            {
+                "passing": name, "candidates": int(mask.sum()), **milliseconds(seconds),
+                "p95 CPU ms": milliseconds(spent)["p95 ms"],
+                "recall@10": round(sum(right) / (count * len(right)), 4),
+                "of words": round(sum(right[: len(right) // 2]) / (count * (len(right) // 2)), 4),
+            }
+        )  # fmt: skip
+    return {**result, "queries": len(source.queries), "searches": searches}
 
 
 def upsert(options: argparse.Namespace) -> dict[str, Any]:
