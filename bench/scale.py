@@ -294,7 +294,7 @@ def index(options: argparse.Namespace) -> dict[str, Any]:
             seconds.append(took)
             spent.append(time.process_time() - start_busy)
             right.append(len({*wanted.tolist()} & {*rows[0].tolist()} - {-1}))
-        count = min(10, int(mask.sum()))
+        count = max(1, min(10, int(mask.sum())))
         searches.append(
             {
                 "passing": name, "candidates": int(mask.sum()), **milliseconds(seconds),
