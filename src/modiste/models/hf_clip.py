@@ -19,7 +19,7 @@ import unicodedata
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -81,25 +81,43 @@ class PublishedTowers:
         return 0.0 if bias is None else float(bias.detach())
 
     def prepare_image(self, pixels: np.ndarray) -> Tensor:
-        """(H, W, 3) uint8 of any size -> (3, S, S) float32, by the checkpoint's own recipe."""
-        if getattr(self.processor, "do_center_crop", None):
-            pixels = _without_sliver(pixels)
-        prepared = self.processor(images=pixels, input_data_format="channels_last", return_tensors="np")
-        return torch.from_numpy(np.ascontiguousarray(prepared["pixel_values"][0], dtype=np.float32))
+        return prepared_pixels(self.processor, pixels)
 
     def embed_images(self, prepared: Sequence[Tensor]) -> Tensor:
         pixel_values = torch.stack(list(prepared)).to(self.device)
-        return _unit(self.model.get_image_features(pixel_values=pixel_values))
+        return unit_features(self.model.get_image_features(pixel_values=pixel_values))
 
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
-        encodings = self.tokenizer.encode_batch([self.clean(text) for text in texts])
-        # A word that only the tokenizer knows (<extra_id_0>) becomes token 0; a query must never break the lookup.
-        inputs = {"input_ids": [[n if n < self.vocab_size else 0 for n in encoding.ids] for encoding in encodings]}
-        if self.masks_padding:
-            inputs["attention_mask"] = [encoding.attention_mask for encoding in encodings]
-        return _unit(
-            self.model.get_text_features(**{key: torch.tensor(rows).to(self.device) for key, rows in inputs.items()})
+        return unit_features(
+            self.model.get_text_features(**{key: rows.to(self.device) for key, rows in token_rows(self, texts).items()})
         )
+
+
+class ReadsTexts(Protocol):
+    """What a published model's texts become token ids by."""
+
+    tokenizer: Tokenizer
+    clean: Callable[[str], str]
+    masks_padding: bool
+    vocab_size: int
+
+
+def token_rows(reader: ReadsTexts, texts: Sequence[str]) -> dict[str, Tensor]:
+    """`input_ids` (B, L), and `attention_mask` (B, L) where the model masks its padding."""
+    encodings = reader.tokenizer.encode_batch([reader.clean(text) for text in texts])
+    # A word that only the tokenizer knows (<extra_id_0>) becomes token 0; a query must never break the lookup.
+    found = {"input_ids": torch.tensor([[n if n < reader.vocab_size else 0 for n in one.ids] for one in encodings])}
+    if reader.masks_padding:
+        found["attention_mask"] = torch.tensor([one.attention_mask for one in encodings])
+    return found
+
+
+def prepared_pixels(processor: Any, pixels: np.ndarray) -> Tensor:
+    """(H, W, 3) uint8 of any size -> (3, S, S) float32, by the checkpoint's own recipe."""
+    if getattr(processor, "do_center_crop", None):
+        pixels = _without_sliver(pixels)
+    prepared = processor(images=pixels, input_data_format="channels_last", return_tensors="np")
+    return torch.from_numpy(np.ascontiguousarray(prepared["pixel_values"][0], dtype=np.float32))
 
 
 def load_published(source: str, *, name: str, device: str = "cpu", revision: str | None = None) -> ImageTextEncoder:
@@ -454,6 +472,21 @@ def canonicalise(text: str) -> str:
     return _stripped(_tidied(text).replace("_", " "))
 
 
+CLEANINGS: dict[str, Callable[[str], str]] = {
+    "none": str, "lower_case": str.lower, "stripped": _stripped, "whitespace": _tidied, "lower": _lowered,
+    "canonicalize": canonicalise,
+}  # fmt: skip
+"""By the names that an export calls them."""
+
+
+def image_processors() -> dict[str, Any]:
+    """The image transforms that there are, by class name; importing them takes a second."""
+    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+    from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+
+    return {one.__name__: one for one in (CLIPImageProcessorPil, SiglipImageProcessorPil)}
+
+
 # --- small things
 
 
@@ -481,7 +514,7 @@ def _sha256(files: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
-def _unit(features: Any) -> Tensor:
+def unit_features(features: Any) -> Tensor:
     """Unit rows; transformers returns the features bare or, from version 5, as an output's pooled field."""
     tensor = features if isinstance(features, Tensor) else features.pooler_output
     return torch.nn.functional.normalize(tensor.float(), dim=1)
