@@ -160,7 +160,7 @@ def recorded(graph: Graph, opset: int = OPSET) -> bytes:
             warnings.simplefilter("ignore")
             if graph.symbolic:
                 free = torch.export.Dim.DYNAMIC
-                shapes = (tuple({at: free for at in graph.free[name]} for name in names),)
+                shapes = (tuple(dict.fromkeys(graph.free[name], free) for name in names),)
                 made = torch.onnx.export(
                     module, inputs, dynamo=True, opset_version=max(opset, 18), input_names=names,
                     output_names=["embeddings"], dynamic_shapes=shapes, external_data=False, verbose=False,
@@ -215,8 +215,12 @@ def _halve(file: Path) -> None:
 class _Calibration:
     """What quantisation asks for: the inputs of a graph, a few rows at a time, until there are none."""
 
-    def __init__(self, graph: Graph, reader: Reader, items: Sequence[Item]) -> None:
-        self._rows = iter(_inputs(graph, reader, items))
+    def __init__(self, file: Path, graph: Graph, reader: Reader, items: Sequence[Item]) -> None:
+        import onnx
+
+        names = {one.name for one in onnx.load(str(file), load_external_data=False).graph.input}
+        rows = _inputs(graph, reader, items)
+        self._rows = iter([{name: one for name, one in inputs.items() if name in names} for inputs in rows])
 
     def get_next(self) -> dict[str, NDArray[Any]] | None:
         return next(self._rows, None)
@@ -246,7 +250,7 @@ def _quantise(file: Path, graph: Graph, reader: Reader, items: Sequence[Item]) -
     folded, made = file.with_suffix(".folded"), file.with_suffix(".int8")
     quant_pre_process(str(file), str(folded), skip_symbolic_shape=True)
     quantize_static(
-        str(folded), str(made), _Calibration(graph, reader, items), quant_format=QuantFormat.QDQ, per_channel=True,
+        str(folded), str(made), _Calibration(file, graph, reader, items), quant_format=QuantFormat.QDQ, per_channel=True,
         op_types_to_quantize=["Conv", "MatMul", "Gemm"], activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
         calibrate_method=CalibrationMethod.MinMax, extra_options={"MatMulConstBOnly": True},
     )  # fmt: skip
