@@ -5,7 +5,8 @@ python bench/training_steps.py --size debug --steps 2                          s
 
 Each system has a process of its own, so that its peak of memory is its own; data, model and loss weights are its recipe's. A
 step is forward, backward and AdamW in fp32 on the recipe's own batches, which are made before the clock starts. The operators
-are those of `torch.profiler`, by the processor time spent in them alone.
+are those of `torch.profiler`, by the processor time spent in them alone; arithmetic is counted by `torch.utils.flop_counter`,
+and held against a matrix product of 1,024 x 1,024 numbers, the best that the machine does.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ SYSTEMS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
 def measured(system: str, size: str, steps: int, rounds: int) -> dict[str, Any]:
     """One system, meant to be called in a process of its own."""
     import torch
+    from torch.utils.flop_counter import FlopCounterMode
 
     from modiste.recipes.registry import build_run
 
@@ -73,6 +75,14 @@ def measured(system: str, size: str, steps: int, rounds: int) -> dict[str, Any]:
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
         for batch in batches:
             step(batch)
+    with FlopCounterMode(display=False) as counted:
+        step(batches[0])
+    square = torch.randn(1024, 1024)
+    start = time.perf_counter()
+    for _ in range(20):
+        square @ square
+    best = 20 * 2 * 1024**3 / (time.perf_counter() - start)
+    arithmetic = counted.get_total_flops() / len(batches[0])
     events = [one for one in profile.key_averages() if one.self_cpu_time_total > 0]
     total = sum(one.self_cpu_time_total for one in events)
     top = sorted(events, key=lambda one: -one.self_cpu_time_total)[:5]
@@ -84,6 +94,8 @@ def measured(system: str, size: str, steps: int, rounds: int) -> dict[str, Any]:
         "examples/s": round(statistics.median(rates), 1),
         "lowest": round(min(rates), 1),
         "highest": round(max(rates), 1),
+        "GFLOP an example": float(f"{arithmetic / 1e9:.3g}"),
+        "share of the best GFLOP/s": round(arithmetic * statistics.median(rates) / best, 3),
         "peak MB": round(_peak() / 1e6),
         "of these, steps MB": round((_peak() - before) / 1e6),
         "operators": {one.key: round(one.self_cpu_time_total / total, 3) for one in top},
@@ -110,13 +122,17 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 def table(found: dict[str, Any]) -> str:
     out = io.StringIO()
     print(", ".join(f"{key} {value}" for key, value in {**found["machine"], **found["settings"]}.items()), file=out)
-    print("\n| system | recipe | batch | parameters | examples/s (range) | peak MB | most time in |", file=out)
-    print("|---|---|---:|---:|---:|---:|---|", file=out)
+    names = (
+        "system", "recipe", "batch", "parameters", "examples/s (range)", "GFLOP an example", "of the best GFLOP/s", "peak MB",
+        "most time in",
+    )  # fmt: skip
+    print("\n| " + " | ".join(names) + " |\n|" + "---|" * len(names), file=out)
     for row in found["rows"]:
         operators = ", ".join(f"{name.removeprefix('aten::')} {share:.0%}" for name, share in row["operators"].items())
         print(
             f"| {row['system']} | `{row['recipe']}` | {row['batch']} | {row['parameters']:,} | {row['examples/s']} "
-            f"({row['lowest']}–{row['highest']}) | {row['peak MB']} | {operators} |",
+            f"({row['lowest']}–{row['highest']}) | {row['GFLOP an example']} | {row['share of the best GFLOP/s']:.0%} | "
+            f"{row['peak MB']} | {operators} |",
             file=out,
         )
     return out.getvalue().rstrip()
