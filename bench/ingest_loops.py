@@ -162,13 +162,15 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         plain.index.reset()
         blocks = [rows[at : at + options.block] for at in range(0, len(rows), options.block)]
         rates: dict[str, list[float]] = {name: [] for name in sides}
+        spent: dict[str, list[float]] = {name: [] for name in sides}
         for number, block in enumerate(blocks):
             order = list(sides) if number % 2 == 0 else list(sides)[::-1]
             for name in order:
                 part = block if name == "modiste" else block[: max(options.batch_size, len(block) // options.part)]
-                start = time.perf_counter()
+                start, busy = time.perf_counter(), time.process_time()
                 sides[name](part)
                 rates[name].append(len(part) / (time.perf_counter() - start))
+                spent[name].append(1000 * (time.process_time() - busy) / len(part))
             print(f"block {number + 1} of {len(blocks)}: {rates['modiste'][-1]:.0f} products/s", flush=True)
         searched = _search(options, rows, plain, store, encoder)
     return {
@@ -179,23 +181,26 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             "block": options.block, "other sides' part of a block": f"1/{options.part}", "seed": options.seed,
             "threads": torch.get_num_threads(),
         },
-        "rows": _rows(rates),
+        "rows": _rows(rates, spent),
         "search": searched,
     }  # fmt: skip
 
 
-def _rows(rates: dict[str, list[float]]) -> list[dict[str, Any]]:
+def _rows(rates: dict[str, list[float]], spent: dict[str, list[float]]) -> list[dict[str, Any]]:
     """Medians over blocks; ratios are those within a block, so a busy minute falls on all sides alike."""
     ours, found = rates["modiste"], []
     for name, values in rates.items():
         ratios = sorted(mine / other for mine, other in zip(ours, values, strict=True))
+        exported = [mine / other for mine, other in zip(rates.get("modiste, ONNX", []), values, strict=False)]
         found.append(
             {
                 "side": name,
                 "products/s": round(statistics.median(values), 1),
+                "core ms a product": round(statistics.median(spent[name]), 2),
                 "modiste against it": round(statistics.median(ratios), 3),
                 "lowest": round(ratios[0], 3),
                 "highest": round(ratios[-1], 3),
+                "modiste, ONNX against it": round(statistics.median(exported), 3) if exported else None,
             }
         )
     return found
@@ -229,11 +234,14 @@ def _search(
 def table(found: dict[str, Any]) -> str:
     out = io.StringIO()
     print(", ".join(f"{key} {value}" for key, value in {**found["machine"], **found["settings"]}.items()), file=out)
-    print("\n| side | products/s | modiste against it (range of blocks) |\n|---|---:|---:|", file=out)
+    print(
+        "\n| side | products/s | core ms a product | modiste against it (range of blocks) | ONNX against it |\n|---|---:|---:|---:|---:|",
+        file=out,
+    )
     for row in found["rows"]:
         print(
-            f"| {row['side']} | {row['products/s']} | {row['modiste against it']:.2f} "
-            f"({row['lowest']:.2f}–{row['highest']:.2f}) |",
+            f"| {row['side']} | {row['products/s']} | {row['core ms a product']} | {row['modiste against it']:.2f} "
+            f"({row['lowest']:.2f}–{row['highest']:.2f}) | {row['modiste, ONNX against it'] or ''} |",
             file=out,
         )
     one = found["search"]
