@@ -234,10 +234,8 @@ def _search(
 def table(found: dict[str, Any]) -> str:
     out = io.StringIO()
     print(", ".join(f"{key} {value}" for key, value in {**found["machine"], **found["settings"]}.items()), file=out)
-    print(
-        "\n| side | products/s | core ms a product | modiste against it (range of blocks) | ONNX against it |\n|---|---:|---:|---:|---:|",
-        file=out,
-    )
+    names = ("side", "products/s", "core ms a product", "modiste against it (range of blocks)", "ONNX against it")
+    print("\n| " + " | ".join(names) + " |\n|" + "---|" * len(names), file=out)
     for row in found["rows"]:
         print(
             f"| {row['side']} | {row['products/s']} | {row['core ms a product']} | {row['modiste against it']:.2f} "

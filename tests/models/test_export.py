@@ -133,6 +133,17 @@ def test_int8_is_an_encoder_of_its_own(mvlt: ImageTextEncoder, items: list[Item]
     assert exported.id.sha256 != mvlt.id.sha256
 
 
+def test_openvino_runs_the_same_graphs(mvlt: ImageTextEncoder, items: list[Item], tmp_path: Path) -> None:
+    pytest.importorskip("openvino", reason="modiste[openvino] is not installed")
+    export_encoder(mvlt, tmp_path / "openvino", form="openvino", items=items)
+    exported = load(tmp_path / "openvino")
+    assert exported.id == mvlt.id
+    assert_alike(mvlt, exported, items)
+    (tmp_path / "openvino" / "image.bin").write_bytes(b"other weights")
+    with pytest.raises(PretrainedError, match=r"image.bin is damaged"):
+        load(tmp_path / "openvino")
+
+
 def test_fp16_is_half_the_file(mvlt: ImageTextEncoder, exported_mvlt: Path, items: list[Item], tmp_path: Path) -> None:
     parity = export_encoder(mvlt, tmp_path / "fp16", precision="fp16", items=items)
     assert parity.largest_difference < 0.01
