@@ -31,6 +31,7 @@ from report import kept_table, machine
 # In this order: the first that is part of "file function" counts the time.
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("waiting", ("acquire' of '_thread", "_thread.lock", "time.sleep", "'select", "Condition")),
+    ("reading and hashing files", ("safetensors", "_hashlib", "sha256", "blake2", "json", "_io", "io.open", "posix.")),
     ("torch", ("torch",)),
     ("FAISS", ("faiss",)),
     ("store (lancedb, pyarrow)", ("lance", "pyarrow")),
