@@ -3,10 +3,11 @@
 python bench/floors.py --out docs/results/floors.json        a minute
 python bench/floors.py --rows 5000 --photos 8 --rounds 1     seconds
 
-The machine's best is measured here, too: a matrix product of 1,024 x 1,024 numbers in fp32, and a sum over more memory than the
-caches hold. Weights and activations of these small models stay in the caches, so bytes count for the search alone, whose vectors
-do not (from 32 MB on here: fewer rows are read faster than the floor says). A floor is the larger of arithmetic over the first and bytes over the second; the gap is what is measured over it.
-Arithmetic is counted by `torch.utils.flop_counter` (products and convolutions; two for a multiplication and an addition).
+The machine's best is measured here, too: a matrix product of 1,024 x 1,024 numbers in fp32, and a sum over more memory than
+the caches hold. A floor is the larger of arithmetic over the first and bytes over the second; the gap is what is measured over
+it. Weights and activations of these small models stay in the caches, so bytes count for the search alone, whose vectors do not
+(from 32 MB on here: fewer rows are read faster than the floor says). Arithmetic is counted by `torch.utils.flop_counter`
+(products and convolutions; two for a multiplication and an addition).
 """
 
 from __future__ import annotations
