@@ -66,12 +66,8 @@ wheel: $(BIN)/python  ## dist/*.whl and dist/*.tar.gz
 wheel-test: install-dev  ## Build wheel and sdist, look into them, run the demo from the wheel in an environment of its own
 	PYTHON=$(BIN)/python sh scripts/wheel_test.sh
 
-bench: install-dev  ## Speed of ingest, search and MVLT, as quoted in docs/results
-	$(BIN)/python bench/search.py
-	$(BIN)/python bench/ingest.py
-	$(BIN)/python bench/embed.py
-	$(BIN)/python bench/mvlt_step.py
-	$(BIN)/python bench/mvlt_pairs.py
+bench: install-dev  ## The speeds that README and docs quote, those that are not fresh: make bench ARGS="--list"
+	$(BIN)/python bench/all.py $(ARGS)
 
 clean:  ## Remove what was made here, the environment too
 	rm -rf $(VENV) demo runs dist build artefacts .pytest_cache .mypy_cache .ruff_cache .coverage*

@@ -15,6 +15,9 @@ from kept import keep
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
+BENCHES = (
+    "ingest_loops", "inference", "inference_fame_vil", "inference_clip", "floors", "training_steps", "profile_verbs",
+)  # fmt: skip
 METRICS = ("R@1", "R@5", "R@10", "MRR")
 
 
@@ -412,6 +415,21 @@ def plain_table(rows: list[dict]) -> str:
     """Rows of one shape as they are."""
     lines = ["| " + " | ".join(rows[0]) + " |", "|" + "---|" * len(rows[0])]
     return "\n".join([*lines, *("| " + " | ".join(str(value) for value in row.values()) + " |" for row in rows)])
+
+
+def bench_table(result: dict) -> str:
+    """A benchmark's machine and settings, and its rows; shares by name become words."""
+
+    def told(value: object) -> str:
+        if isinstance(value, dict):
+            return ", ".join(f"{name.removeprefix('aten::')} {share:.0%}" for name, share in value.items())
+        return str(value)
+
+    facts = ", ".join(f"{name} {value}" for name, value in {**result["machine"], **result["settings"]}.items())
+    more = [f"{name}: " + ", ".join(f"{key} {value}" for key, value in result[name].items())
+            for name in ("search", "by_length", "parts") if name in result]  # fmt: skip
+    rows = [{name: told(value) for name, value in row.items()} for row in result["rows"]]
+    return "\n\n".join([facts, plain_table(rows), *more])
 
 
 def wishes_table(result: dict) -> str:
@@ -855,6 +873,9 @@ def blocks() -> dict[str, str]:
     if (RESULTS / "fame_vil_table4.json").exists():  # bench/fame_vil_table4.py --collect
         found["table4"] = table4(load("fame_vil_table4"))
         found["table4-controls"] = table4_controls(load("fame_vil_table4"))
+    for name in BENCHES:  # python bench/all.py
+        if (RESULTS / f"{name}.json").exists():
+            found[name.replace("_", "-")] = bench_table(load(name))
     for world in ("products", "atelier"):
         found[f"composed-{world}"] = composed_table(composed_rows(load(f"composed_{world}_mvlt")))
     found["sizing"] = sizing_table(load("sizing"))

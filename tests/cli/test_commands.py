@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 COMMANDS = [
-    *("demo", "index", "embed", "search", "tag", "imagine", "serve", "evaluate", "train", "models"),
+    *("demo", "index", "embed", "search", "tag", "imagine", "serve", "evaluate", "train", "export", "models"),
     *("score", "complete", "generate", "swap", "explain", "similar-looks", "calibrate"),
 ]
 

@@ -180,6 +180,16 @@ def test_clip_equals_transformers(clip_folder: Path) -> None:
     assert ours.logit_bias == 0
 
 
+@pytest.mark.parametrize("shape", [(40, 60), (91, 33), (33, 32), (3, 3), (200, 17), (32, 32)])
+def test_photos_are_prepared_as_the_processor_does(
+    clip_folder: Path, siglip_folder: Path, shape: tuple[int, int]
+) -> None:
+    photo = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    for folder, kind in ((clip_folder, CLIPImageProcessorPil), (siglip_folder, SiglipImageProcessorPil)):
+        expected = kind.from_pretrained(folder)(images=Image.fromarray(photo), return_tensors="pt")["pixel_values"][0]
+        torch.testing.assert_close(towers(folder).prepare_image(photo), expected, atol=1e-5, rtol=0)
+
+
 @torch.inference_mode()
 def test_siglip_equals_transformers(siglip_folder: Path) -> None:
     ours, model = towers(siglip_folder), SiglipModel.from_pretrained(siglip_folder).eval()

@@ -106,3 +106,18 @@ def test_a_vector_that_is_not_finite_never_leaves(encoder: ImageTextEncoder, mon
 def test_fusion_weights_are_shares() -> None:
     with pytest.raises(ValueError, match="photo_on_image"):
         Fusion(photo_on_image=1.5)
+
+
+def test_texts_of_about_one_length_share_a_batch(encoder: ImageTextEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["red " * (1 + n * 7 % 10) for n in range(10)]
+    expected = np.concatenate([encoder.encode_texts([text]).vectors for text in texts])
+    seen: list[list[int]] = []
+    embed = encoder.towers.embed_texts
+    monkeypatch.setattr(
+        encoder.towers, "embed_texts", lambda some: (seen.append([len(text) for text in some]), embed(some))[1]
+    )
+    counted: list[int] = []
+    np.testing.assert_allclose(encoder.encode_texts(texts, progress=counted.append).vectors, expected, atol=1e-5)
+    assert seen == [[4, 8, 12, 16], [20, 24, 28, 32], [36, 40]]
+    assert counted == [4, 4, 2]
+    assert encoder.encode_texts([]).vectors.shape == (0, encoder.tower_id.dim)

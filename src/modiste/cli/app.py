@@ -16,6 +16,7 @@ from modiste.cli.demo import demo
 from modiste.cli.embed import embed
 from modiste.cli.evaluate import evaluate
 from modiste.cli.explain import explain
+from modiste.cli.export import export
 from modiste.cli.generate import generate
 from modiste.cli.imagine import imagine
 from modiste.cli.index import index
@@ -52,7 +53,7 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 COMMANDS = (
     *(demo, index, embed, search, tag, caption, imagine),
     *(score, complete, generate, swap, explain, similar_looks, recommend, calibrate),
-    *(serve, evaluate, train, models),
+    *(serve, evaluate, train, export, models),
 )
 for command in COMMANDS:
     app.command()(command)

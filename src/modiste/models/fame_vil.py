@@ -247,7 +247,7 @@ class VisionTower(nn.Module):
             (rows, columns), patch = self.grid, self.patches.kernel_size[0]
             x = F.pad(x, (0, columns * patch - x.shape[3], 0, rows * patch - x.shape[2]))
         x = self.patches(x).flatten(2).transpose(1, 2)  # (B, h w, D)
-        x = torch.cat([self.class_token.to(x.dtype).expand(len(x), 1, -1), x], dim=1)
+        x = torch.cat([self.class_token.to(x.dtype).expand(x.shape[0], 1, -1), x], dim=1)
         return self.norm_before(x + self.positions)
 
     @property
@@ -287,7 +287,7 @@ class TextTower(nn.Module):
     def pool(self, z: Tensor, attention_mask: Tensor) -> Tensor:
         """At the end-of-text token, the last one that is attended to."""
         last = attention_mask.sum(dim=1) - 1
-        return self.project(self.norm_after(z[torch.arange(len(z), device=z.device), last]))
+        return self.project(self.norm_after(z[torch.arange(z.shape[0], device=z.device), last]))
 
 
 class CaptionHead(nn.Module):

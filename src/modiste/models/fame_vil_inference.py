@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from modiste.models.fame_vil import FameVil
 from modiste.models.fame_vil_caption import write_captions
 from modiste.models.inference import (
     ImageTextEncoder,
+    Towers,
     average_over_views,
     cut_to_longest,
     named_after_item,
@@ -44,6 +45,7 @@ class FameVilTowers:
         self.tokenizer = tokenizer
         self.device = torch.device(device)
         self.embed_dim = model.config.embed_dim
+        self.tasks = model.config.tasks
         width, height = model.config.image_size
         factor = model.config.draft_factor
         self.draft_size: tuple[int, int] | None = (factor * width, factor * height)
@@ -66,16 +68,42 @@ class FameVilTowers:
         return reading_of(text, self.tokenizer, languages=languages)
 
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
-        return F.normalize(self.model.encode_text(*words(self, texts), "xmr").float(), dim=1)
+        return self.embed_words(texts, "xmr")
+
+    def embed_words(self, texts: Sequence[str], task: str) -> Tensor:
+        """Unit embeddings (B, E) of texts by a task's adapters."""
+        return F.normalize(self.model.encode_text(*words(self, texts), task).float(), dim=1)
+
+    def embed_fused(self, images: Tensor, texts: Sequence[str], task: str) -> Tensor:
+        """Unit embeddings (B, E) of prepared photos (B, 3, H, W), each with its words."""
+        ids, mask = words(self, texts)
+
+        def fuse(shown: Tensor) -> Tensor:
+            return F.normalize(self.model.fuse(shown, ids, mask, task).float(), dim=1)
+
+        return average_over_views(fuse, images.to(self.device), self.model.config.views)
+
+
+class TaskTowers(Towers, Protocol):
+    """Towers with adapters for several tasks: `FameVilTowers`, or an export of them."""
+
+    @property
+    def tasks(self) -> Sequence[str]: ...
+
+    def embed_for(self, images: Tensor, task: str) -> Tensor: ...
+
+    def embed_words(self, texts: Sequence[str], task: str) -> Tensor: ...
+
+    def embed_fused(self, images: Tensor, texts: Sequence[str], task: str) -> Tensor: ...
 
 
 class FameVilEncoder(ImageTextEncoder):
     """Items and queries as vectors of one space, text-guided queries by fusion; raises `ValueError` without TGIR."""
 
-    towers: FameVilTowers
+    towers: TaskTowers
 
-    def __init__(self, towers: FameVilTowers, *, name: str, sha256: str, **more: Any) -> None:
-        if "tgir" not in towers.model.config.tasks:
+    def __init__(self, towers: TaskTowers, *, name: str, sha256: str, **more: Any) -> None:
+        if "tgir" not in towers.tasks:
             raise ValueError("this FAME-ViL has not learned text-guided retrieval (tgir), so it fuses no queries")
         super().__init__(towers, name=name, sha256=sha256, **more)
         if self.bank:
@@ -132,32 +160,21 @@ class FameVilEncoder(ImageTextEncoder):
         return self._stack(found[0]), self._stack(found[1])
 
     def _words(self, texts: Sequence[str], task: str) -> FloatArray:
-        done = []
-        for start in range(0, len(texts), self.batch_size):
-            ids, mask = words(self.towers, texts[start : start + self.batch_size])
-            with torch.inference_mode():
-                done.append(unit_rows(self.towers.model.encode_text(ids, mask, task)))
-        return self._stack(done)
+        return self._by_length(texts, lambda some: self.towers.embed_words(some, task))
 
     def _fused(self, texts: Sequence[str], images: Sequence[ImageLike]) -> FloatArray:
-        model, done, start = self.towers.model, [], 0
+        done, start = [], 0
         for prepared in self._prepared(images):
-            ids, mask = words(self.towers, texts[start : start + len(prepared)])
+            some = texts[start : start + len(prepared)]
             start += len(prepared)
             with torch.inference_mode():
-                pixels = torch.stack(prepared).to(self.towers.device)
-
-                def fuse(shown: Tensor, ids: Tensor = ids, mask: Tensor = mask) -> Tensor:
-                    return F.normalize(model.fuse(shown, ids, mask, "tgir").float(), dim=1)
-
-                done.append(unit_rows(average_over_views(fuse, pixels, model.config.views)))
+                done.append(unit_rows(self.towers.embed_fused(torch.stack(prepared), some, "tgir")))
         return self._stack(done)
 
 
-def fame_vil_encoder(towers: FameVilTowers, **more: Any) -> ImageTextEncoder:
+def fame_vil_encoder(towers: TaskTowers, **more: Any) -> ImageTextEncoder:
     """The encoder of a FAME-ViL: with text-guided queries where it has learned them, else by its two towers alone."""
-    fused = "tgir" in towers.model.config.tasks
-    return FameVilEncoder(towers, **more) if fused else ImageTextEncoder(towers, **more)
+    return FameVilEncoder(towers, **more) if "tgir" in towers.tasks else ImageTextEncoder(towers, **more)
 
 
 class FameVilRecogniser:

@@ -19,7 +19,7 @@ import unicodedata
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -88,28 +88,82 @@ class PublishedTowers:
         return 0.0 if bias is None else float(bias.detach())
 
     def prepare_image(self, pixels: np.ndarray) -> Tensor:
-        """(H, W, 3) uint8 of any size -> (3, S, S) float32, by the checkpoint's own recipe."""
-        if getattr(self.processor, "do_center_crop", None):
-            pixels = _without_sliver(pixels)
-        prepared = self.processor(images=pixels, input_data_format="channels_last", return_tensors="np")
-        return torch.from_numpy(np.ascontiguousarray(prepared["pixel_values"][0], dtype=np.float32))
+        return prepared_pixels(self.processor, pixels)
 
     def embed_images(self, prepared: Sequence[Tensor]) -> Tensor:
         pixel_values = torch.stack(list(prepared)).to(self.device)
-        return _unit(self.model.get_image_features(pixel_values=pixel_values))
+        return unit_features(self.model.get_image_features(pixel_values=pixel_values))
 
     def reading(self, text: str, languages: Sequence[str]) -> Reading:
         return reading_of(text, self.tokenizer, languages=languages, clean=self.clean)
 
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
-        encodings = self.tokenizer.encode_batch([self.clean(text) for text in texts])
-        # A word that only the tokenizer knows (<extra_id_0>) becomes token 0; a query must never break the lookup.
-        inputs = {"input_ids": [[n if n < self.vocab_size else 0 for n in encoding.ids] for encoding in encodings]}
-        if self.masks_padding:
-            inputs["attention_mask"] = [encoding.attention_mask for encoding in encodings]
-        return _unit(
-            self.model.get_text_features(**{key: torch.tensor(rows).to(self.device) for key, rows in inputs.items()})
+        return unit_features(
+            self.model.get_text_features(**{key: rows.to(self.device) for key, rows in token_rows(self, texts).items()})
         )
+
+
+class ReadsTexts(Protocol):
+    """What a published model's texts become token ids by."""
+
+    tokenizer: Tokenizer
+    clean: Callable[[str], str]
+    masks_padding: bool
+    vocab_size: int
+
+
+def token_rows(reader: ReadsTexts, texts: Sequence[str]) -> dict[str, Tensor]:
+    """`input_ids` (B, L), and `attention_mask` (B, L) where the model masks its padding."""
+    encodings = reader.tokenizer.encode_batch([reader.clean(text) for text in texts])
+    # A word that only the tokenizer knows (<extra_id_0>) becomes token 0; a query must never break the lookup.
+    found = {"input_ids": torch.tensor([[n if n < reader.vocab_size else 0 for n in one.ids] for one in encodings])}
+    if reader.masks_padding:
+        found["attention_mask"] = torch.tensor([one.attention_mask for one in encodings])
+    return found
+
+
+def prepared_pixels(processor: Any, pixels: np.ndarray) -> Tensor:
+    """(H, W, 3) uint8 of any size -> (3, S, S) float32, by the checkpoint's own recipe."""
+    if getattr(processor, "do_center_crop", None):
+        pixels = _without_sliver(pixels)
+    if (box := _resized_and_kept(processor, pixels)) is not None:
+        return _prepared_at_once(processor, pixels, *box)
+    prepared = processor(images=pixels, input_data_format="channels_last", return_tensors="np")
+    return torch.from_numpy(np.ascontiguousarray(prepared["pixel_values"][0], dtype=np.float32))
+
+
+Box = tuple[int, int, int, int]
+
+
+def _resized_and_kept(processor: Any, pixels: np.ndarray) -> tuple[tuple[int, int], Box] | None:
+    """(width, height) to resize to, and the box that is kept; None for a recipe other than CLIP's and SigLIP's usual ones."""
+    if not (processor.do_resize and processor.do_rescale and processor.do_normalize):
+        return None
+    size = dict(processor.size)
+    height, width = pixels.shape[:2]
+    if not getattr(processor, "do_center_crop", None):
+        if not (size.get("height") and size.get("width")):
+            return None
+        return (size["width"], size["height"]), (0, 0, size["width"], size["height"])
+    short, crop = size.get("shortest_edge"), dict(processor.crop_size)
+    if not short or max(crop["height"], crop["width"]) > short:
+        return None
+    longer = int(short * max(height, width) / min(height, width))
+    new_width, new_height = (short, longer) if width <= height else (longer, short)
+    left, top = (new_width - crop["width"]) // 2, (new_height - crop["height"]) // 2
+    return (new_width, new_height), (left, top, left + crop["width"], top + crop["height"])
+
+
+def _prepared_at_once(processor: Any, pixels: np.ndarray, size: tuple[int, int], kept: Box) -> Tensor:
+    """What the processor does, bit for bit, with as little copying as it takes: a level becomes a number by a table."""
+    from PIL import Image
+
+    shown = np.asarray(Image.fromarray(pixels).resize(size, processor.resample).crop(kept))
+    levels = (np.arange(256, dtype=np.float64) * processor.rescale_factor).astype(np.float32)
+    made = np.empty((3, *shown.shape[:2]), np.float32)
+    for channel, (mean, std) in enumerate(zip(processor.image_mean, processor.image_std, strict=True)):
+        np.take((levels - np.float32(mean)) / np.float32(std), shown[:, :, channel], out=made[channel], mode="clip")
+    return torch.from_numpy(made)
 
 
 def load_published(source: str, *, name: str, device: str = "cpu", revision: str | None = None) -> ImageTextEncoder:
@@ -489,6 +543,21 @@ def canonicalise(text: str) -> str:
     return _stripped(_tidied(text).replace("_", " "))
 
 
+CLEANINGS: dict[str, Callable[[str], str]] = {
+    "none": str, "lower_case": str.lower, "stripped": _stripped, "whitespace": _tidied, "lower": _lowered,
+    "canonicalize": canonicalise,
+}  # fmt: skip
+"""By the names that an export calls them."""
+
+
+def image_processors() -> dict[str, Any]:
+    """The image transforms that there are, by class name; importing them takes a second."""
+    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+    from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+
+    return {one.__name__: one for one in (CLIPImageProcessorPil, SiglipImageProcessorPil)}
+
+
 # --- small things
 
 
@@ -528,7 +597,7 @@ def files_sha256(files: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
-def _unit(features: Any) -> Tensor:
+def unit_features(features: Any) -> Tensor:
     """Unit rows; transformers returns the features bare or, from version 5, as an output's pooled field."""
     tensor = features if isinstance(features, Tensor) else features.pooler_output
     return torch.nn.functional.normalize(tensor.float(), dim=1)

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from numpy.typing import NDArray
@@ -42,7 +42,7 @@ from modiste.registry import DEFAULT, FAME_VIL, PRETRAINED, TEXT_TOWERS
 WEIGHTS = Path(__file__).parent.parent / "weights"
 CONFIG, MODEL, TOKENIZER, CARD = "config.json", "model.safetensors", "tokenizer.json", "README.md"
 BANK, LINES = "query_bank.safetensors", "label_lines.safetensors"
-_BANK_NUMBERS = ("scale", "image_mean", "text_mean")
+BANK_NUMBERS = ("scale", "image_mean", "text_mean")
 
 JOIN = "+"  # between an encoder and a text tower that reads more languages
 _A_TOWER = "sentence-transformers/clip-ViT-B-32-multilingual-v1"
@@ -75,6 +75,11 @@ def load(name: str | Path | None = None, *, device: str = "cpu", revision: str |
     if folder.is_dir():
         if (architecture := _architecture(folder)) in ARCHITECTURES:
             return from_pretrained(folder, device=device)
+        if architecture == "exported":
+            from modiste.models.exported import load_exported  # reads photos and texts as every architecture does
+
+            # A GRNet's export reads photos alone; to whoever indexes or searches it is an encoder like the others.
+            return cast(ImageTextEncoder, load_exported(folder))
         if architecture in OUTFIT_ARCHITECTURES:
             raise PretrainedError(f"{folder} holds an outfit model, which gives no item vectors: it reads an encoder's")
         if architecture == "multilingual_text":
@@ -122,7 +127,7 @@ def save_pretrained(
         config["languages"] = list(languages)
     more: dict[str, Mapping[str, NDArray[Any]]] = {}
     if bank:
-        config["query_bank"] = {name: getattr(bank, name) for name in _BANK_NUMBERS}
+        config["query_bank"] = {name: getattr(bank, name) for name in BANK_NUMBERS}
         more[BANK] = {"images": bank.images, "texts": bank.texts}
     if lines:
         config["label_lines"] = {name: [one.slope, one.share] for name, one in lines.labels.items()}
@@ -336,7 +341,7 @@ def load_model(folder: str | Path) -> LoadedModel:
         raise PretrainedError(f"{folder / TOKENIZER} is damaged: {error}") from error
     if tokenizer.get_vocab_size() > (room := architecture.describe(model)["vocab_size"]):
         raise PretrainedError(f"{folder / TOKENIZER} has more words than the model's {room}")
-    bank = _load_bank(folder, config)
+    bank = load_bank(folder, config)
     lines = _load_lines(folder, config)
     sha256 = fingerprint(model, tokenizer, config["model"], bank, lines)
     return LoadedModel(model, tokenizer, config, sha256, bank, lines)
@@ -360,9 +365,11 @@ def _load_lines(folder: Path, config: Mapping[str, Any]) -> LabelLines | None:
     return _load_part(folder, LINES, config.get("label_lines"), made)
 
 
-def _load_bank(folder: Path, config: Mapping[str, Any]) -> QueryBank | None:
+def load_bank(folder: Path, config: Mapping[str, Any]) -> QueryBank | None:
+    """A folder's query bank, None if its config names none; raises `PretrainedError` where the two do not fit."""
+
     def made(arrays: Mapping[str, NDArray[Any]], numbers: Mapping[str, float]) -> QueryBank:
-        return QueryBank(arrays["images"], arrays["texts"], **{name: numbers[name] for name in _BANK_NUMBERS})
+        return QueryBank(arrays["images"], arrays["texts"], **{name: numbers[name] for name in BANK_NUMBERS})
 
     return _load_part(folder, BANK, config.get("query_bank"), made)
 
@@ -436,7 +443,7 @@ def fingerprint(
     digest.update(canonical_json(tokenizer).encode())
     add_weights(digest, model.state_dict())
     if bank:
-        digest.update(json.dumps([getattr(bank, name) for name in _BANK_NUMBERS]).encode())
+        digest.update(json.dumps([getattr(bank, name) for name in BANK_NUMBERS]).encode())
         digest.update(bank.images.tobytes() + bank.texts.tobytes())
     if lines:
         digest.update(json.dumps([[name, one.slope, one.share] for name, one in lines.labels.items()]).encode())
