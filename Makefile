@@ -10,7 +10,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export TOKENIZERS_PARALLELISM ?= false
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test browser install install-dev lint format bench clean help
+.PHONY: demo test browser install install-dev lint format bench audit sbom licences clean help
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -59,6 +59,22 @@ bench: install-dev  ## Speed of ingest, search and MVLT, as quoted in docs/resul
 	$(BIN)/python bench/ingest.py
 	$(BIN)/python bench/mvlt_step.py
 	$(BIN)/python bench/mvlt_pairs.py
+
+# Tools that look at the environment from outside: in one of their own, for what they need is no part of ours.
+$(VENV)/audit/.installed: | $(BIN)/python
+	@$(BIN)/python -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check 'cyclonedx-bom>=7,<8' 'pip-audit>=2.9,<3'
+	@touch $@
+
+audit: $(VENV)/audit/.installed  ## Known holes of the versions in constraints.txt; asks a vulnerability service on the network
+	$(VENV)/audit/bin/pip-audit --no-deps --disable-pip -r constraints.txt
+
+sbom: install $(VENV)/audit/.installed  ## What is installed, with licences, as CycloneDX: dist/sbom.cdx.json
+	@mkdir -p dist
+	$(VENV)/audit/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON -o dist/sbom.cdx.json $(BIN)/python
+
+licences: install-dev  ## Write docs/licences.md anew
+	$(BIN)/python scripts/licences.py
 
 clean:  ## Remove what was made here, the environment too
 	rm -rf $(VENV) demo runs dist build artefacts .pytest_cache .mypy_cache .ruff_cache .coverage*

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from modiste.data.interactions import Interactions, as_ids, pair_matrix
+from modiste.data.parquet import DAMAGE, told
 from modiste.data.roots import folder_of, split_files
 
 NAME = "ifashion"
@@ -83,8 +84,8 @@ def _pairs(path: Path, columns: tuple[str, str]) -> NDArray[np.int64]:
     try:
         table = pq.read_table(path, columns=list(columns))
         found = [table[name].cast(pa.int64()) for name in columns]
-    except (pa.ArrowException, KeyError, OSError) as error:
-        raise ValueError(f"{path}: no readable table of {' and '.join(columns)} ({str(error)[:200]})") from error
+    except (*DAMAGE, KeyError) as error:
+        raise ValueError(f"{path}: no readable table of {' and '.join(columns)} ({told(error)})") from error
     for name, column in zip(columns, found, strict=True):
         if column.null_count:
             raise ValueError(f"{path}: {column.null_count:,} row(s) have no {name}")

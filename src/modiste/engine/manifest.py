@@ -8,7 +8,7 @@ from pathlib import Path
 
 from modiste.engine.errors import CatalogueError, rebuild_advice
 from modiste.engine.rows import STORE_IMAGES, StoreImages
-from modiste.files import write_atomically
+from modiste.files import parse_json, write_atomically
 from modiste.types import EncoderId
 
 FILE_NAME = "modiste.json"
@@ -34,7 +34,7 @@ class Manifest:
         """Raises `CatalogueError` naming the file when it is missing, garbled or of a later version."""
         path = folder / FILE_NAME
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = parse_json(path.read_text(encoding="utf-8"))
             number = data["format"]
             if number == FORMAT:
                 encoder = EncoderId(

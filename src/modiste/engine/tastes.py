@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from modiste.files import write_atomically
+from modiste.files import parse_json, write_atomically
 from modiste.types import FloatArray
 
 CONFIG, ARRAYS = "tastes.json", "tastes.safetensors"
@@ -233,7 +233,7 @@ def load_tastes(folder: str | Path) -> Tastes:
     if not path.is_file():
         raise TastesError(f"{path} is missing: give the folder of a trained recommender, or of the run that trained it")
     try:
-        config: Any = json.loads(path.read_text(encoding="utf-8"))
+        config: Any = parse_json(path.read_text(encoding="utf-8"))
         if config["format"] != FORMAT:
             raise TastesError(f"{path} is of format {config['format']!r}; this version reads {FORMAT}")
         ids = {f"{what}_ids": tuple(config[f"{what}_ids"]) for what in ("user", "outfit", "item")}

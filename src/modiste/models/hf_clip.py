@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import html
-import json
 import re
 import string
 import unicodedata
@@ -28,6 +27,7 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from modiste.files import parse_json
 from modiste.models.hf_keys import KeyMapError, convert_clip, convert_siglip, layout_of
 from modiste.models.inference import ImageTextEncoder
 from modiste.models.pretrained import PretrainedError
@@ -459,12 +459,12 @@ def canonicalise(text: str) -> str:
 
 def _json(file: Path, *, missing_ok: bool = False) -> dict[str, Any]:
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
+        values = parse_json(file.read_bytes())
     except FileNotFoundError:
         if missing_ok:
             return {}
         raise PretrainedError(f"{file} is missing") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise PretrainedError(f"{file} cannot be read: {error}") from error
     if not isinstance(values, dict):
         raise PretrainedError(f"{file} must hold one JSON object")

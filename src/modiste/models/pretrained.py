@@ -28,6 +28,7 @@ from torch import nn
 
 from modiste import __version__
 from modiste.data.text import canonical_json
+from modiste.files import parse_json
 from modiste.models.architectures import ARCHITECTURES, OUTFIT_ARCHITECTURES, architecture_of
 from modiste.models.fame_vil import FameVil
 from modiste.models.fame_vil_inference import FameVilCaptioner, FameVilRecogniser, FameVilTowers
@@ -359,8 +360,8 @@ def _load_part(folder: Path, file: str, described: Any, made: Callable[[Mapping[
 def read_config(folder: Path) -> dict[str, Any]:
     """A model folder's config.json; raises `PretrainedError` when it is not an object."""
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
+        config = parse_json((folder / CONFIG).read_bytes())
+    except (OSError, ValueError) as error:
         raise PretrainedError(f"{folder / CONFIG} does not describe a model: {error}") from error
     if not isinstance(config, dict):
         raise PretrainedError(
@@ -467,8 +468,8 @@ def check_registered(name: str, sha256: str) -> None:
 def _architecture(folder: Path) -> str:
     """What a folder of ours says it holds; empty for any other folder."""
     try:
-        config: Any = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
+        config: Any = parse_json((folder / CONFIG).read_bytes())
+    except (OSError, ValueError):
         return ""
     return str(config.get("architecture", "")) if isinstance(config, dict) else ""
 
