@@ -30,7 +30,7 @@ from torch import Tensor
 from modiste.files import parse_json
 from modiste.models.hf_keys import KeyMapError, convert_clip, convert_siglip, layout_of
 from modiste.models.inference import ImageTextEncoder
-from modiste.models.pretrained import PretrainedError
+from modiste.models.pretrained import PretrainedError, check_numbers
 
 MODEL_TYPES = ("clip", "siglip")
 OPEN_CLIP_CONFIG = "open_clip_config.json"
@@ -247,6 +247,7 @@ def _model(folder: Path, files: list[Path]) -> tuple[Any, dict[str, Any] | None]
             raise PretrainedError(f"{folder}, weights in open_clip format: {error}") from error
     config_class, model_class = classes[kind]
     try:
+        check_numbers(arguments, state)
         config = config_class(**arguments)
         model, report = model_class.from_pretrained(
             None,

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
@@ -42,6 +42,8 @@ from modiste.registry import DEFAULT, FAME_VIL, PRETRAINED
 WEIGHTS = Path(__file__).parent.parent / "weights"
 CONFIG, MODEL, TOKENIZER, CARD = "config.json", "model.safetensors", "tokenizer.json", "README.md"
 BANK, LINES = "query_bank.safetensors", "label_lines.safetensors"
+_ADDED_LATER = "trust.weights"  # what models have since words are trusted by how often they came
+_MAX_NUMBER = 10_000  # of a config.json, where no weight is larger
 _BANK_NUMBERS = ("scale", "image_mean", "text_mean")
 
 UseT = TypeVar("UseT")
@@ -303,10 +305,7 @@ def load_model(folder: str | Path) -> LoadedModel:
     architecture = ARCHITECTURES.get(str(config.get("architecture")))
     if architecture is None:
         raise PretrainedError(f"{folder / CONFIG}: unknown architecture {config.get('architecture')!r}")
-    try:
-        model = architecture.build(config["model"])
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise PretrainedError(f"{folder / CONFIG} does not describe a {architecture.name}: {error}") from error
+    model = build(folder, config, architecture.build, f"a {architecture.name}")
     read_weights(folder, model)
     try:
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
@@ -370,6 +369,65 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
+ModelT = TypeVar("ModelT", bound=nn.Module)
+
+
+def build(folder: Path, config: Mapping[str, Any], builder: Callable[[Mapping[str, Any]], ModelT], what: str) -> ModelT:
+    """The model that a folder's config.json describes under "model", made only if the weights beside it are of its shapes.
+
+    A config.json may come from anybody and claim any sizes: nothing is allocated for them before the model has been made
+    without memory and found to fit the file.
+
+    Raises
+    ------
+    PretrainedError
+        Naming the file that does not describe `what`, or does not fit.
+    """
+    shapes = stored_shapes(folder / MODEL)
+    try:
+        described = config["model"]
+        check_numbers(described, shapes)
+        with torch.device("meta"):
+            state = builder(described).state_dict()
+        expected = {key: value for key, value in state.items() if key in shapes or not key.endswith(_ADDED_LATER)}
+        _check_keys(folder / MODEL, expected, shapes)
+        return builder(described)
+    except PretrainedError:
+        raise
+    except Exception as error:  # what a claimed size breaks first may be anything from a division to an index
+        raise PretrainedError(f"{folder / CONFIG} does not describe {what}: {error or repr(error)}") from error
+
+
+def stored_shapes(file: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a safetensors file by name, without their values; raises `PretrainedError` for a damaged file."""
+    try:
+        with safe_open(file, framework="pt") as opened:
+            names = list(opened.keys())
+            return {name: torch.empty(opened.get_slice(name).get_shape(), device="meta") for name in names}
+    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+        raise PretrainedError(f"{file} is damaged: {error}") from error
+
+
+def check_numbers(described: Any, shapes: Mapping[str, torch.Tensor], name: str = "") -> None:
+    """Raises `ValueError` for a whole number that cannot be a size of a model with these weights: it would only take time."""
+    if isinstance(described, Mapping):
+        for key, value in described.items():
+            check_numbers(value, shapes, str(key))
+    elif isinstance(described, list | tuple):
+        if len(described) > _MAX_NUMBER:
+            raise ValueError(f"{name}: a list of {len(described):,}")
+        for value in described:
+            check_numbers(value, shapes, name)
+    elif isinstance(described, int | float):
+        largest = max((size for one in shapes.values() for size in one.shape), default=0)
+        repeated = any(word in name for word in ("depth", "layer", "stage", "step", "block"))
+        limit = len(shapes) if repeated else max(_MAX_NUMBER, largest)
+        if not abs(described) <= limit:
+            raise ValueError(
+                f"{name}: {described} does not go with {len(shapes):,} tensors of at most {largest:,} a side"
+            )
+
+
 def read_weights(folder: Path, model: nn.Module) -> None:
     """Load a folder's weights into a model, every key accounted for; raises `PretrainedError` naming the file."""
     try:
@@ -377,7 +435,7 @@ def read_weights(folder: Path, model: nn.Module) -> None:
     except (SafetensorError, OSError) as error:
         raise PretrainedError(f"{folder / MODEL} is damaged: {error}") from error
     for key, value in model.state_dict().items():  # models saved before words were trusted by how often they came
-        if key.endswith("trust.weights"):
+        if key.endswith(_ADDED_LATER):
             state.setdefault(key, value)
     _check_keys(folder / MODEL, model.state_dict(), state)
     model.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in state.items()})
