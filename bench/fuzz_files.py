@@ -658,7 +658,9 @@ def _parquet_sets(folder: Path) -> Mapping[str, Mutate]:
             "fashion_products/test.parquet",
             **{name: [b"\xff\xd8"] * 3 if name == "image" else ids for name in dict.fromkeys((*REQUIRED, *LABELS))},
         ),
-        written("mango_outfits/items.parquet", **{name: [b"\xff\xd8"] * 3 if name == "image" else ids for name in COLUMNS}),
+        written(
+            "mango_outfits/items.parquet", **{name: [b"\xff\xd8"] * 3 if name == "image" else ids for name in COLUMNS}
+        ),
         written("mango_outfits/outfits_test.parquet", outfit=["a", "b"], item_ids=[["1", "2"], ["3"]], group=["g", ""]),
     ]
     return dict.fromkeys(files, _by_parquet)

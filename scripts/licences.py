@@ -135,7 +135,7 @@ def page() -> str:
         + ".",
         "",
         "Two things that metadata does not say. The builds of torch for NVIDIA cards bring NVIDIA's libraries, which are under",
-        "NVIDIA's own terms (free of charge, not open source); the builds for processors, which the Dockerfile and CI install,",
+        "NVIDIA's own terms (free of charge, not open source); the builds for processors, which `pip` takes from torch's own index,",
         "bring none. And weights are not code: `modiste models` names the licence of every model that ships or can be fetched.",
         "",
         "## The base install",
