@@ -1,6 +1,6 @@
 """What a word for the wearer does: titles with women and men, girls and boys, ladies and gents, kids and adults swapped.
 
-python bench/bias.py --out docs/results/bias.json                         the drawn world, and fashion_products where MODISTE_DATA is
+python bench/bias.py --out docs/results/bias.json                         the drawn world, and the sets in MODISTE_DATA
 python bench/bias.py --stylist runs/outfits/model                         also outfit scores of a trained model
 python bench/bias.py --table docs/results/bias.json                       print the tables of docs/results/bias.md
 

@@ -22,6 +22,7 @@ from __future__ import annotations
 import argparse
 import faulthandler
 import gc
+import importlib
 import json
 import multiprocessing
 import os
@@ -322,8 +323,6 @@ def main() -> int:
         return again(names[0], options.seed, options.case)
     if options.engine == "atheris":
         return guided(names[0], options.cases, options.seed)
-    import modiste.data.feed  # noqa: F401 (for all processes to share)
-
     rows = []
     for name, cases in shares(names, options.cases).items():
         kept = (
@@ -332,6 +331,8 @@ def main() -> int:
         if kept and kept.exists():
             row = json.loads(kept.read_text())
         else:
+            for module in ("modiste.data.feed", *TARGETS[name].preload):
+                importlib.import_module(module)
             row = fuzz_target(name, cases, options.seed)
             if kept:
                 write_atomically(kept, json.dumps(row).encode())

@@ -31,7 +31,7 @@ SHOPIFY = (
     "boot,,,,,,,,Brown,,38,B-38b,89.90,1,,,brown.jpg,\n"
     "scarf,Scarf,,Acme,Scarves,,true,Title,Default Title,,,S-1,19.00,5,,,,draft\n"
 )
-PLAIN = "sku;name;photo;category;colour;price;season\nA-1;Red shirt;a.jpg;Shirts;Red;19,90;Summer\nA-2;Jeans;;Jeans;Blue;49;Fall\n"
+PLAIN = "sku;name;photo;category;colour;price;season\nA-1;Red shirt;a.jpg;Shirts;Red;19,90;Summer\nA-2;Jeans;;Jeans;Blue;49;\n"
 XML = """<?xml version="1.0"?>
 <rss version="2.0" xmlns:g="http://base.google.com/ns/1.0"><channel><title>Shop</title>
 <item><g:id>X1</g:id><title><![CDATA[Wool <b>coat</b>]]></title><g:price>99.00 EUR</g:price><g:color>Camel</g:color>
@@ -715,7 +715,7 @@ def _read_hdf5(folder: Path) -> None:
 FILES: tuple[Target, ...] = (
     bytes_target(
         "feed csv",
-        60,
+        500,
         lambda: [
             GOOGLE.encode(),
             SHOPIFY.encode(),
@@ -728,28 +728,28 @@ FILES: tuple[Target, ...] = (
     ),
     bytes_target(
         "feed tsv",
-        20,
+        100,
         lambda: [one.replace(",", "\t").encode() for one in (GOOGLE, SHOPIFY)],
         by_lines(*_CSV_WORDS),
         _feed(".tsv"),
     ),
-    bytes_target("feed jsonl", 40, _feed_lines, by_json_lines, _feed(".jsonl")),
+    bytes_target("feed jsonl", 300, _feed_lines, by_json_lines, _feed(".jsonl")),
     bytes_target(
-        "feed xml", 60, lambda: [XML.encode()], lambda data, luck: mutated_lines(data, luck, _XML_WORDS), _feed(".xml")
+        "feed xml", 500, lambda: [XML.encode()], lambda data, luck: mutated_lines(data, luck, _XML_WORDS), _feed(".xml")
     ),
-    bytes_target("feed parquet", 40, _feed_tables, _by_parquet, _feed(".parquet")),
-    bytes_target("pictures", 100, pictures, picture, _picture_reader),
+    bytes_target("feed parquet", 60, _feed_tables, _by_parquet, _feed(".parquet")),
+    bytes_target("pictures", 150, pictures, picture, _picture_reader),
     bytes_target(
-        "looks", 60, lambda: [b"".join(as_json(look) + b"\n" for look in LOOKS)], by_json_lines, _looks_reader
+        "looks", 200, lambda: [b"".join(as_json(look) + b"\n" for look in LOOKS)], by_json_lines, _looks_reader
     ),
-    folder_target("tables of clicks", 25, _tables, _read_tables),
-    folder_target("hfgn", 25, _hfgn, _read_hfgn),
-    folder_target("polyvore", 30, _polyvore, _read_polyvore),
-    folder_target("polyvore-t", 15, _polyvore_t, _read_polyvore_t),
-    folder_target("fashioniq", 20, _fashioniq, _read_fashioniq),
-    folder_target("coco captions", 15, _coco, _read_coco),
-    folder_target("deepfashion", 15, _deepfashion, _read_deepfashion),
-    folder_target("fashion-mnist", 10, _fashion_mnist, _read_fashion_mnist),
+    folder_target("tables of clicks", 40, _tables, _read_tables),
+    folder_target("hfgn", 40, _hfgn, _read_hfgn),
+    folder_target("polyvore", 60, _polyvore, _read_polyvore),
+    folder_target("polyvore-t", 40, _polyvore_t, _read_polyvore_t),
+    folder_target("fashioniq", 40, _fashioniq, _read_fashioniq),
+    folder_target("coco captions", 30, _coco, _read_coco),
+    folder_target("deepfashion", 25, _deepfashion, _read_deepfashion),
+    folder_target("fashion-mnist", 20, _fashion_mnist, _read_fashion_mnist),
     folder_target("parquet sets", 20, _parquet_sets, _read_parquet_sets),
-    folder_target("hdf5", 8, _hdf5, _read_hdf5),
+    folder_target("hdf5", 20, _hdf5, _read_hdf5),
 )

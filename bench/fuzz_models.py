@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -72,8 +73,6 @@ def _load_encoder(folder: Path) -> None:
 
 
 def _outfit_model(folder: Path) -> Mapping[str, Mutate]:
-    from dataclasses import replace
-
     from modiste.models.outfit_pretrained import save_outfit_model
     from modiste.models.outfit_transformer import SIZES, OutfitTransformer
     from modiste.types import EncoderId
@@ -267,16 +266,22 @@ def _store(folder: Path) -> Ready:
     return Ready(make, read)
 
 
+_TORCH = ("modiste.models.pretrained", "modiste.models.outfit_pretrained", "modiste.models.grnet_pretrained")
 MODELS: tuple[Target, ...] = (
-    bytes_target("safetensors", 60, _tensors, safetensors_head, _tensor_reader),
-    folder_target("dual encoder", 12, _encoder("dual_encoder"), _load_encoder),
-    folder_target("mvlt", 12, _encoder("mvlt"), _load_encoder),
-    folder_target("fame-vil", 10, _encoder("fame_vil"), _load_encoder),
-    folder_target("outfit model", 15, _outfit_model, _load_outfit_model),
-    folder_target("grnet", 12, _grnet, _load_grnet),
-    folder_target("published clip", 4, _published, _load_encoder),
-    folder_target("checkpoint", 20, _checkpoint, _load_checkpoint),
-    folder_target("tastes", 25, _tastes, _load_tastes),
-    Target("clicks", 10, _clicks),
+    folder_target("tastes", 100, _tastes, _load_tastes),
+    Target("clicks", 40, _clicks),
+    *(
+        replace(one, preload=_TORCH)
+        for one in (
+            bytes_target("safetensors", 300, _tensors, safetensors_head, _tensor_reader),
+            folder_target("checkpoint", 60, _checkpoint, _load_checkpoint),
+            folder_target("dual encoder", 8, _encoder("dual_encoder"), _load_encoder),
+            folder_target("mvlt", 8, _encoder("mvlt"), _load_encoder),
+            folder_target("fame-vil", 6, _encoder("fame_vil"), _load_encoder),
+            folder_target("outfit model", 10, _outfit_model, _load_outfit_model),
+            folder_target("grnet", 8, _grnet, _load_grnet),
+            folder_target("published clip", 3, _published, _load_encoder),
+        )
+    ),
     Target("store", 8, _store),
 )

@@ -310,14 +310,14 @@ def _toml(data: bytes, luck: Random) -> bytes:
 PARSERS = (
     bytes_target(
         "filters",
-        260,
+        5000,
         lambda: [one.encode() for one in FILTERS],
         _words_of((*FIELDS, *["=", "!=", "<", "<=", ">", ">=", "~", "in", "|", ",", '"'])),
         _filter_reader,
     ),
-    bytes_target("sentences", 200, lambda: [one.encode() for one in SENTENCES], _words_of(WORDS), _sentence_reader),
-    bytes_target("rules", 120, lambda: [RULES.encode()], _toml, _file_reader("rules.toml", _rules)),
-    bytes_target("manifest", 50, lambda: [as_json(MANIFEST)], by_json, _file_reader("modiste.json", _manifest)),
-    bytes_target("keys", 40, lambda: [as_json(KEYS)], by_json, _file_reader("keys.json", _keys)),
-    bytes_target("calibration", 40, _calibrations, by_json, _file_reader("calibration.json", _calibration)),
+    bytes_target("sentences", 800, lambda: [one.encode() for one in SENTENCES], _words_of(WORDS), _sentence_reader),
+    bytes_target("rules", 800, lambda: [RULES.encode()], _toml, _file_reader("rules.toml", _rules)),
+    bytes_target("manifest", 500, lambda: [as_json(MANIFEST)], by_json, _file_reader("modiste.json", _manifest)),
+    bytes_target("keys", 400, lambda: [as_json(KEYS)], by_json, _file_reader("keys.json", _keys)),
+    bytes_target("calibration", 400, _calibrations, by_json, _file_reader("calibration.json", _calibration)),
 )

@@ -329,4 +329,4 @@ def _cli(folder: Path) -> Ready:
     return Ready(make, read)
 
 
-SERVICE = (Target("http", 30, _http, growth_mb=600), Target("command line", 3, _cli, growth_mb=1_500))
+SERVICE = (Target("http", 20, _http, growth_mb=600), Target("command line", 1, _cli, growth_mb=1_500))

@@ -34,6 +34,8 @@ class Target:
     """Makes ready in a folder of its own, which is empty."""
     growth_mb: int = 400
     """By how much memory may grow at the most while cases run."""
+    preload: tuple[str, ...] = ()
+    """Modules that all processes of such targets may share: without threads, or these would be missing in each."""
 
 
 def bytes_target(

@@ -81,7 +81,7 @@ def installed(names: Iterable[str] = ()) -> list[dict[str, str]]:
 
 
 def identifiers(name: str, licence: str) -> list[set[str]]:
-    """A licence as terms that all hold, each a set of licences of which one may be chosen: "A AND (B OR C)" -> [{A}, {B, C}]."""
+    """A licence as terms that all hold, each a set of which one may be chosen: "A AND (B OR C)" -> [{A}, {B, C}]."""
     licence = _BY_FILE.get(name, licence)
     terms = []
     for part in re.split(r"\bAND\b|;", licence):
@@ -93,7 +93,7 @@ def identifiers(name: str, licence: str) -> list[set[str]]:
 
 
 def _bare(text: str) -> str:
-    """Without the brackets of an expression, which do not close in its pieces: "(MIT" -> "MIT", "ISC License (ISCL)" as it is."""
+    """Without brackets that do not close, as in pieces of an expression: "(MIT" -> "MIT", "ISC License (ISCL)" as it is."""
     text = text.strip()
     while text.count("(") > text.count(")"):
         text = text[1:]
@@ -135,8 +135,8 @@ def page() -> str:
         + ".",
         "",
         "Two things that metadata does not say. The builds of torch for NVIDIA cards bring NVIDIA's libraries, which are under",
-        "NVIDIA's own terms (free of charge, not open source); the builds for processors, which `pip` takes from torch's own index,",
-        "bring none. And weights are not code: `modiste models` names the licence of every model that ships or can be fetched.",
+        "NVIDIA's own terms (free of charge, not open source); the builds for processors, on torch's own index, bring none.",
+        "And weights are not code: `modiste models` names the licence of every model that ships or can be fetched.",
         "",
         "## The base install",
         "",

@@ -311,7 +311,8 @@ def load_model(folder: str | Path) -> LoadedModel:
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
     except Exception as error:  # the tokenizers library raises plain Exception
         raise PretrainedError(f"{folder / TOKENIZER} is damaged: {error}") from error
-    if tokenizer.get_vocab_size() > (room := architecture.describe(model)["vocab_size"]):
+    # Ids, not words, are counted: a single one of 2**31 would be written down as so many holes when it is fingerprinted.
+    if max(tokenizer.get_vocab().values(), default=-1) >= (room := architecture.describe(model)["vocab_size"]):
         raise PretrainedError(f"{folder / TOKENIZER} has more words than the model's {room}")
     bank = _load_bank(folder, config)
     lines = _load_lines(folder, config)
