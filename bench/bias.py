@@ -37,12 +37,12 @@ GENDERS = {
     "female": "male",
 }
 AGES = {
+    "ladies": "girls",
+    "gents": "boys",
     "women": "girls",
     "men": "boys",
     "woman": "girl",
     "man": "boy",
-    "ladies": "girls",
-    "gents": "boys",
     "adult": "kids",
 }
 WORDS = re.compile(
@@ -113,9 +113,15 @@ def reciprocal_ranks(texts: NDArray[Any], photos: NDArray[Any], own: NDArray[np.
     return 1 / place
 
 
-def retrieval(encoder: Any, items: Sequence[Item], gallery: Sequence[Item]) -> list[dict[str, Any]]:
-    """Own photo found by the title as it is, swapped, and without the word; and whose the first ten photos are."""
-    photos = encoder.encode_images([item.image for item in gallery])
+def retrieval(
+    encoder: Any, items: Sequence[Item], gallery: Sequence[Item], vectors: NDArray[Any]
+) -> list[dict[str, Any]]:
+    """Own photo found by the title as it is, swapped, and without the word; and whose the first ten photos are.
+
+    `items` are the first of the gallery, whose vectors (G, D) are given: their first half is the photos'.
+    """
+    photos = vectors[:, : encoder.tower_id.dim]
+    photos = photos / np.linalg.norm(photos, axis=1, keepdims=True)
     own = np.arange(len(items))
     groups = np.array([group_of(item) for item in gallery])
     rows, base = [], None
@@ -127,7 +133,7 @@ def retrieval(encoder: Any, items: Sequence[Item], gallery: Sequence[Item]) -> l
     )
     for name, change in ways:
         texts = encoder.encode_texts([change(item) for item in items])
-        queries, photo_vectors = comparable_of(encoder, photos.vectors, texts.vectors)
+        queries, photo_vectors = comparable_of(encoder, photos, texts.vectors)
         ranks = reciprocal_ranks(queries, photo_vectors, own)
         hits = np.argsort(-(queries @ photo_vectors.T), axis=1)[:, :10]
         of = np.array([group_of(item) for item in items])
@@ -190,9 +196,8 @@ def tags(items: Sequence[Item]) -> dict[str, Any]:
     return {"rows": rows}
 
 
-def neutral(encoder: Any, gallery: Sequence[Item]) -> dict[str, Any]:
+def neutral(encoder: Any, gallery: Sequence[Item], vectors: NDArray[Any]) -> dict[str, Any]:
     """Queries that say no wearer: the share of women's among the first hits, beside that among all items that fit."""
-    vectors = encoder.encode(gallery).vectors
     groups = np.array([group_of(item) for item in gallery])
     rows = []
     for query, kinds, colour in NEUTRAL:
@@ -224,13 +229,15 @@ def neutral(encoder: Any, gallery: Sequence[Item]) -> dict[str, Any]:
     return found
 
 
-def liking(encoder: Any, items: Sequence[Item], gallery: Sequence[Item], seed: int) -> dict[str, Any]:
+def liking(
+    encoder: Any, items: Sequence[Item], gallery: Sequence[Item], vectors: NDArray[Any], seed: int
+) -> dict[str, Any]:
     """Recommended by likeness to three liked items: how many of ten stay when the liked titles are swapped."""
-    vectors = encoder.encode(gallery).vectors
-    changed = encoder.encode(
-        [replace(item, title=swapped(item.title, GENDERS), description="") for item in items]
-    ).vectors
-    plain = encoder.encode([replace(item, description="") for item in items]).vectors
+    dim = encoder.tower_id.dim
+    plain = vectors[: len(items)]
+    changed = plain.copy()
+    texts = encoder.encode_texts([replace(item, title=swapped(item.title, GENDERS)).text for item in items]).vectors
+    changed[:, dim : 2 * dim] = texts * np.linalg.norm(plain[:, dim : 2 * dim], axis=1, keepdims=True)
     rng = np.random.default_rng(seed)
     groups = np.array([group_of(item) for item in gallery])
     of = np.array([group_of(item) for item in items])
@@ -252,7 +259,7 @@ def liking(encoder: Any, items: Sequence[Item], gallery: Sequence[Item], seed: i
 
 
 def outfits(source: str, stylist: str, count: int) -> list[dict[str, Any]]:
-    """Looks whose wearer only titles tell: all titles swapped (nothing should move), and one alone (it should)."""
+    """Looks of one wearer turned into looks of the other (nothing should move), and looks of which one item is (it should)."""
     from modiste.data.outfit_sources import load_outfits
     from modiste.models.outfit_scorers import named_scorer
 
@@ -269,8 +276,9 @@ def outfits(source: str, stylist: str, count: int) -> list[dict[str, Any]]:
     for name in ("rules", *([stylist] if stylist else ())):
         scorer = named_scorer(name).scorer
         ways = {
-            "all swapped": [[replace(item, title=swapped(item.title, GENDERS)) for item in look] for look in found],
-            "one swapped": [[replace(look[0], title=swapped(look[0].title, GENDERS)), *look[1:]] for look in found],
+            "all, words and labels": [[_turned(item) for item in look] for look in found],
+            "one, word and label": [[_turned(look[0]), *look[1:]] for look in found],
+            "all, words alone": [[_turned(item, label=False) for item in look] for look in found],
             "no word": [[replace(item, title=without(item.title)) for item in look] for look in found],
         }
         before = _scores(scorer, found)
@@ -289,10 +297,18 @@ def outfits(source: str, stylist: str, count: int) -> list[dict[str, Any]]:
 
 
 def _worn(item: Item, groups: set[str]) -> Item:
-    """The item with its wearer told by the title alone: unique ids, so that variants are different items."""
+    """The item for the look's one wearer, said by its title and by its label alone."""
     (group,) = groups
-    attributes = {name: value for name, value in item.attributes.items() if name != "gender"}
-    return replace(item, title=f"{group.capitalize()}'s {without(item.title)}", description="", attributes=attributes)
+    title = f"{group.capitalize()}'s {without(item.title)}"
+    return replace(item, title=title, description="", attributes={**item.attributes, "gender": group})
+
+
+def _turned(item: Item, *, label: bool = True) -> Item:
+    """The item for the other wearer."""
+    attributes = dict(item.attributes)
+    if label:
+        attributes["gender"] = swapped(str(attributes["gender"]), GENDERS)
+    return replace(item, title=swapped(item.title, GENDERS), attributes=attributes)
 
 
 def _scores(scorer: Any, looks: Sequence[Sequence[Item]]) -> NDArray[np.float64]:
@@ -328,7 +344,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     encoder = load()
     rng = np.random.default_rng(options.seed)
     found: dict[str, Any] = {"machine": machine(), "seed": options.seed, "model": encoder.id.name, "sets": {}}
-    for source, split in (("atelier:1500:7", "test"), ("fashion_products", "test")):
+    for source, split in (("atelier:300:7", None), ("fashion_products", "test")):
         try:
             everything = [item for item in load_items(source, split) if item.image is not None]
         except (ValueError, FileNotFoundError) as error:
@@ -338,16 +354,17 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         said = [n for n in order if group_of(everything[n]) and WORDS.search(everything[n].title)][: options.items]
         rest = [n for n in order if n not in set(said)][: max(0, options.gallery - len(said))]
         items, gallery = [everything[n] for n in said], [everything[n] for n in (*said, *rest)]
+        vectors = encoder.encode(gallery).vectors
         found["sets"][source] = {
             "items": len(items),
             "gallery": len(gallery),
             "women": float(np.mean([group_of(one) == "women" for one in items])),
-            "retrieval": retrieval(encoder, items, gallery),
-            "tags": tags(items[: options.tagged]) if source != "atelier:1500:7" else None,
-            "neutral": neutral(encoder, gallery),
-            "liking": liking(encoder, items, gallery, options.seed),
+            "retrieval": retrieval(encoder, items, gallery, vectors),
+            "tags": tags(items[: options.tagged]) if source != "atelier:300:7" else None,
+            "neutral": neutral(encoder, gallery, vectors),
+            "liking": liking(encoder, items, gallery, vectors, options.seed),
         }
-    found["outfits"] = outfits("atelier:600:7:1500", options.stylist, options.looks)
+    found["outfits"] = outfits("atelier:300:7:600", options.stylist, options.looks)
     found["tones"] = tones(encoder, options.photos, options.seed)
     return found
 
@@ -355,7 +372,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 def tables(found: Mapping[str, Any]) -> dict[str, str]:
     """Marker -> Markdown, for docs/results/bias.md."""
     made = {}
-    names = {"atelier:1500:7": "atelier", "fashion_products": "fashion_products"}
+    names = {"atelier:300:7": "atelier", "fashion_products": "fashion_products"}
     rows = []
     for source, one in found["sets"].items():
         for row in one["retrieval"]:
@@ -425,11 +442,11 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--items", type=int, default=400, help="items with a word for the wearer, of each set")
-    parser.add_argument("--gallery", type=int, default=1_200, help="photos that they are looked for among")
-    parser.add_argument("--tagged", type=int, default=300, help="items whose labels are told")
-    parser.add_argument("--looks", type=int, default=150)
-    parser.add_argument("--photos", type=int, default=60, help="garments photographed under each skin tone")
+    parser.add_argument("--items", type=int, default=300, help="items with a word for the wearer, of each set")
+    parser.add_argument("--gallery", type=int, default=800, help="photos that they are looked for among")
+    parser.add_argument("--tagged", type=int, default=150, help="items whose labels are told")
+    parser.add_argument("--looks", type=int, default=60)
+    parser.add_argument("--photos", type=int, default=24, help="garments photographed under each skin tone")
     parser.add_argument("--stylist", default="", help="the folder of a trained outfit model")
     parser.add_argument("--seed", type=int, default=0)
     kept_table(parser, arguments, measure, lambda found: "\n\n".join(tables(found).values()))
