@@ -101,6 +101,15 @@ def test_json_that_python_cannot_hold(name: str, what: str, tmp_path: Path) -> N
         READERS[name](path)
 
 
+def test_a_secret_that_cannot_sign(tmp_path: Path) -> None:
+    from modiste.service.keys import KeyRing
+
+    path = tmp_path / "keys.json"
+    path.write_text('{"photo_secret": "\\ud800", "keys": []}')
+    with pytest.raises(ValueError, match=r"keys\.json"):
+        KeyRing(path)
+
+
 @pytest.mark.parametrize("text", [f"x = {DEEP}", "budget = 1e999", "x = " + "{a=" * 2_500, 'season = "\udcff"'])
 def test_rules_that_python_cannot_hold(text: str, tmp_path: Path) -> None:
     from modiste.engine.rules import Rules, RulesError

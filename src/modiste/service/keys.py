@@ -61,7 +61,10 @@ class KeyFile:
         try:
             values = parse_json(self.path.read_text(encoding="utf-8"))
             keys = tuple(_checked(Key(**one)) for one in values["keys"])
-            return keys, str(values["photo_secret"])
+            secret = str(values["photo_secret"])
+            if not secret.isascii():  # it signs, so it must be bytes
+                raise ValueError("photo_secret is no ASCII text")
+            return keys, secret
         except FileNotFoundError:
             return (), ""
         except (OSError, TypeError, KeyError, ValueError) as error:
