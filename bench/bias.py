@@ -282,6 +282,7 @@ def outfits(source: str, stylist: str, count: int) -> list[dict[str, Any]]:
             "all, words alone": [[_turned(item, label=False) for item in look] for look in found],
             "no word": [[replace(item, title=without(item.title)) for item in look] for look in found],
         }
+        of = np.array([str(look[0].attributes["gender"]) for look in found])
         before = _scores(scorer, found)
         for way, looks in ways.items():
             after = _scores(scorer, looks)
@@ -290,7 +291,7 @@ def outfits(source: str, stylist: str, count: int) -> list[dict[str, Any]]:
                     "scorer": "rules" if name == "rules" else "trained",
                     "way": way,
                     "before": estimate(before),
-                    "change": estimate(after - before),
+                    **{f"change_{one}": estimate((after - before)[of == one]) for one in ("women", "men") if one in of},
                     "moved": estimate(np.abs(after - before)),
                 }
             )
@@ -422,10 +423,12 @@ def tables(found: Mapping[str, Any]) -> dict[str, str]:
         ["set", "recommended items that stay", "of the liked items' group, before", "... after the swap"], rows
     )
     rows = [
-        [row["scorer"], row["way"], *map(_cell, (row["before"], row["change"], row["moved"]))]
+        [row["scorer"], row["way"], *(_cell(row.get(key)) for key in ("before", "change_women", "change_men", "moved"))]
         for row in found["outfits"]
     ]
-    made["bias-outfits"] = _table(["scorer", "titles", "score before", "change", "distance"], rows)
+    made["bias-outfits"] = _table(
+        ["scorer", "what is swapped", "score before", "change, women's looks", "change, men's looks", "distance"], rows
+    )
     rows = [[row["tone"], _cell(row["mrr"]), _cell(row["beside_mean"])] for row in found["tones"]["rows"]]
     made["bias-tones"] = _table(["tone of the hand", "MRR of the shop's photo", "beside the mean of the five"], rows)
     return made

@@ -120,6 +120,19 @@ def test_rules_that_python_cannot_hold(text: str, tmp_path: Path) -> None:
         Rules.load(path)
 
 
+@pytest.mark.parametrize("ids", [["ann", ["bob"]], [{}, "bob"], [1, 2], ["ann", "ann"], [None, ""]])
+def test_tastes_of_nobody(ids: list[Any], tmp_path: Path) -> None:
+    from modiste.engine.tastes import FoldIn, Tastes, TastesError, load_tastes, save_tastes
+
+    rows = np.ones((2, 2), np.float32)
+    fold = FoldIn(rows, rows, np.zeros(2, np.float32))
+    save_tastes(tmp_path, Tastes(("ann", "bob"), ("o1", "o2"), ("a", "b"), rows, rows, rows, fold))
+    path = tmp_path / "tastes.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"user_ids": ids}))
+    with pytest.raises(TastesError, match="the ids of users must be different, non-empty strings"):
+        load_tastes(tmp_path)
+
+
 # --- data sets ---------------------------------------------------------------------------------------------------------
 
 
@@ -156,6 +169,17 @@ def test_parquet_whose_text_is_none(tmp_path: Path) -> None:
     pq.write_table(table.set_column(place, "title", bad), path)
     with pytest.raises(ValueError, match=r"test\.parquet: not a readable Parquet file"):
         FashionProducts(path).split("test")
+
+
+def test_a_feed_in_parquet_whose_columns_have_no_names(tmp_path: Path) -> None:
+    from modiste.data.feed import FeedError, read_feed
+
+    path = tmp_path / "feed.parquet"
+    pq.write_table(pa.table({"id": ["a"], "title": ["x"]}), path, store_schema=False)
+    assert len(list(read_feed(path))) == 1
+    path.write_bytes(path.read_bytes().replace(b"title", b"\xff\xfe\xff\xfe\xff"))
+    with pytest.raises(FeedError, match=r"feed\.parquet: not a readable Parquet file"):
+        list(read_feed(path))
 
 
 def test_a_broken_header_of_an_array(tmp_path: Path) -> None:

@@ -62,21 +62,24 @@ def read_ifashion(root: str | Path | None = None) -> Interactions:
     items = np.unique(contents[:, 1])
     clicks = {
         split: pair_matrix(
-            _places(users, some[:, 0], f"{split}: user"),
-            _places(outfits, some[:, 1], f"{split}: outfit"),
+            _places(users, some[:, 0], f"{folder}: {split}: user"),
+            _places(outfits, some[:, 1], f"{folder}: {split}: outfit"),
             (len(users), len(outfits)),
         )
         for split, some in pairs.items()
     }
     rows, columns = np.searchsorted(outfits, contents[:, 0]), np.searchsorted(items, contents[:, 1])
-    return Interactions(
-        as_ids(users),
-        as_ids(outfits),
-        as_ids(items),
-        clicks,
-        pair_matrix(rows, columns, (len(outfits), len(items))),
-        name=NAME,
-    )
+    try:
+        return Interactions(
+            as_ids(users),
+            as_ids(outfits),
+            as_ids(items),
+            clicks,
+            pair_matrix(rows, columns, (len(outfits), len(items))),
+            name=NAME,
+        )
+    except ValueError as error:
+        raise ValueError(f"{folder}: {error}") from error
 
 
 def _pairs(path: Path, columns: tuple[str, str]) -> NDArray[np.int64]:

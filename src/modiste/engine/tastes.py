@@ -92,7 +92,7 @@ class Tastes:
     def __post_init__(self) -> None:
         for what in ("user", "outfit", "item"):
             ids = getattr(self, f"{what}_ids")
-            if len(set(ids)) != len(ids) or not all(isinstance(one, str) and one for one in ids):
+            if not all(isinstance(one, str) and one for one in ids) or len(set(ids)) != len(ids):
                 raise TastesError(f"the ids of {what}s must be different, non-empty strings")
         width = self.users.shape[1] if self.users.ndim == 2 else 0
         summed = self.fold.sources.shape[1] if self.fold.sources.ndim == 2 else 0
