@@ -278,3 +278,41 @@ def test_a_word_whose_id_is_beyond_the_model(model: Path) -> None:
     path.write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(PretrainedError, match=r"tokenizer\.json has more words than the model's"):
         load(model)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"state.json": {"bytes": 1}},
+        {"state.json": 7},
+        [],
+        None,
+        {"../state.json": {}},
+        {"state.json": {"bytes": 1, "sha256": []}},
+    ],
+)
+def test_a_manifest_of_a_checkpoint_that_lists_no_files(files: object, tmp_path: Path) -> None:
+    import torch
+
+    from modiste.training.checkpoint import load_checkpoint, save_checkpoint
+
+    path = save_checkpoint(tmp_path / "checkpoints", 1, {"model": {"w": torch.ones(2)}}, {"epoch": 1})
+    assert load_checkpoint(path).step == 1
+    (path / "manifest.json").write_text(json.dumps({"step": 1, "files": files}))
+    with pytest.raises(ValueError, match="step_00000001"):
+        load_checkpoint(path)
+    (path / "manifest.json").write_text(DEEP)
+    with pytest.raises(ValueError, match=r"manifest\.json is damaged"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("aliases", ["true", "[1]", '{"a": []}', '{"a": "nothing"}', DEEP, "{"])
+def test_other_names_of_tensors_that_are_none(aliases: str, tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    from modiste.training.checkpoint import load_tensors
+
+    save_file({"w": torch.ones(2)}, tmp_path / "model.safetensors", metadata={"aliases": aliases})
+    with pytest.raises(ValueError, match=r"model\.safetensors cannot be read"):
+        load_tensors(tmp_path / "model.safetensors")
