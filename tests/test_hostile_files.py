@@ -316,3 +316,12 @@ def test_other_names_of_tensors_that_are_none(aliases: str, tmp_path: Path) -> N
     save_file({"w": torch.ones(2)}, tmp_path / "model.safetensors", metadata={"aliases": aliases})
     with pytest.raises(ValueError, match=r"model\.safetensors cannot be read"):
         load_tensors(tmp_path / "model.safetensors")
+
+
+def test_a_tensor_without_values_whose_strides_no_number_holds(tmp_path: Path) -> None:
+    from modiste.training.checkpoint import load_tensors
+
+    head = json.dumps({"w": {"dtype": "F32", "shape": [0, 2] * 80, "data_offsets": [0, 0]}}).encode()
+    (tmp_path / "w.safetensors").write_bytes(len(head).to_bytes(8, "little") + head)
+    with pytest.raises(ValueError, match=r"w\.safetensors cannot be read"):
+        load_tensors(tmp_path / "w.safetensors")

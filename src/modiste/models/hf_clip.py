@@ -220,7 +220,7 @@ def _model(folder: Path, files: list[Path]) -> tuple[Any, dict[str, Any] | None]
                 keys += list(handle.keys())
         layout = layout_of(keys)
         state = {key: value for file in files for key, value in load_file(file).items()}
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, RuntimeError) as error:
         raise PretrainedError(f"{files[0]} is missing or damaged: {error}") from error
     except KeyMapError as error:
         raise PretrainedError(f"{files[0]}: {error}") from error

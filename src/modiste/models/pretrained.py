@@ -433,7 +433,7 @@ def read_weights(folder: Path, model: nn.Module) -> None:
     """Load a folder's weights into a model, every key accounted for; raises `PretrainedError` naming the file."""
     try:
         state = load_file(folder / MODEL)
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, RuntimeError) as error:
         raise PretrainedError(f"{folder / MODEL} is damaged: {error}") from error
     for key, value in model.state_dict().items():  # models saved before words were trusted by how often they came
         if key.endswith(_ADDED_LATER):

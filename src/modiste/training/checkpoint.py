@@ -128,7 +128,7 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
             named = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (the file is no mapping)
             aliases = dict(parse_json((file.metadata() or {}).get("aliases", "{}")))
         return named | {alias: named[name] for alias, name in aliases.items()}
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise ValueError(f"{path} cannot be read as safetensors: {error}") from error
 
 
