@@ -11,7 +11,7 @@ export TOKENIZERS_PARALLELISM ?= false
 export NO_MKDOCS_2_WARNING = 1
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test browser install install-dev lint format docs wheel wheel-test bench clean help
+.PHONY: demo test browser install install-dev lint format docs wheel wheel-test bench audit sbom licences clean help
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -68,6 +68,22 @@ wheel-test: install-dev  ## Build wheel and sdist, look into them, run the demo 
 
 bench: install-dev  ## The speeds that README and docs quote, those that are not fresh: make bench ARGS="--list"
 	$(BIN)/python bench/all.py $(ARGS)
+
+# Tools that look at the environment from outside: in one of their own, for what they need is no part of ours.
+$(VENV)/audit/.installed: | $(BIN)/python
+	@$(BIN)/python -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check 'cyclonedx-bom>=7,<8' 'pip-audit>=2.9,<3'
+	@touch $@
+
+audit: $(VENV)/audit/.installed  ## Known holes of the versions in constraints.txt; asks a vulnerability service on the network
+	$(VENV)/audit/bin/pip-audit --no-deps --disable-pip -r constraints.txt
+
+sbom: install $(VENV)/audit/.installed  ## What is installed, with licences, as CycloneDX: dist/sbom.cdx.json
+	@mkdir -p dist
+	$(VENV)/audit/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON -o dist/sbom.cdx.json $(BIN)/python
+
+licences: install-dev  ## Write docs/licences.md anew
+	$(BIN)/python scripts/licences.py
 
 clean:  ## Remove what was made here, the environment too
 	rm -rf $(VENV) demo runs dist build artefacts .pytest_cache .mypy_cache .ruff_cache .coverage*

@@ -741,6 +741,44 @@ def sizing_table(found: dict) -> str:
     return "\n".join(["| what | how much |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
 
 
+def limits_table() -> str:
+    """Every bound of the service, from the source that enforces it."""
+    lines = ["| bound | value | of what |", "|---|---|---|"]
+    for text in (ROOT / "src" / "modiste" / "service" / "limits.py").read_text(encoding="utf-8").splitlines():
+        if match := re.match(r"([A-Z_]+) = ([\d._]+)(?:  # (.*))?$", text):
+            number = match[2].replace("_", "")
+            lines.append(f"| `{match[1]}` | {float(number) if '.' in number else int(number):,} | {match[3] or ''} |")
+        elif heading := re.match(r"# -- (.+?) -+$", text):
+            lines.append(f"| **{heading[1].strip()}** | | |")
+    return "\n".join(lines)
+
+
+def fuzz_table(result: dict) -> str:
+    """Cases by target, and what was found in them; the last row is the sum."""
+    lines = [
+        "| target | cases | read | refused | found | slowest case | memory grew by |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in (*result["targets"], {**result, "target": "**all**", "kinds": {}}):
+        found = sum(row["kinds"].values()) if row["target"] != "**all**" else sum(result[kind] for kind in FOUND)
+        refused = row["cases"] - row["accepted"] - found
+        lines.append(
+            f"| {row['target']} | {row['cases']:,} | {row['accepted']:,} | {refused:,} | {found} | {row['slowest_s']:.2f} s | "
+            f"{row['peak_growth_mb']:.0f} MB |"
+        )
+    return "\n".join(lines)
+
+
+FOUND = ("crash", "unnamed", "hang", "death", "memory")
+
+
+def bias_tables() -> dict[str, str]:
+    sys.path.insert(0, str(ROOT / "bench"))
+    from bias import tables
+
+    return tables(load("bias"))
+
+
 def blocks() -> dict[str, str]:
     """Marker -> Markdown."""
     found = {}
@@ -891,6 +929,11 @@ def blocks() -> dict[str, str]:
     found["scale-index"] = scale_search_table(load("scale"), "index")
     found["scale-search"] = scale_search_table(load("scale"), "search")
     found["scale-sizes"] = scale_sizes_table(load("scale"))
+    found["limits"] = limits_table()
+    if (RESULTS / "fuzz.json").exists():  # bench/fuzz.py --out
+        found["fuzz"] = fuzz_table(load("fuzz"))
+    if (RESULTS / "bias.json").exists():  # bench/bias.py --out
+        found |= bias_tables()
     return found
 
 

@@ -1,13 +1,17 @@
-"""Writing a file so that it is there whole or not at all; reading lines, and saying which file had none."""
+"""Writing a file so that it is there whole or not at all; reading lines and JSON from files that anybody may have written."""
 
 from __future__ import annotations
 
 import contextlib
+import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, NoReturn
+
+_MAX_DIGITS = 300  # a float holds whole numbers up to 309 digits
 
 
 @contextlib.contextmanager
@@ -56,6 +60,35 @@ def read_lines(path: Path) -> list[str]:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not a text file (byte {error.start})") from error
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text, with numbers that a float can hold.
+
+    Raises `ValueError` for anything else: no text, no JSON, NaN, 1e999 (which Python takes for infinity), a whole number of 300
+    digits, or lists nested so deep that Python gives up. Whoever reads a file this way has one kind of error to explain.
+    """
+    try:
+        return json.loads(text, parse_constant=_refused_number, parse_float=_finite, parse_int=_whole)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        _refused_number(text)
+    return value
+
+
+def _whole(text: str) -> int:
+    if len(text) > _MAX_DIGITS:
+        _refused_number(text)
+    return int(text)
+
+
+def _refused_number(text: str) -> NoReturn:
+    raise ValueError(f"{text[:40]} is no number that can be used")
 
 
 def flush_folder(folder: Path) -> None:

@@ -232,6 +232,14 @@ def test_any_text_is_read_and_no_word_is_lost(text: str, reference: Reference | 
         assert str(found.without([key])) is not None
 
 
+@pytest.mark.parametrize("words", ["under", "between 20 and", "more than €"])
+def test_a_price_that_no_number_holds_is_none(words: str) -> None:
+    found = plan(f"red, {words} {'9' * 400}")
+    json.dumps(found.as_dict(), allow_nan=False)
+    assert found.price is None or found.price.at_most is None
+    assert "9" * 400 in found.free
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     st.fixed_dictionaries(

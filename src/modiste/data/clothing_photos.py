@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-import pyarrow.parquet as pq
-
+from modiste.data.parquet import parquet_rows
 from modiste.data.roots import folder_of
 from modiste.types import Item
 
 NAME = "clothing_photos"
 SPLITS = ("train", "valid")
 _COLUMNS = ("id", "category", "image")
+_BATCH = 256
 _WHERE_FROM = (
     "get the clothing dataset (small) from github.com/alexeygrigorev/clothing-dataset-small and write one Parquet file per "
     f"split, {NAME}/{{train,valid}}.parquet, with the columns {', '.join(_COLUMNS)}; then set MODISTE_DATA to the folder that "
@@ -59,20 +59,15 @@ def read_clothing_photos(split: str, root: str | Path | None = None) -> list[Ite
     FileNotFoundError
         If there is no split file there.
     ValueError
-        If the split is not there, the file lacks a column, or a row has no id, class or photo, naming file and row.
+        If the split is not there, the file is damaged or lacks a column, or a row lacks something; it names file and row.
     """
     folder = folder_of(NAME, root, "{}.parquet", _WHERE_FROM, one_of=SPLITS)
     path = folder / f"{split}.parquet"
     if split not in SPLITS or not path.is_file():
         there = [name for name in SPLITS if (folder / f"{name}.parquet").is_file()]
         raise ValueError(f"{folder}: no split {split!r}; there is {', '.join(there)}")
-    with pq.ParquetFile(path) as file:
-        names = file.schema_arrow.names
-        if missing := [column for column in _COLUMNS if column not in names]:
-            raise ValueError(f"{path}: no column {', '.join(missing)}; found {', '.join(names)}; {_WHERE_FROM}")
-        rows = file.read(columns=list(_COLUMNS)).to_pylist()
     items = []
-    for number, cells in enumerate(rows, 1):
+    for number, cells in enumerate(parquet_rows(path, _COLUMNS, _COLUMNS, _WHERE_FROM, _BATCH), 1):
         image = cells["image"]
         if isinstance(image, dict):  # as Hugging Face's `datasets` writes pictures
             image = image.get("bytes")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import gzip
 import math
 import struct
-import zipfile
 import zlib
 from pathlib import Path
 
@@ -125,7 +124,9 @@ def _from_npz(path: Path, key: str) -> NDArray[np.generic]:
                 raise ValueError(f"no array {key}; found {', '.join(file.files) or 'none'}")
             array: NDArray[np.generic] = file[key]
             return array
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (
+        Exception
+    ) as error:  # a damaged archive or header is met with anything from BadZipFile to tokenize.TokenError
         raise ValueError(f"{path}: {error}") from error
 
 

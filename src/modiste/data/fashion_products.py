@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from modiste.data.parquet import parquet_rows
 from modiste.data.roots import default_root, folder_of, split_files
 from modiste.types import Item
 
@@ -78,22 +79,13 @@ class FashionProducts:
         Raises
         ------
         ValueError
-            If the split is not there, the file lacks a column, or a row has no id, naming file and row.
+            If the split is not there, the file is damaged or lacks a column, or a row has no id, naming file and row.
         """
         path = self._file(name)
-        with pq.ParquetFile(path) as file:
-            columns = [column for column in (*REQUIRED, *LABELS) if column in file.schema_arrow.names]
-            if missing := [column for column in REQUIRED if column not in columns]:
-                raise ValueError(
-                    f"{path}: no column {', '.join(missing)}; found {', '.join(file.schema_arrow.names)}; {_WHERE_FROM}"
-                )
-            row = 0
-            for batch in file.iter_batches(batch_size=_BATCH, columns=list(dict.fromkeys(columns))):
-                for cells in batch.to_pylist():
-                    row += 1
-                    if not cells["id"]:
-                        raise ValueError(f"{path}: row {row}: empty id")
-                    yield _item(cells)
+        for row, cells in enumerate(parquet_rows(path, (*REQUIRED, *LABELS), REQUIRED, _WHERE_FROM, _BATCH), 1):
+            if not cells["id"]:
+                raise ValueError(f"{path}: row {row}: empty id")
+            yield _item(cells)
 
     def overlap(self) -> dict[tuple[str, str], set[str]]:
         """The groups that two splits share, per pair of splits that share any: empty when the splits are honest."""

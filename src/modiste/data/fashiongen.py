@@ -182,21 +182,35 @@ class _BadRow(ValueError):
         self.field = field
 
 
+class _Unfit(ValueError):
+    """The file is readable, and is not one of these."""
+
+
 def _columns(path: Path, file: Any) -> dict[str, Any]:
-    """The data sets that are read, by their names without `input_`, checked for presence, type and shape."""
+    """The data sets that are read, by their names without `input_`. Raises `ValueError` naming the file if they do not fit."""
+    try:
+        return _checked(file)
+    except _Unfit as error:
+        raise ValueError(f"{path}: {error}") from None
+    except Exception as error:  # h5py meets a damaged file with anything from KeyError to RuntimeError
+        raise ValueError(f"{path}: damaged ({first_line(error)})") from error
+
+
+def _checked(file: Any) -> dict[str, Any]:
+    """The data sets, checked for presence, type and shape."""
     needed = ("productID", "image", *TEXTS)
     if missing := [f"input_{key}" for key in needed if f"input_{key}" not in file]:
-        raise ValueError(f"{path}: no data set {', '.join(missing)}; found {', '.join(file) or 'none'}; {_WHERE_FROM}")
+        raise _Unfit(f"no data set {', '.join(missing)}; found {', '.join(file) or 'none'}; {_WHERE_FROM}")
     columns = {key: file[f"input_{key}"] for key in (*needed, *LABELS, "msrpUSD") if f"input_{key}" in file}
     for key, column in columns.items():
         kinds, wanted = _TYPES.get(key, ("SO", "byte strings (N, 1)"))
         if not (_is_photos(column) if key == "image" else is_column(column, kinds)):
             found = f"{column.dtype} {column.shape}" if hasattr(column, "dtype") else "a group"
-            raise ValueError(f"{path}: input_{key} must be {wanted}, not {found}")
+            raise _Unfit(f"input_{key} must be {wanted}, not {found}")
     lengths = {key: len(column) for key, column in columns.items()}
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"input_{key} {length:,}" for key, length in lengths.items())
-        raise ValueError(f"{path}: the data sets differ in length: {listed}")
+        raise _Unfit(f"the data sets differ in length: {listed}")
     return columns
 
 

@@ -12,7 +12,6 @@ Two galleries are in use, and their numbers do not compare. Both are kept apart 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any, Literal, get_args
 
 from modiste.data.composed import ComposedData, ComposedExample
 from modiste.data.roots import default_root
+from modiste.files import parse_json
 from modiste.types import Item
 
 NAME = "fashion_iq"
@@ -194,7 +194,7 @@ def _has_annotations(folder: Path) -> bool:
 
 def _list_of(path: Path) -> list[Any]:
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
+        rows = parse_json(path.read_bytes())
     except ValueError as error:
         raise ValueError(f"{path}: not JSON ({error})") from error
     if not isinstance(rows, list):

@@ -47,7 +47,7 @@ def read_rows(column: Any, start: int, stop: int) -> list[Any]:
     """
     try:
         values = column[start:stop]
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError):
         if stop - start == 1:
             return [None]
         middle = (start + stop) // 2  # find the rows behind the damage, and lose no others

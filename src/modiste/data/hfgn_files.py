@@ -236,7 +236,7 @@ def _features(path: Path | None) -> FloatArray | None:
         return None
     try:
         found = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+    except Exception as error:  # NumPy meets a damaged header with anything from EOFError to tokenize.TokenError
         raise ValueError(f"{path}: {error}") from error
     if not isinstance(found, np.ndarray) or found.ndim != 2 or found.dtype.kind != "f":
         raise ValueError(f"{path}: an array (items, width) of floats is needed")

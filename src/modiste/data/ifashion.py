@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from modiste.data.interactions import Interactions, as_ids, pair_matrix
+from modiste.data.parquet import DAMAGE, told
 from modiste.data.roots import folder_of, split_files
 
 NAME = "ifashion"
@@ -61,21 +62,24 @@ def read_ifashion(root: str | Path | None = None) -> Interactions:
     items = np.unique(contents[:, 1])
     clicks = {
         split: pair_matrix(
-            _places(users, some[:, 0], f"{split}: user"),
-            _places(outfits, some[:, 1], f"{split}: outfit"),
+            _places(users, some[:, 0], f"{folder}: {split}: user"),
+            _places(outfits, some[:, 1], f"{folder}: {split}: outfit"),
             (len(users), len(outfits)),
         )
         for split, some in pairs.items()
     }
     rows, columns = np.searchsorted(outfits, contents[:, 0]), np.searchsorted(items, contents[:, 1])
-    return Interactions(
-        as_ids(users),
-        as_ids(outfits),
-        as_ids(items),
-        clicks,
-        pair_matrix(rows, columns, (len(outfits), len(items))),
-        name=NAME,
-    )
+    try:
+        return Interactions(
+            as_ids(users),
+            as_ids(outfits),
+            as_ids(items),
+            clicks,
+            pair_matrix(rows, columns, (len(outfits), len(items))),
+            name=NAME,
+        )
+    except ValueError as error:
+        raise ValueError(f"{folder}: {error}") from error
 
 
 def _pairs(path: Path, columns: tuple[str, str]) -> NDArray[np.int64]:
@@ -83,8 +87,8 @@ def _pairs(path: Path, columns: tuple[str, str]) -> NDArray[np.int64]:
     try:
         table = pq.read_table(path, columns=list(columns))
         found = [table[name].cast(pa.int64()) for name in columns]
-    except (pa.ArrowException, KeyError, OSError) as error:
-        raise ValueError(f"{path}: no readable table of {' and '.join(columns)} ({str(error)[:200]})") from error
+    except (*DAMAGE, KeyError) as error:
+        raise ValueError(f"{path}: no readable table of {' and '.join(columns)} ({told(error)})") from error
     for name, column in zip(columns, found, strict=True):
         if column.null_count:
             raise ValueError(f"{path}: {column.null_count:,} row(s) have no {name}")

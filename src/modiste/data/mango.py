@@ -29,10 +29,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from modiste.data.outfits import Look, OutfitData, known
+from modiste.data.parquet import parquet_rows
 from modiste.data.roots import folder_of, split_files
 from modiste.types import Item, Scalar
 
@@ -205,16 +203,4 @@ def _looks(path: Path) -> Iterator[Look]:
 
 def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, object]]]:
     """Row number from 1 and cells, for the columns named."""
-    try:
-        with pq.ParquetFile(path) as file:
-            if missing := [column for column in columns if column not in file.schema_arrow.names]:
-                raise ValueError(
-                    f"{path}: no column {', '.join(missing)}; found {', '.join(file.schema_arrow.names)}; {_WHERE_FROM}"
-                )
-            row = 0
-            for batch in file.iter_batches(batch_size=_BATCH, columns=list(columns)):
-                for cells in batch.to_pylist():
-                    row += 1
-                    yield row, cells
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0][:200]})") from error
+    return enumerate(parquet_rows(path, columns, columns, _WHERE_FROM, _BATCH), 1)

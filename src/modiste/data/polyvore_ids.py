@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from modiste.data.feed.report import FeedReport
 from modiste.data.outfits import CpQuestion, FitbQuestion, Look, OutfitData
+from modiste.data.parquet import DAMAGE, told
 from modiste.data.polyvore import VERSIONS
 from modiste.data.roots import SPLITS, folder_of
 from modiste.types import Item
@@ -103,8 +103,8 @@ def _rows(path: Path, category: dict[str, str]) -> _Rows:
     """The rows of a file; every item's category is noted, and must be the same throughout."""
     try:
         table: Mapping[str, list[list[str]]] = pq.read_table(path, columns=list(COLUMNS)).to_pydict()
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{path}: no readable table of {' and '.join(COLUMNS)} ({str(error)[:200]})") from error
+    except (*DAMAGE, KeyError) as error:
+        raise ValueError(f"{path}: no readable table of {' and '.join(COLUMNS)} ({told(error)})") from error
     rows = []
     for row, (item_ids, kinds) in enumerate(zip(table["item_ids"], table["categories"], strict=True), 1):
         if not item_ids or not kinds or len(item_ids) != len(kinds) or not all(item_ids):

@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 from modiste.engine.clicks import ClickBook
 from modiste.engine.errors import CatalogueError, CatalogueLocked
 from modiste.engine.tastes import ARRAYS, CONFIG, Tastes, TastesError, load_tastes, tastes_folder
-from modiste.files import write_atomically
+from modiste.files import parse_json, write_atomically
 
 FILE_NAME, FOLDER = "tastes.json", "tastes"
 FORMAT = 1
@@ -65,7 +65,7 @@ def attached_tastes(catalogue: Path) -> Attached | None:
     path = catalogue / FILE_NAME
     for last_try in (False, True):
         try:
-            pointer = json.loads(path.read_text(encoding="utf-8"))
+            pointer = parse_json(path.read_text(encoding="utf-8"))
             if pointer["format"] != FORMAT or not _NAME.fullmatch(pointer["folder"]):
                 raise ValueError(f"format {pointer['format']!r}")
             found = str(pointer["sha256"]), int(pointer["last_click"])

@@ -25,7 +25,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from modiste.files import write_atomically
+from modiste.files import parse_json, write_atomically
 
 Method = Literal["log-odds", "logistic", "isotonic"]
 METHODS: tuple[Method, ...] = ("log-odds", "logistic", "isotonic")
@@ -182,10 +182,10 @@ class Calibration:
     def load(cls, path: str | Path) -> Calibration:
         """Raises `ValueError` naming the file and the field that does not fit."""
         try:
-            values = json.loads(Path(path).read_text(encoding="utf-8"))
+            values = parse_json(Path(path).read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise ValueError(f"no calibration at {path}; fit one on held data, or ask for calibration='none'") from None
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise ValueError(f"{path} cannot be read as JSON: {error}") from error
         names = set(cls().as_dict())
         if not isinstance(values, dict) or set(values) - names or values.get("format") != FORMAT:

@@ -160,7 +160,11 @@ class ClickBook:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError) as error:
+        except (
+            sqlite3.Error,
+            OSError,
+            UnicodeDecodeError,
+        ) as error:  # of a damaged file even its complaint may be no text
             raise CatalogueError(f"{self.path} cannot be read or written: {error}") from error
 
 

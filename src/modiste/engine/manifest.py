@@ -9,6 +9,7 @@ from typing import Any
 from modiste.engine.errors import CatalogueError, rebuild_advice
 from modiste.engine.place import Place
 from modiste.engine.rows import STORE_IMAGES, StoreImages
+from modiste.files import parse_json
 from modiste.types import EncoderId
 
 FILE_NAME = "modiste.json"
@@ -52,7 +53,7 @@ class Manifest:
             found = place.read(FILE_NAME)
             if found is None:
                 raise CatalogueError(f"{path} is missing. {rebuild_advice(place.name)}")
-            data = json.loads(found.decode("utf-8"))
+            data = parse_json(found)
             number = data["format"]
             if number == FORMAT:
                 encoder = EncoderId(

@@ -32,7 +32,7 @@ from modiste.engine.catalogue import Catalogue
 from modiste.engine.errors import CatalogueError
 from modiste.engine.ingest import known_items
 from modiste.engine.snapshot import Snapshot
-from modiste.files import write_atomically
+from modiste.files import parse_json, write_atomically
 from modiste.types import EncoderId, EncoderMismatch, FloatArray, Item, PhotoComparer
 
 FOLDER, INDEX = "exact", "exact.json"
@@ -198,9 +198,9 @@ class PhotoFeatures:
                 length = int.from_bytes(stream.read(8), "little")
                 if not 2 <= length <= MAX_HEADER_BYTES:
                     raise ValueError("its header is too long")
-                header = json.loads(stream.read(length))
+                header = parse_json(stream.read(length))
             arrays = {name: _mapped(path, 8 + length, header[name]) for name in ("features", "hashes", "sums", "ids")}
-            ids = tuple(json.loads(arrays["ids"].tobytes()))
+            ids = tuple(parse_json(arrays["ids"].tobytes()))
             features, hashes, sums = arrays["features"], arrays["hashes"], np.array(arrays["sums"])
             if (
                 features.shape != (len(ids), self.maker.dim)
@@ -357,7 +357,7 @@ def _read_index(folder: Path) -> dict[str, Any]:
     """exact.json, checked. Raises `CatalogueError` naming the file."""
     path = folder / INDEX
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = parse_json(path.read_text(encoding="utf-8"))
         made = values["maker"]
         fits = (
             values["format"] == FORMAT

@@ -201,8 +201,10 @@ class Rules:
             values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise RulesError(f"no rules at {path}") from None
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except (OSError, ValueError) as error:  # a TOMLDecodeError is one, and so is a number or a date out of range
             raise RulesError(f"{path} cannot be read as TOML: {error}") from error
+        except RecursionError:
+            raise RulesError(f"{path} cannot be read as TOML: nested too deep") from None
         try:
             return cls.from_dict(values)
         except RulesError as error:

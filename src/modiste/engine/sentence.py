@@ -7,6 +7,7 @@ group of words after it, and on over "or"; a comma, "but", "with", "in" and "for
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -208,6 +209,8 @@ class _Reader:
         try:
             value = float(plain)
         except ValueError:
+            return None
+        if not math.isfinite(value):  # of 400 digits: a word, and no price that could be told as JSON
             return None
         at += 1
         while at < len(self.words) and self.words[at] in _MONEY:

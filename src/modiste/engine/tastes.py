@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from modiste.files import write_atomically
+from modiste.files import parse_json, write_atomically
 from modiste.types import FloatArray
 
 CONFIG, ARRAYS = "tastes.json", "tastes.safetensors"
@@ -92,7 +92,7 @@ class Tastes:
     def __post_init__(self) -> None:
         for what in ("user", "outfit", "item"):
             ids = getattr(self, f"{what}_ids")
-            if len(set(ids)) != len(ids) or not all(isinstance(one, str) and one for one in ids):
+            if not all(isinstance(one, str) and one for one in ids) or len(set(ids)) != len(ids):
                 raise TastesError(f"the ids of {what}s must be different, non-empty strings")
         width = self.users.shape[1] if self.users.ndim == 2 else 0
         summed = self.fold.sources.shape[1] if self.fold.sources.ndim == 2 else 0
@@ -233,7 +233,7 @@ def load_tastes(folder: str | Path) -> Tastes:
     if not path.is_file():
         raise TastesError(f"{path} is missing: give the folder of a trained recommender, or of the run that trained it")
     try:
-        config: Any = json.loads(path.read_text(encoding="utf-8"))
+        config: Any = parse_json(path.read_text(encoding="utf-8"))
         if config["format"] != FORMAT:
             raise TastesError(f"{path} is of format {config['format']!r}; this version reads {FORMAT}")
         ids = {f"{what}_ids": tuple(config[f"{what}_ids"]) for what in ("user", "outfit", "item")}

@@ -67,10 +67,7 @@ def load_grnet(name: str | Path, *, device: str = "cpu") -> GrnetScorer:
     config = pretrained.read_config(folder)
     if config.get("architecture") != ARCHITECTURE:
         raise PretrainedError(f"{folder / CONFIG}: {config.get('architecture')!r} is no GRNet")
-    try:
-        model = built(config["model"])
-    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
-        raise PretrainedError(f"{folder / CONFIG} does not describe a GRNet: {error}") from error
+    model = pretrained.build(folder, config, built, "a GRNet")
     pretrained.read_weights(folder, model)
     digest = hashlib.sha256(json.dumps([ARCHITECTURE, config["model"]], sort_keys=True).encode())
     pretrained.add_weights(digest, model.state_dict())

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import html
-import json
 import re
 import string
 import unicodedata
@@ -28,9 +27,10 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from modiste.files import parse_json
 from modiste.models.hf_keys import KeyMapError, convert_clip, convert_siglip, layout_of
 from modiste.models.inference import ImageTextEncoder
-from modiste.models.pretrained import PretrainedError
+from modiste.models.pretrained import PretrainedError, check_numbers
 from modiste.models.reading import reading_of
 from modiste.types import Reading
 
@@ -291,7 +291,7 @@ def _model(folder: Path, files: list[Path]) -> tuple[Any, dict[str, Any] | None]
                 keys += list(handle.keys())
         layout = layout_of(keys)
         state = {key: value for file in files for key, value in load_file(file).items()}
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, RuntimeError) as error:
         raise PretrainedError(f"{files[0]} is missing or damaged: {error}") from error
     except KeyMapError as error:
         raise PretrainedError(f"{files[0]}: {error}") from error
@@ -318,6 +318,7 @@ def _model(folder: Path, files: list[Path]) -> tuple[Any, dict[str, Any] | None]
             raise PretrainedError(f"{folder}, weights in open_clip format: {error}") from error
     config_class, model_class = classes[kind]
     try:
+        check_numbers(arguments, state)
         config = config_class(**arguments)
         model, report = model_class.from_pretrained(
             None,
@@ -575,12 +576,12 @@ def declared_languages(folder: Path) -> tuple[str, ...]:
 
 def json_object(file: Path, *, missing_ok: bool = False) -> dict[str, Any]:
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
+        values = parse_json(file.read_bytes())
     except FileNotFoundError:
         if missing_ok:
             return {}
         raise PretrainedError(f"{file} is missing") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise PretrainedError(f"{file} cannot be read: {error}") from error
     if not isinstance(values, dict):
         raise PretrainedError(f"{file} must hold one JSON object")

@@ -383,7 +383,7 @@ class Mvlt(nn.Module):
         )  # BERT's segment embedding; one segment here
         self.words_norm = nn.LayerNorm(config.word_dim, eps=1e-12)  # BERT's
         self.dropout = nn.Dropout(config.dropout)
-        rates = torch.linspace(0, config.drop_path, sum(config.depths)).tolist()
+        rates = torch.linspace(0, config.drop_path, sum(config.depths), device="cpu").tolist()
         starts = [sum(config.depths[:number]) for number in range(len(config.depths))]
         self.stages = nn.ModuleList(
             EarlyStage(config, number)

@@ -80,11 +80,13 @@ def load_outfit_model(name: str | Path) -> LoadedOutfitModel:
         raise PretrainedError(
             f"{folder / CONFIG}: {config.get('architecture')!r} is no outfit model; there is {', '.join(OUTFIT_ARCHITECTURES)}"
         )
+    model = pretrained.build(folder, config, architecture.build, f"a {architecture.name}")
     try:
-        model = architecture.build(config["model"])
         encoder = EncoderId(**config["encoder"])
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise PretrainedError(f"{folder / CONFIG} does not describe a {architecture.name}: {error}") from error
+        raise PretrainedError(
+            f"{folder / CONFIG} does not name the encoder of a {architecture.name}: {error}"
+        ) from error
     pretrained.read_weights(folder, model)
     return LoadedOutfitModel(model, str(config.get("name", "")), encoder, _fingerprint(model, config))
 

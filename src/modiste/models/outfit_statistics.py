@@ -34,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modiste.data.outfits import Look, OutfitData
-from modiste.files import write_atomically
+from modiste.files import parse_json, write_atomically
 from modiste.taxonomy import normalise
 from modiste.types import FloatArray, Item, OutfitScorer
 
@@ -320,10 +320,10 @@ def save_statistic(statistic: Statistic, path: str | Path) -> Path:
 def load_statistic(path: str | Path) -> Statistic:
     """What `save_statistic` wrote; raises `ValueError` naming the file and what is wrong with it."""
     try:
-        written = json.loads(Path(path).read_text(encoding="utf-8"))
+        written = parse_json(Path(path).read_bytes())
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except ValueError as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
     if not isinstance(written, dict) or written.get("format") != _FORMAT:
         raise ValueError(f"{path} is not an outfit statistic (its format should be {_FORMAT!r})")

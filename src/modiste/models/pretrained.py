@@ -19,7 +19,7 @@ from typing import Any, TypeVar, cast
 
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
@@ -28,6 +28,7 @@ from torch import nn
 
 from modiste import __version__
 from modiste.data.text import canonical_json
+from modiste.files import parse_json
 from modiste.models.architectures import ARCHITECTURES, OUTFIT_ARCHITECTURES, architecture_of
 from modiste.models.cards import plain_card
 from modiste.models.fame_vil import FameVil
@@ -42,6 +43,8 @@ from modiste.registry import DEFAULT, FAME_VIL, PRETRAINED, TEXT_TOWERS
 WEIGHTS = Path(__file__).parent.parent / "weights"
 CONFIG, MODEL, TOKENIZER, CARD = "config.json", "model.safetensors", "tokenizer.json", "README.md"
 BANK, LINES = "query_bank.safetensors", "label_lines.safetensors"
+_ADDED_LATER = "trust.weights"  # what models have since words are trusted by how often they came
+_MAX_NUMBER = 10_000  # of a config.json, where no weight is larger
 BANK_NUMBERS = ("scale", "image_mean", "text_mean")
 
 JOIN = "+"  # between an encoder and a text tower that reads more languages
@@ -330,16 +333,14 @@ def load_model(folder: str | Path) -> LoadedModel:
     architecture = ARCHITECTURES.get(str(config.get("architecture")))
     if architecture is None:
         raise PretrainedError(f"{folder / CONFIG}: unknown architecture {config.get('architecture')!r}")
-    try:
-        model = architecture.build(config["model"])
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise PretrainedError(f"{folder / CONFIG} does not describe a {architecture.name}: {error}") from error
+    model = build(folder, config, architecture.build, f"a {architecture.name}")
     read_weights(folder, model)
     try:
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
     except Exception as error:  # the tokenizers library raises plain Exception
         raise PretrainedError(f"{folder / TOKENIZER} is damaged: {error}") from error
-    if tokenizer.get_vocab_size() > (room := architecture.describe(model)["vocab_size"]):
+    # Ids, not words, are counted: a single one of 2**31 would be written down as so many holes when it is fingerprinted.
+    if max(tokenizer.get_vocab().values(), default=-1) >= (room := architecture.describe(model)["vocab_size"]):
         raise PretrainedError(f"{folder / TOKENIZER} has more words than the model's {room}")
     bank = load_bank(folder, config)
     lines = _load_lines(folder, config)
@@ -389,8 +390,8 @@ def _load_part(folder: Path, file: str, described: Any, made: Callable[[Mapping[
 def read_config(folder: Path) -> dict[str, Any]:
     """A model folder's config.json; raises `PretrainedError` when it is not an object."""
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
+        config = parse_json((folder / CONFIG).read_bytes())
+    except (OSError, ValueError) as error:
         raise PretrainedError(f"{folder / CONFIG} does not describe a model: {error}") from error
     if not isinstance(config, dict):
         raise PretrainedError(
@@ -399,14 +400,73 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
+ModelT = TypeVar("ModelT", bound=nn.Module)
+
+
+def build(folder: Path, config: Mapping[str, Any], builder: Callable[[Mapping[str, Any]], ModelT], what: str) -> ModelT:
+    """The model that a folder's config.json describes under "model", made only if the weights beside it are of its shapes.
+
+    A config.json may come from anybody and claim any sizes: nothing is allocated for them before the model has been made
+    without memory and found to fit the file.
+
+    Raises
+    ------
+    PretrainedError
+        Naming the file that does not describe `what`, or does not fit.
+    """
+    shapes = stored_shapes(folder / MODEL)
+    try:
+        described = config["model"]
+        check_numbers(described, shapes)
+        with torch.device("meta"):
+            state = builder(described).state_dict()
+        expected = {key: value for key, value in state.items() if key in shapes or not key.endswith(_ADDED_LATER)}
+        _check_keys(folder / MODEL, expected, shapes)
+        return builder(described)
+    except PretrainedError:
+        raise
+    except Exception as error:  # what a claimed size breaks first may be anything from a division to an index
+        raise PretrainedError(f"{folder / CONFIG} does not describe {what}: {error or repr(error)}") from error
+
+
+def stored_shapes(file: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a safetensors file by name, without their values; raises `PretrainedError` for a damaged file."""
+    try:
+        with safe_open(file, framework="pt") as opened:
+            names = list(opened.keys())
+            return {name: torch.empty(opened.get_slice(name).get_shape(), device="meta") for name in names}
+    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+        raise PretrainedError(f"{file} is damaged: {error}") from error
+
+
+def check_numbers(described: Any, shapes: Mapping[str, torch.Tensor], name: str = "") -> None:
+    """Raises `ValueError` for a whole number that cannot be a size of a model with these weights: it would only take time."""
+    if isinstance(described, Mapping):
+        for key, value in described.items():
+            check_numbers(value, shapes, str(key))
+    elif isinstance(described, list | tuple):
+        if len(described) > _MAX_NUMBER:
+            raise ValueError(f"{name}: a list of {len(described):,}")
+        for value in described:
+            check_numbers(value, shapes, name)
+    elif isinstance(described, int | float):
+        largest = max((size for one in shapes.values() for size in one.shape), default=0)
+        repeated = any(word in name for word in ("depth", "layer", "stage", "step", "block"))
+        limit = len(shapes) if repeated else max(_MAX_NUMBER, largest)
+        if not abs(described) <= limit:
+            raise ValueError(
+                f"{name}: {described} does not go with {len(shapes):,} tensors of at most {largest:,} a side"
+            )
+
+
 def read_weights(folder: Path, model: nn.Module) -> None:
     """Load a folder's weights into a model, every key accounted for; raises `PretrainedError` naming the file."""
     try:
         state = load_file(folder / MODEL)
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, RuntimeError) as error:
         raise PretrainedError(f"{folder / MODEL} is damaged: {error}") from error
     for key, value in model.state_dict().items():  # models saved before words were trusted by how often they came
-        if key.endswith("trust.weights"):
+        if key.endswith(_ADDED_LATER):
             state.setdefault(key, value)
     _check_keys(folder / MODEL, model.state_dict(), state)
     model.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in state.items()})
@@ -497,8 +557,8 @@ def check_registered(name: str, sha256: str) -> None:
 def _architecture(folder: Path) -> str:
     """What a folder of ours says it holds; empty for any other folder."""
     try:
-        config: Any = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
+        config: Any = parse_json((folder / CONFIG).read_bytes())
+    except (OSError, ValueError):
         return ""
     return str(config.get("architecture", "")) if isinstance(config, dict) else ""
 

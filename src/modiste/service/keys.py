@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from filelock import FileLock
 
-from modiste.files import write_atomically
+from modiste.files import parse_json, write_atomically
 from modiste.service.quota import today
 
 Scope = Literal["read", "admin"]
@@ -59,9 +59,12 @@ class KeyFile:
     def read(self) -> tuple[tuple[Key, ...], str]:
         """The keys, and the secret that signs addresses of photos. Raises `ValueError` for a damaged file."""
         try:
-            values = json.loads(self.path.read_text(encoding="utf-8"))
+            values = parse_json(self.path.read_text(encoding="utf-8"))
             keys = tuple(_checked(Key(**one)) for one in values["keys"])
-            return keys, str(values["photo_secret"])
+            secret = str(values["photo_secret"])
+            if not secret.isascii():  # it signs, so it must be bytes
+                raise ValueError("photo_secret is no ASCII text")
+            return keys, secret
         except FileNotFoundError:
             return (), ""
         except (OSError, TypeError, KeyError, ValueError) as error:

@@ -24,7 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from modiste.files import flush_folder, write_atomically
+from modiste.files import flush_folder, parse_json, write_atomically
 
 _STEP = re.compile(r"step_(\d{8,})")
 
@@ -78,17 +78,20 @@ def latest_checkpoint(folder: Path) -> Path | None:
 def verify_checkpoint(path: Path) -> int:
     """The step of the checkpoint at `path`; raises `ValueError` naming what is missing or damaged."""
     try:
-        manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
-        step, files = int(manifest["step"]), dict(manifest["files"])
+        manifest = parse_json((path / "manifest.json").read_text(encoding="utf-8"))
+        step, files = (
+            int(manifest["step"]),
+            {name: (one["bytes"], one["sha256"]) for name, one in manifest["files"].items()},
+        )
     except FileNotFoundError as error:
         raise ValueError(f"{path} is incomplete: it has no manifest.json") from error
-    except (ValueError, KeyError, TypeError, OSError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise ValueError(f"{path / 'manifest.json'} is damaged: {error}") from error
     for name, expected in files.items():
         file = path / name
         if not file.is_file():
             raise ValueError(f"{path} is incomplete: {name} is missing")
-        if file.stat().st_size != expected["bytes"] or _sha256(file) != expected["sha256"]:
+        if (file.stat().st_size, _sha256(file)) != expected:
             raise ValueError(f"{file} is damaged: its contents are not those that were written")
     return step
 
@@ -123,9 +126,9 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             named = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (the file is no mapping)
-            aliases = json.loads((file.metadata() or {}).get("aliases", "{}"))
+            aliases = dict(parse_json((file.metadata() or {}).get("aliases", "{}")))
         return named | {alias: named[name] for alias, name in aliases.items()}
-    except (OSError, SafetensorError, ValueError, KeyError) as error:
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise ValueError(f"{path} cannot be read as safetensors: {error}") from error
 
 

@@ -41,6 +41,7 @@ class Customers:
     atelier: Atelier
     seed: int = 0
     size: tuple[int, int] = SIZE  # (width, height)
+    covers: tuple[str, ...] = _COVERS  # colours of what may lie on the garment: cloth, card, a hand
 
     def photo(self, index: int, number: int = 0, conditions: Conditions | None = None) -> tuple[Snapshot, Conditions]:
         """A photo of item `index` under these conditions, or under drawn ones, and which they are."""
@@ -56,7 +57,7 @@ class Customers:
             rng = generator(self.atelier.seed, self.seed, index, number, _STREAM)
             drawn = draw_conditions(rng)
             asked = drawn if conditions is None else conditions[place]
-            ground, cover = self._ground(asked.clutter, index, rng), _cover(self.size, rng)
+            ground, cover = self._ground(asked.clutter, index, rng), _cover(self.size, rng, self.covers)
             found.append((snapshot(garment, ground, cover, asked, rng), asked))
         return found
 
@@ -139,9 +140,9 @@ def _shop_item(name: str, title: str, of: Design, pixels: NDArray[np.uint8]) -> 
     return Item(name, title=title, image=image, category=of.article, attributes=of.attributes, group=name)
 
 
-def _cover(size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.uint8]:
+def _cover(size: tuple[int, int], rng: np.random.Generator, colours: Sequence[str]) -> NDArray[np.uint8]:
     """Cloth, skin or card: one colour, in soft folds, (H, W, 3)."""
-    colour = _COVERS[int(rng.integers(len(_COVERS)))]
+    colour = colours[int(rng.integers(len(colours)))]
     folds = Image.fromarray((255 * rng.random((6, 4))).astype(np.uint8))
     shade = np.asarray(folds.resize(size, Image.Resampling.BICUBIC), np.float32) / 255
     light, dark = (np.array(rgb(mix(colour, other, 0.25)), np.float32) for other in ("#ffffff", "#000000"))

@@ -266,21 +266,26 @@ def json_rows(path: Path, warn: Warn) -> Iterator[Row]:
 
 
 def _parquet(path: Path):  # type: ignore[no-untyped-def]  # pyarrow has no types
-    import pyarrow as pa
     import pyarrow.parquet as pq
+
+    from modiste.data.parquet import DAMAGE, told
 
     try:
         return pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
-    except (pa.ArrowException, OSError) as error:
-        raise FeedError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0][:200]})") from error
+    except DAMAGE as error:
+        raise FeedError(f"{path}: not a readable Parquet file ({told(error)})") from error
 
 
 def _open_parquet(path: Path) -> Table:
-    with _parquet(path) as parquet:
-        schema = parquet.schema_arrow
-        metadata = parquet.metadata
-        groups = [metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups)]
-    columns = list(dict.fromkeys(field.name for field in schema if _is_wanted(field.type)))
+    from modiste.data.parquet import DAMAGE, told
+
+    try:
+        with _parquet(path) as parquet:
+            metadata = parquet.metadata
+            groups = [metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups)]
+            columns = list(dict.fromkeys(field.name for field in parquet.schema_arrow if _is_wanted(field.type)))
+    except DAMAGE as error:
+        raise FeedError(f"{path}: not a readable Parquet file ({told(error)})") from error
     mean_bytes = sum(groups) / max(1, metadata.num_rows)
     batch_size = max(1, min(1024, int(_MAX_BATCH_BYTES / max(1.0, mean_bytes))))
     return Table(columns, _parquet_rows(path, columns, batch_size))
@@ -297,7 +302,7 @@ def _is_wanted(kind: object) -> bool:
 
 
 def _parquet_rows(path: Path, columns: list[str], batch_size: int) -> Iterator[Row]:
-    import pyarrow as pa
+    from modiste.data.parquet import DAMAGE, told
 
     number = 0
     try:
@@ -312,8 +317,8 @@ def _parquet_rows(path: Path, columns: list[str], batch_size: int) -> Iterator[R
                     bad = broken.get(index)
                     problem = None if bad is None else (bad, "bytes that are not valid for the column's type")
                     yield Row(number, {name: column[index] for name, column in values.items()}, None, problem)
-    except (pa.ArrowException, OSError) as error:
-        raise FeedError(f"{path}: damaged after row {number} ({str(error).splitlines()[0][:200]})") from error
+    except DAMAGE as error:
+        raise FeedError(f"{path}: damaged after row {number} ({told(error)})") from error
 
 
 def _column(column: object, name: str, broken: dict[int, str]) -> list[object]:
