@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 
 @contextlib.contextmanager
@@ -46,6 +48,27 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> Path:
     with writing_atomically(path, mode=mode) as file:
         file.write(data)
     return Path(path)
+
+
+def signed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON values with a checksum of themselves as "sum", so that a bit that flips in their file is noticed."""
+    return {**values, "sum": _sum(values)}
+
+
+def require_unchanged(values: dict[str, Any]) -> dict[str, Any]:
+    """What `signed` was given; values without a "sum" (an earlier version's, a person's) are taken as they are.
+
+    Raises `ValueError` where the checksum is not that of the rest.
+    """
+    plain = {name: value for name, value in values.items() if name != "sum"}
+    if "sum" in values and values["sum"] != _sum(plain):
+        raise ValueError("its contents are not those that were written; whoever changes it by hand leaves out \"sum\"")
+    return plain
+
+
+def _sum(values: Mapping[str, Any]) -> str:
+    text = json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def read_lines(path: Path) -> list[str]:

@@ -25,7 +25,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from modiste.files import write_atomically
+from modiste.files import require_unchanged, signed, write_atomically
 
 Method = Literal["log-odds", "logistic", "isotonic"]
 METHODS: tuple[Method, ...] = ("log-odds", "logistic", "isotonic")
@@ -175,7 +175,7 @@ class Calibration:
 
     def save(self, path: str | Path) -> Path:
         """Write JSON, whole or not at all."""
-        text = json.dumps(self.as_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(signed(self.as_dict()), indent=2, ensure_ascii=False, allow_nan=False)
         return write_atomically(Path(path), (text + "\n").encode("utf-8"))
 
     @classmethod
@@ -188,6 +188,11 @@ class Calibration:
         except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
             raise ValueError(f"{path} cannot be read as JSON: {error}") from error
         names = set(cls().as_dict())
+        if isinstance(values, dict):
+            try:
+                values = require_unchanged(values)
+            except ValueError as error:
+                raise ValueError(f"{path}: {error}") from error
         if not isinstance(values, dict) or set(values) - names or values.get("format") != FORMAT:
             raise ValueError(f"{path}: expected an object of format {FORMAT} with {', '.join(sorted(names))}")
         try:

@@ -252,7 +252,7 @@ class Catalogue:
     def _load(self, known: Snapshot | None) -> Snapshot:
         """The latest version: `known` if it is that one."""
         for attempt in (1, 2, 3):
-            version = self._table.version
+            version = self._table.checked_version()
             if known is not None and known.version == version:
                 return known
             try:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from modiste.engine.errors import CatalogueError, rebuild_advice
 from modiste.engine.rows import STORE_IMAGES, StoreImages
-from modiste.files import write_atomically
+from modiste.files import require_unchanged, signed, write_atomically
 from modiste.types import EncoderId
 
 FILE_NAME = "modiste.json"
-FORMAT = 1
+FORMAT = 2  # 1: before words, files and this description had checksums; read and written as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         """Replace the file in one step: a reader or a crash meets the old one, the new one, or none."""
-        text = json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n"
+        text = json.dumps(signed({"format": FORMAT, **asdict(self)}), indent=2) + "\n"
         write_atomically(folder / FILE_NAME, text.encode("utf-8"))
 
     @classmethod
@@ -36,7 +36,8 @@ class Manifest:
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
             number = data["format"]
-            if number == FORMAT:
+            if 1 <= number <= FORMAT:
+                require_unchanged(data)
                 encoder = EncoderId(
                     str(data["encoder"]["name"]), str(data["encoder"]["sha256"]), int(data["encoder"]["dim"])
                 )
@@ -48,6 +49,6 @@ class Manifest:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CatalogueError(f"{path} is damaged ({error}). {rebuild_advice(folder)}") from error
         raise CatalogueError(
-            f"{path} has format {number}, this version of Modiste reads {FORMAT}: upgrade Modiste, or rebuild. "
+            f"{path} has format {number}, this version of Modiste reads up to {FORMAT}: upgrade Modiste, or rebuild. "
             f"{rebuild_advice(folder)}"
         )

@@ -32,7 +32,7 @@ from modiste.engine.catalogue import Catalogue
 from modiste.engine.errors import CatalogueError
 from modiste.engine.ingest import known_items
 from modiste.engine.snapshot import Snapshot
-from modiste.files import write_atomically
+from modiste.files import require_unchanged, signed, write_atomically
 from modiste.types import EncoderId, EncoderMismatch, FloatArray, Item, PhotoComparer
 
 FOLDER, INDEX = "exact", "exact.json"
@@ -319,7 +319,7 @@ class PhotoFeatures:
     def _write_index(self, parts: Sequence[str]) -> None:
         made = {"name": self.maker.name, "sha256": self.maker.sha256, "dim": self.maker.dim}
         values = {"format": FORMAT, "maker": made, "model": self.model, "parts": list(parts)}
-        write_atomically(self.folder / INDEX, (json.dumps(values, indent=2) + "\n").encode())
+        write_atomically(self.folder / INDEX, (json.dumps(signed(values), indent=2) + "\n").encode())
 
 
 class ExactJudge:
@@ -357,7 +357,7 @@ def _read_index(folder: Path) -> dict[str, Any]:
     """exact.json, checked. Raises `CatalogueError` naming the file."""
     path = folder / INDEX
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = require_unchanged(json.loads(path.read_text(encoding="utf-8")))
         made = values["maker"]
         fits = (
             values["format"] == FORMAT

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from modiste.engine.errors import UnknownItem
 from modiste.engine.filters import Column, TextColumn, column
 from modiste.engine.index import EXACT_LIMIT, RowArray, VectorIndex, build_index
-from modiste.engine.rows import TEXT_FIELDS, as_item, vector_sums
+from modiste.engine.rows import TEXT_FIELDS, WORDS, as_item, text_sum, vector_sums
 from modiste.engine.table import PinnedTable
 from modiste.taxonomy import slot, super_category
 from modiste.types import FloatArray, Item
@@ -40,7 +40,8 @@ class Snapshot:
     def __init__(self, pinned: PinnedTable, version: int, dim: int, *, exact_limit: int = EXACT_LIMIT) -> None:
         self.version = version
         self.pinned = pinned
-        batches = list(pinned.scan(_COLUMNS))
+        summed = ("text_sum",) if pinned.has("text_sum") else ()
+        batches = list(pinned.scan((*_COLUMNS, *summed)))
         order, num_rows = _order_by_id(batches)
         self.vectors: FloatArray = np.empty((num_rows, dim), dtype=np.float32)
         place = np.empty(num_rows, dtype=np.int64)
@@ -52,15 +53,17 @@ class Snapshot:
             self._check(pinned, batch, part)
             self.vectors[place[start:stop]] = part
             start = stop
-        names = ("id", *TEXT_FIELDS, "attributes", "_rowid")
+        names = (*WORDS, *summed, "_rowid")
         if batches:
             table = pa.Table.from_batches([batch.select(list(names)) for batch in batches])
         else:
-            table = pa.table({name: pa.array([], pa.uint64() if name == "_rowid" else pa.string()) for name in names})
+            kinds = {"_rowid": pa.uint64(), "text_sum": pa.uint32()}
+            table = pa.table({name: pa.array([], kinds.get(name, pa.string())) for name in names})
         self._table = table.take(pa.array(order)).combine_chunks()
         self.ids: pa.ChunkedArray = self._table.column("id")
         self.row_ids: NDArray[np.uint64] = self._table.column("_rowid").to_numpy()
         self.index: VectorIndex = build_index(self.vectors, exact_limit=exact_limit)
+        self._text_sums = self._table.column("text_sum").to_numpy() if summed else None
         self._columns_lock = threading.Lock()
 
     @staticmethod
@@ -77,10 +80,14 @@ class Snapshot:
         return str(self.ids[row].as_py())
 
     def item(self, row: int, image: bytes | None = None) -> Item:
-        """The item of a row, with the picture given or none."""
-        return as_item(
-            {name: self._table.column(name)[row].as_py() for name in ("id", *TEXT_FIELDS, "attributes")}, image
-        )
+        """The item of a row, with the picture given or none. Raises `CatalogueError` for words that fail their checksum."""
+        values = {name: self._table.column(name)[row].as_py() for name in WORDS}
+        self._check_words(row, values)
+        return as_item(values, image)
+
+    def _check_words(self, row: int, values: Mapping[str, Any]) -> None:
+        if self._text_sums is not None and text_sum(values) != self._text_sums[row]:
+            raise self.pinned.owner.damaged(f"item {values['id']!r} fails its checksum")
 
     def row(self, item_id: str) -> int:
         """The row of an id; raises `UnknownItem` with near ids."""
@@ -119,13 +126,17 @@ class Snapshot:
     def _columns(self) -> Mapping[str, Column]:
         found: dict[str, Column] = {}
         attributes: dict[str, list[Any]] = {}
-        for row, text in enumerate(self._table.column("attributes").to_pylist()):
+        columns = [self._table.column(name).to_pylist() for name in WORDS]
+        for row, cells in enumerate(zip(*columns, strict=True)):
+            values = dict(zip(WORDS, cells, strict=True))
+            self._check_words(row, values)
+            text = values["attributes"]
             for name, value in json.loads(text or "{}").items():
                 if name not in attributes:
                     attributes[name] = [None] * len(self)
                 attributes[name][row] = value
-        for name, values in attributes.items():
-            found[name] = column(values)
+        for name, cells_of in attributes.items():
+            found[name] = column(cells_of)
         for name in ("id", *TEXT_FIELDS):
             found[name] = _text_column(self._table.column(name))
         category = found["category"]

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from modiste.engine.errors import CatalogueError, rebuild_advice
 from modiste.engine.rows import schema
+from modiste.engine.seal import Seal
 
 TABLE_NAME = "items"
 _IDS_PER_QUERY = 2_000
@@ -34,6 +35,7 @@ class ItemTable:
         # Interval 0: a handle looks for a newer version at each use, so another process's commit is seen at once.
         self._database = lancedb.connect(str(folder), read_consistency_interval=timedelta(0))
         self._table: Any = None
+        self.seal = Seal(folder, self.path)
 
     def create(self, dim: int) -> None:
         """An empty table; an existing one of the same schema is kept if it is empty (a creation cut short)."""
@@ -44,15 +46,18 @@ class ItemTable:
             raise CatalogueError(
                 f"{self.folder} holds items but no usable description of their encoder. {rebuild_advice(self.folder)}"
             )
+        self._sealed()
 
     def open(self, dim: int) -> None:
+        sealed = self.seal.check()  # before the library reads what might end the process
         with self._explained():
             self._table = self._database.open_table(TABLE_NAME)
             found = self._table.schema
-        if found != schema(dim):
+        if found not in (schema(dim), schema(dim, text_sum=False)):
             raise CatalogueError(
                 f"{self.path} does not have the columns of a {dim}-d catalogue. {rebuild_advice(self.folder)}"
             )
+        self._require(sealed)
 
     @property
     def version(self) -> int:
@@ -67,10 +72,12 @@ class ItemTable:
         return PinnedTable(self, handle)
 
     def commit(self, rows: pa.Table) -> None:
-        """Insert or replace by id, all rows or none."""
+        """Insert or replace by id, all rows or none; durable when it returns."""
+        rows = rows.select(self._table.schema.names)  # a table from before words had a checksum goes on without
         self._retried(
             lambda: self._table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all().execute(rows)
         )
+        self._sealed()
 
     def delete(self, ids: Sequence[str]) -> int:
         """Delete by id, in commits of some thousand; returns how many rows there were."""
@@ -78,6 +85,7 @@ class ItemTable:
         for start in range(0, len(ids), _IDS_PER_QUERY):
             predicate = any_id(ids[start : start + _IDS_PER_QUERY])
             deleted += int(self._retried(lambda predicate=predicate: self._table.delete(predicate)).num_deleted_rows)
+        self._sealed()
         return deleted
 
     def num_fragments(self) -> int:
@@ -89,6 +97,22 @@ class ItemTable:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="optimize")  # that 0 drops all of them is what was asked for
             self._retried(lambda: self._table.optimize(cleanup_older_than=keep_versions))
+        self._sealed()
+
+    def checked_version(self) -> int:
+        """The latest version, its small files compared with the seal. Raises `CatalogueError` if a commit is lost."""
+        sealed = self.seal.check()
+        return self._require(sealed)  # read after the seal, which is never ahead of it
+
+    def _require(self, sealed: int) -> int:
+        version = self.version
+        if version < sealed:
+            raise self.damaged(f"version {sealed} was committed, but the latest that is found is {version}")
+        return version
+
+    def _sealed(self) -> None:
+        with self._explained():
+            self.seal.write(self.version)
 
     def damaged(self, what: str) -> CatalogueError:
         """The error to raise when what was read contradicts itself."""
@@ -132,6 +156,10 @@ class PinnedTable:
     def __init__(self, table: ItemTable, handle: Any) -> None:
         self.owner = table
         self._handle = handle
+
+    def has(self, column: str) -> bool:
+        with self.owner._explained():
+            return column in self._handle.schema.names
 
     def scan(self, columns: Sequence[str], where: str | None = None) -> Iterator[pa.RecordBatch]:
         """All rows in storage order, with `_rowid`."""
