@@ -8,6 +8,7 @@ import sys
 import typer
 
 from modiste import __version__
+from modiste.cli.backup import backup, check, restore
 from modiste.cli.calibrate import calibrate
 from modiste.cli.caption import caption
 from modiste.cli.complete import complete
@@ -52,6 +53,7 @@ COMMANDS = (
     *(demo, index, search, tag, caption, imagine),
     *(score, complete, generate, swap, explain, similar_looks, recommend, calibrate),
     *(serve, evaluate, train, models),
+    *(check, backup, restore),
 )
 for command in COMMANDS:
     app.command()(command)

@@ -31,6 +31,7 @@ Method = Literal["log-odds", "logistic", "isotonic"]
 METHODS: tuple[Method, ...] = ("log-odds", "logistic", "isotonic")
 Values = NDArray[np.float64]
 
+FILE_NAME = "calibration.json"  # in a catalogue's folder, the one that counts
 FORMAT = 1
 MATCH_THRESHOLD = 0.5  # P(match) under which the best item for a wish is "not in this catalogue"
 _MAX_STEPS = 200

@@ -13,7 +13,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -37,6 +37,7 @@ from modiste.engine.ingest import (
 )
 from modiste.engine.manifest import FILE_NAME, Manifest
 from modiste.engine.rows import PAYLOAD, STORE_IMAGES, StoreImages, hashed, row_sum, vector_sums
+from modiste.engine.seal import SealedFile
 from modiste.engine.snapshot import Snapshot
 from modiste.engine.table import ItemTable
 from modiste.types import Embeddings, EncoderId, EncoderMismatch, FloatArray, Item, ItemEncoder
@@ -238,6 +239,15 @@ class Catalogue:
         """Hold the writer's lock, for what is kept beside the items. Raises `CatalogueLocked` when another has it."""
         return _writing(self.folder)
 
+    def seal(self) -> None:
+        """Seal the latest version, where a writer was killed before it could. The caller holds the lock (`writing`)."""
+        if self._table.seal.read()[0] != self._table.version:
+            self._table.sealed()
+
+    def sealed(self) -> tuple[int, Mapping[str, SealedFile]]:
+        """The version that was sealed last, and its files under items.lance; (0, {}) before the first."""
+        return self._table.seal.read()
+
     # -- reading ------------------------------------------------------------------------------------------------------
 
     def __len__(self) -> int:
@@ -315,6 +325,7 @@ class Catalogue:
 
     def verify(self) -> int:
         """Read everything and compare it with its checksums; returns the number of rows. Raises `CatalogueError`."""
+        self._table.verify_files()  # first: what it names need not be parsed any more
         count, seen = 0, set()
         for batch in self._table.pinned().scan((*PAYLOAD, "row_sum", "vector_sum", "vector")):
             vectors = np.asarray(batch.column("vector").flatten(), dtype=np.float32).reshape(-1, self.encoder_id.dim)

@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ FORMAT = 1
 
 _PARTS = ("data", "_deletions", "_versions", "_indices")
 _END_BYTES = 65_536  # of a file of rows, where its description lies
+_SEAL_SECONDS = 1.0
 _WHOLE_BYTES = 262_144  # a file up to this size is compared whole
 _NUM_VERSIONS = 2**64 - 1  # a version's description is named by what is left of this, so that the newest comes first
 
@@ -49,6 +51,17 @@ class SealedFile:
         with path.open("rb") as file:
             whole = hashlib.file_digest(file, "sha256").hexdigest()
         return cls(path.stat().st_size, whole, _ends(path))
+
+
+def sealed_text(version: int, files: Mapping[str, SealedFile]) -> bytes:
+    """The seal of these files as it is written."""
+    listed = {name: [one.size, one.sha256, one.ends] for name, one in sorted(files.items())}
+    return json.dumps(signed({"format": FORMAT, "version": version, "files": listed})).encode()
+
+
+def version_file(version: int) -> str:
+    """The file that describes a version."""
+    return f"_versions/{_NUM_VERSIONS - version:020d}.manifest"
 
 
 def _ends(path: Path) -> str:
@@ -84,9 +97,7 @@ class Seal:
         for folder in (*sorted(folders), self._table):
             with suppress(OSError):  # not every file system lets a folder be synchronised
                 flush_folder(folder)
-        listed = {name: [one.size, one.sha256, one.ends] for name, one in sorted(files.items())}
-        values = {"format": FORMAT, "version": version, "files": listed}
-        write_atomically(self.path, json.dumps(signed(values)).encode())
+        write_atomically(self.path, sealed_text(version, files))
 
     def read(self) -> tuple[int, Mapping[str, SealedFile]]:
         """The version and its files; (0, {}) where there is no seal. Raises `CatalogueError` for a damaged one."""
@@ -120,7 +131,7 @@ class Seal:
         raise AssertionError("unreachable")
 
     def _check(self, version: int, files: Mapping[str, SealedFile]) -> None:
-        latest = f"_versions/{_NUM_VERSIONS - version:020d}.manifest"
+        latest = version_file(version)
         for name, sealed in files.items():
             path = self._table / name
             if name.startswith("_versions/") and name != latest:
@@ -131,14 +142,26 @@ class Seal:
 
     def verify_files(self) -> int:
         """Read every sealed file; returns how many there are. Raises `CatalogueError` naming the first that is not as written."""
-        _, files = self.read()
-        for name, sealed in files.items():
-            path = self._table / name
-            if not path.is_file():
-                raise self._damaged(path, "is missing")
-            if path.stat().st_size != sealed.size or SealedFile.of(path) != sealed:
-                raise self._damaged(path, "is damaged")
-        return len(files)
+        read = set[str]()
+        for last_try in (False, False, True):
+            missing: Path | None = None
+            _, files = self.read()
+            for name, sealed in files.items():
+                path = self._table / name
+                if name in read:
+                    continue
+                try:
+                    if path.stat().st_size != sealed.size or SealedFile.of(path) != sealed:
+                        raise self._damaged(path, "is damaged")
+                    read.add(name)
+                except FileNotFoundError:
+                    missing = path
+            if missing is None:
+                return len(files)
+            if last_try:
+                raise self._damaged(missing, "is missing")
+            time.sleep(_SEAL_SECONDS)  # a writer that drops old versions seals what is left after that
+        raise AssertionError("unreachable")
 
     def _damaged(self, path: Path, what: str) -> CatalogueError:
         return CatalogueError(

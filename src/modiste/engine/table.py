@@ -46,7 +46,7 @@ class ItemTable:
             raise CatalogueError(
                 f"{self.folder} holds items but no usable description of their encoder. {rebuild_advice(self.folder)}"
             )
-        self._sealed()
+        self.sealed()
 
     def open(self, dim: int) -> None:
         sealed = self.seal.check()  # before the library reads what might end the process
@@ -77,7 +77,7 @@ class ItemTable:
         self._retried(
             lambda: self._table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all().execute(rows)
         )
-        self._sealed()
+        self.sealed()
 
     def delete(self, ids: Sequence[str]) -> int:
         """Delete by id, in commits of some thousand; returns how many rows there were."""
@@ -85,7 +85,7 @@ class ItemTable:
         for start in range(0, len(ids), _IDS_PER_QUERY):
             predicate = any_id(ids[start : start + _IDS_PER_QUERY])
             deleted += int(self._retried(lambda predicate=predicate: self._table.delete(predicate)).num_deleted_rows)
-        self._sealed()
+        self.sealed()
         return deleted
 
     def num_fragments(self) -> int:
@@ -97,7 +97,7 @@ class ItemTable:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="optimize")  # that 0 drops all of them is what was asked for
             self._retried(lambda: self._table.optimize(cleanup_older_than=keep_versions))
-        self._sealed()
+        self.sealed()
 
     def checked_version(self) -> int:
         """The latest version, its small files compared with the seal. Raises `CatalogueError` if a commit is lost."""
@@ -110,7 +110,13 @@ class ItemTable:
             raise self.damaged(f"version {sealed} was committed, but the latest that is found is {version}")
         return version
 
-    def _sealed(self) -> None:
+    def verify_files(self) -> int:
+        """Read every file of rows and compare it with the seal. Raises `CatalogueError` naming it; returns how many."""
+        with self._explained():
+            return self.seal.verify_files()
+
+    def sealed(self) -> None:
+        """Flush and seal what is committed. The caller holds the writer's lock."""
         with self._explained():
             self.seal.write(self.version)
 
