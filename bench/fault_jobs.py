@@ -13,21 +13,18 @@ import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 
 _TESTS = Path(__file__).parents[1] / "tests"
-sys.path[:0] = [str(_TESTS / "engine"), str(_TESTS / "training")]
+sys.path.insert(0, str(_TESTS / "engine"))
 
 from engine_fakes import FakeEncoder, item
 from killing import Log
 from PIL import Image
 from taste_fakes import make_tastes
-from toys import toy_run
 
 import modiste.service.workbench as workbench
 from modiste.data.images import decode
@@ -43,9 +40,6 @@ from modiste.service.job_child import Child
 from modiste.service.jobs import ENDED, JobOptions, JobStore
 from modiste.service.keys import KeyFile
 from modiste.service.table_ingest import ingest_table
-from modiste.training.checkpoint import latest_checkpoint, load_checkpoint, load_tensors, save_checkpoint
-from modiste.training.log import read_log
-from modiste.training.loop import train
 from modiste.types import EncoderId, ImageLike, Item
 
 warnings.filterwarnings("ignore", message="lancedb fork support")
@@ -87,7 +81,7 @@ class Ingest:
     """A feed that changes: new items, changed ones, and some that are gone."""
 
     name = "ingest"
-    count = 50
+    count = 40
 
     def prepare(self, folder: Path) -> None:
         pass
@@ -194,74 +188,6 @@ class ExactFeatures:
 
     def done(self, folder: Path, turn: int) -> None:
         assert self._known(Catalogue.open(folder / "shop")) == 30
-
-
-class Training:
-    """A toy that trains for twelve steps with a checkpoint after every third."""
-
-    name = "training"
-    _train = staticmethod(partial(train, device="cpu", progress=False))
-
-    def run(self) -> Any:
-        return toy_run(ema_decay=0.9, checkpoint_every_steps=3)
-
-    def prepare(self, folder: Path) -> None:
-        self._train(self.run(), folder / "uninterrupted")
-
-    def work(self, folder: Path, turn: int, log: Log) -> None:
-        self._train(self.run(), folder / f"run-{turn}")
-
-    def held(self, folder: Path, turn: int, acknowledged: Sequence[str]) -> None:
-        run = folder / f"run-{turn}"
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # a damaged checkpoint would be passed over with a warning
-            found = latest_checkpoint(run / "checkpoints")
-        if found is not None:
-            load_checkpoint(found)
-        if (run / "model.safetensors").exists():
-            load_tensors(run / "model.safetensors")
-
-    def done(self, folder: Path, turn: int) -> None:
-        run, whole = folder / f"run-{turn}", folder / "uninterrupted"
-        mine, theirs = (load_tensors(one / "model.safetensors") for one in (run, whole))
-        assert mine.keys() == theirs.keys()
-        assert all(torch.equal(tensor, theirs[name]) for name, tensor in mine.items()), "other weights"
-        steps = [[(line["step"], line["loss"]) for line in read_log(one)] for one in (run, whole)]
-        assert steps[0] == steps[1], "another log"
-
-
-class Checkpoints:
-    """Checkpoints one after the other, the last two kept."""
-
-    name = "checkpoints"
-
-    def prepare(self, folder: Path) -> None:
-        pass
-
-    def _tensors(self, step: int) -> dict[str, dict[str, torch.Tensor]]:
-        return {part: {"w": torch.full((64, 64), float(step))} for part in ("model", "optimizer", "ema")}
-
-    def work(self, folder: Path, turn: int, log: Log) -> None:
-        for step in range(10 * turn + 1, 10 * turn + 5):
-            save_checkpoint(folder / "checkpoints", step, self._tensors(step), {"step": step}, keep=2)
-            log.add(str(step))
-
-    def held(self, folder: Path, turn: int, acknowledged: Sequence[str]) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            found = latest_checkpoint(folder / "checkpoints")
-        if found is None:
-            assert not acknowledged
-            assert turn == 0
-            return
-        read = load_checkpoint(found)
-        assert read.step >= max([int(one) for one in acknowledged], default=10 * turn - 6)
-        assert read.state == {"step": read.step}
-        assert all(bool((named["w"] == read.step).all()) for named in read.tensors.values())
-        assert read.tensors.keys() == {"model", "optimizer", "ema"}
-
-    def done(self, folder: Path, turn: int) -> None:
-        self.held(folder, turn, [str(10 * turn + 4)])
 
 
 class Clicks:
@@ -450,6 +376,6 @@ class Backups:
 
 
 JOBS: tuple[Job, ...] = (
-    *(Ingest(), Compaction(), ExactFeatures(), Training(), Checkpoints()),
+    *(Ingest(), Compaction(), ExactFeatures()),
     *(Clicks(), AttachedTastes(), ServiceJob(), SmallFiles(), Backups()),
 )

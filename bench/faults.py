@@ -4,8 +4,8 @@
     python bench/faults.py --kills 20 --jobs ingest clicks
 
 Each turn of a job is killed at a moment drawn by the seed (killing.py): two in three at one of its writes, the others at any
-time. Then another process looks at what is there, a third goes on to the end, and the end is compared with that of a turn that
-was never interrupted. With --out a job that has its kills is not killed again, so the command may itself be interrupted.
+time. Then another process looks at what is there and goes on to the end, which is compared with that of a turn that was never
+interrupted. With --out a job that has its kills is not killed again, so the command may itself be interrupted.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from killing import Kill, Log, by_name, in_child, moments
 from modiste.files import write_atomically
 from report import machine
 
+_TRAININGS = ("training", "checkpoints")
 _MOST_TRIES = 6  # turns for each kill, some of which end before it comes
 
 
@@ -49,11 +50,10 @@ def kill_job(job: Job, kills: int, seed: int, parent: Path | None) -> dict[str, 
             if killed:
                 counts["at any time" if kill.seconds is not None else f"{kill.phase} a write"] += 1
                 said = log.lines()
-                _checked(job, f"after {kill} of turn {turn}", lambda t=turn, s=said: job.held(folder, t, s))  # type: ignore[misc]
-                in_child(lambda turn=turn: job.work(folder, turn, Log(folder / "log-again")))  # type: ignore[misc]
+                _checked(job, f"{kill} in turn {turn}", lambda t=turn, s=said: _afterwards(job, folder, t, s))  # type: ignore[misc]
             else:
                 finished += 1
-            _checked(job, f"at the end of turn {turn}, {kill}", lambda turn=turn: job.done(folder, turn))  # type: ignore[misc]
+                _checked(job, f"turn {turn}, not reached by {kill}", lambda turn=turn: job.done(folder, turn))  # type: ignore[misc]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return {
@@ -66,6 +66,13 @@ def kill_job(job: Job, kills: int, seed: int, parent: Path | None) -> dict[str, 
     }
 
 
+def _afterwards(job: Job, folder: Path, turn: int, acknowledged: Sequence[str]) -> None:
+    """What another process finds, and that it can go on to the end of an uninterrupted turn."""
+    job.held(folder, turn, acknowledged)
+    job.work(folder, turn, Log(folder / "log-again"))
+    job.done(folder, turn)
+
+
 def _checked(job: Job, when: str, look: Any) -> None:
     try:
         in_child(look)
@@ -74,14 +81,20 @@ def _checked(job: Job, when: str, look: Any) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    names = [*(job.name for job in JOBS), *_TRAININGS]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=300, help="of all jobs together; ingest gets a third of them")
-    parser.add_argument("--jobs", nargs="+", choices=[job.name for job in JOBS], default=[job.name for job in JOBS])
+    parser.add_argument("--jobs", nargs="+", choices=names, default=names)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="where the files lie  [default: temporary]")
     parser.add_argument("--out", type=Path, help="keep the counts there, and go on from them")
     options = parser.parse_args(arguments)
-    chosen = [job for job in JOBS if job.name in options.jobs]
+    jobs: list[Job] = list(JOBS)
+    if set(options.jobs) & set(_TRAININGS):
+        from fault_trainings import JOBS as TRAININGS
+
+        jobs += TRAININGS
+    chosen = [job for job in jobs if job.name in options.jobs]
     weights = {job.name: 4 if job.name == "ingest" else 1 for job in chosen}
     found: dict[str, Any] = {"seed": options.seed, "jobs": {}}
     if options.out and options.out.is_file():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -10,6 +11,14 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def no_room(folder: Path) -> str:
+    """What to tell whoever has filled a disk: that nothing is lost, and what to do."""
+    return f"no space is left on the disk of {folder}; what was there before is whole: free some, and run the same again"
 
 
 @contextlib.contextmanager
@@ -24,12 +33,17 @@ def writing_atomically(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, scratch = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(scratch, mode)
-        os.replace(scratch, path)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(scratch, mode)
+            os.replace(scratch, path)
+        except OSError as error:
+            if error.errno in FULL:
+                raise OSError(error.errno, no_room(path.parent), str(path)) from error
+            raise
         with contextlib.suppress(OSError):  # not every file system lets a folder be synchronised
             flush_folder(path.parent)
     except BaseException:

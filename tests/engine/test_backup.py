@@ -126,9 +126,9 @@ def test_every_cut_and_every_flip_is_noticed(shop: Path, tmp_path: Path) -> None
     whole = backup(shop, tmp_path / "one.tar").path.read_bytes()
     rng, spoilt = np.random.default_rng(0), tmp_path / "spoilt.tar"
     wanted, passed = answers(shop), 0
-    for attempt in range(24):
+    for attempt in range(12):
         data = bytearray(whole)
-        if attempt < 8:
+        if attempt < 4:
             data = data[: int(rng.integers(len(data) - 20_000))]  # its last blocks are only zeros
         else:
             data[rng.integers(len(data))] ^= 1 << rng.integers(8)
@@ -142,7 +142,7 @@ def test_every_cut_and_every_flip_is_noticed(shop: Path, tmp_path: Path) -> None
             continue
         passed += 1  # padding, or the time of a file in the archive
         assert answers(target) == wanted
-    assert passed <= 6
+    assert passed <= 4
     assert not list(tmp_path.glob(".again*"))
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from by_hand import by_hand
 from safetensors.numpy import save_file
 
 from modiste.data.text import train_wordpiece
@@ -123,6 +124,7 @@ def test_it_travels_with_the_model(encoder: ImageTextEncoder, tmp_path: Path) ->
     file.write_bytes(whole[:-9])
     with pytest.raises(PretrainedError, match="query_bank"):
         load_model(folder)
+    by_hand(folder)
     save_file({"images": np.zeros((3, 32), np.float32), "texts": np.zeros((3, 32), np.float16)}, file)
     with pytest.raises(PretrainedError, match="finite float16 rows"):
         load_model(folder)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from by_hand import by_hand
 from safetensors.torch import load_file, save_file
 
 from modiste.data.text import train_wordpiece
@@ -93,4 +94,5 @@ def test_it_travels_and_models_from_before_believe_all(tmp_path: Path) -> None:
     state = load_file(folder / "model.safetensors")
     del state["text_tower.trust.weights"]
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    by_hand(folder)
     assert (load_model(folder).model.text_tower.trust.weights == 1).all()

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modiste.engine.errors import CatalogueError
-from modiste.files import flush_folder
+from modiste.files import flush_folder, no_room
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -188,7 +188,8 @@ class ClickBook:
         except sqlite3.DatabaseError as error:
             if not isinstance(error, sqlite3.OperationalError):  # that is a full disk, a lock: nothing is damaged
                 raise self._damaged(str(error)) from error
-            raise CatalogueError(f"{self.path} cannot be read or written: {error}") from error
+            what = no_room(self.path.parent) if "full" in str(error) else f"it cannot be read or written: {error}"
+            raise CatalogueError(f"{self.path}: {what}") from error
         except (sqlite3.Error, OSError) as error:
             raise CatalogueError(f"{self.path} cannot be read or written: {error}") from error
 

@@ -20,8 +20,11 @@ import pyarrow as pa
 from modiste.engine.errors import CatalogueError, rebuild_advice
 from modiste.engine.rows import schema
 from modiste.engine.seal import Seal
+from modiste.files import no_room
 
 TABLE_NAME = "items"
+_FULL = ("No space left on device", "os error 28", "quota exceeded", "File too large", "os error 27")
+_FORBIDDEN = ("Read-only file system", "Permission denied")
 _IDS_PER_QUERY = 2_000
 _COMMIT_ATTEMPTS = 6
 
@@ -151,8 +154,10 @@ class ItemTable:
 
     def _worded(self, error: Exception) -> CatalogueError:
         words = " ".join(str(error).split())[:300]
-        if isinstance(error, OSError) and error.errno is not None:  # disk full, no permission: nothing is damaged
-            return CatalogueError(f"{self.path}: {words}")
+        if any(told in words for told in _FULL):
+            return CatalogueError(f"{self.path}: {no_room(self.folder)}")
+        if (isinstance(error, OSError) and error.errno is not None) or any(told in words for told in _FORBIDDEN):
+            return CatalogueError(f"{self.path} cannot be written to ({words}); nothing of it is damaged")
         return CatalogueError(f"{self.path} cannot be read or written ({words}). {rebuild_advice(self.folder)}")
 
 

@@ -24,7 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from modiste.files import flush_folder, write_atomically
+from modiste.files import FULL, flush_folder, no_room, write_atomically
 
 _STEP = re.compile(r"step_(\d{8,})")
 
@@ -113,9 +113,15 @@ def save_tensors(path: Path, named: Mapping[str, Tensor]) -> None:
             names[key] = name
             stored[name] = tensor.detach().to("cpu", copy=True).contiguous()
     unfinished = path.with_name(f".unfinished_{path.name}")
-    save_file(stored, unfinished, metadata={"format": "pt", "aliases": json.dumps(aliases, sort_keys=True)})
-    _flush_file(unfinished)
-    os.replace(unfinished, path)
+    try:
+        save_file(stored, unfinished, metadata={"format": "pt", "aliases": json.dumps(aliases, sort_keys=True)})
+        _flush_file(unfinished)
+        os.replace(unfinished, path)
+    except (OSError, SafetensorError) as error:
+        unfinished.unlink(missing_ok=True)
+        if getattr(error, "errno", None) in FULL or "os error 28" in str(error):
+            raise OSError(f"{path}: {no_room(path.parent)}") from error
+        raise OSError(f"{path} cannot be written: {error}") from error
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
