@@ -51,7 +51,9 @@ def make(folder: Path, *, large: bool) -> None:
     store.upsert([item(3, version=1)], ENCODER)
     store.delete([item(9).id])
     PhotoFeatures.create(store, MeanColours.id, "means").update(store, MeanColours())
-    ClickBook(store.folder).add_all([(f"user-{at % 3}", f"look-{at}", "") for at in range(30)])
+    book = ClickBook(store.folder)
+    book.add_all([(f"user-{at % 3}", f"look-{at}", "") for at in range(30)])
+    book.close()  # nothing is left in the file of what is about to be written
     attach_tastes(store.folder, save_tastes(folder / "tastes", make_tastes()))
     Calibration(scorer="rules", reference=(0.1, 0.2, 0.4)).save(store.folder / "calibration.json")
     KeyFile(store.folder / "keys.json").add("storefront", rate=50, quota=1_000)
@@ -61,12 +63,16 @@ def make(folder: Path, *, large: bool) -> None:
 def make_weights(folder: Path) -> None:
     """A checkpoint and a model with all its files."""
     import torch
-    from modiste.models.pretrained import load, save
+
+    from modiste.data.text import train_wordpiece
+    from modiste.models.clip import SIZES, DualEncoder
+    from modiste.models.pretrained import save_pretrained
     from modiste.training.checkpoint import save_checkpoint
 
     tensors = {part: {"w": torch.arange(900.0)} for part in ("model", "optimizer")}
     save_checkpoint(folder / "checkpoints", 7, tensors, {"seconds": 1.5})
-    save(load("dual_encoder_small.random").towers, folder / "model")  # type: ignore[call-arg]
+    tokenizer = train_wordpiece(["red dress", "blue jeans"] * 3, vocab_size=200)
+    save_pretrained(folder / "model", DualEncoder(SIZES["debug"]), tokenizer, name="dual_encoder_debug.toy")
 
 
 def _read_items(folder: Path) -> Any:
@@ -87,7 +93,9 @@ def _read_exact(folder: Path) -> Any:
 
 def _read_clicks(folder: Path) -> Any:
     book = ClickBook(folder / "shop")
-    return [[repr(one) for one in book.every()], [[repr(one) for one in book.of(f"user-{at}")] for at in range(3)]]
+    found = [[repr(one) for one in book.every()], [[repr(one) for one in book.of(f"user-{at}")] for at in range(3)]]
+    book.close()
+    return found
 
 
 def _read_tastes(folder: Path) -> Any:
@@ -192,6 +200,8 @@ def run(flips: int, seed: int, *, weights: bool, large: bool, parent: Path | Non
                 where += f": {str(error).strip().splitlines()[-1][:200]}"
             finally:
                 path.write_bytes(whole)
+                for left in path.parent.glob(f"{path.name}-*"):  # what a database wrote while it was looked at
+                    left.unlink()
             counts.setdefault(kind, Counter())[f"{how}: {outcome}"] += 1
             if outcome not in ("the right answer", "the right answer, and found by check", "an error that names it"):
                 failures.append(f"{outcome}: {where}")

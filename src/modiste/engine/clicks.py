@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import tempfile
 import threading
 import zlib
 from collections.abc import Iterable
@@ -27,6 +28,7 @@ FILE_NAME = "clicks.sqlite"
 MAX_NAME = 200  # characters of a person's, a look's or an item's id
 MAX_OF_PERSON = 10_000  # clicks kept of one person: beyond these the oldest are dropped
 _BUSY_SECONDS = 10
+_CHECKED_BYTES = 8_000_000  # some fifty thousand clicks: up to this size a file is compared with itself when it is opened
 _AT_ONCE = 10_000
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS clicks (
@@ -166,20 +168,52 @@ class ClickBook:
             self._database.close()
             self._database = None
         if self._database is None:
-            new = not self.path.exists()
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-            found = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-            found.execute("PRAGMA journal_mode=WAL")
-            found.execute("PRAGMA synchronous=FULL")  # a commit is on the disk before it is acknowledged
-            found.execute("PRAGMA secure_delete=ON")
-            found.execute(_SCHEMA)
-            if "sum" not in {column[1] for column in found.execute("PRAGMA table_info(clicks)")}:
-                with suppress(sqlite3.OperationalError):  # of an earlier version; another process may be faster
-                    found.execute("ALTER TABLE clicks ADD COLUMN sum INTEGER")
-            if new:
-                flush_folder(self.path.parent)
+            if not self.path.exists():
+                self._create()
+            found = self._connected(self.path)
+            try:
+                self._check(found)
+            except BaseException:
+                found.close()
+                raise
             self._database = found
         return self._database
+
+    def _create(self) -> None:
+        """A file that is empty but whole from the moment it is there: one of no bytes at all is a damaged one."""
+        handle, scratch = tempfile.mkstemp(prefix=f".{FILE_NAME}-", dir=self.path.parent)  # its owner's alone
+        os.close(handle)
+        try:
+            made = self._connected(Path(scratch))
+            made.execute(_SCHEMA)
+            made.close()
+            with suppress(FileExistsError):  # another process was faster
+                os.link(scratch, self.path)
+            flush_folder(self.path.parent)
+        finally:
+            for suffix in ("", "-wal", "-shm"):
+                Path(scratch + suffix).unlink(missing_ok=True)
+
+    def _connected(self, path: Path) -> sqlite3.Connection:
+        os.close(os.open(path, os.O_RDWR))  # told apart from a file that is none
+        found = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        found.execute("PRAGMA journal_mode=WAL")
+        found.execute("PRAGMA synchronous=FULL")  # a commit is on the disk before it is acknowledged
+        found.execute("PRAGMA secure_delete=ON")
+        return found
+
+    def _check(self, database: sqlite3.Connection) -> None:
+        """Whether it is a book of clicks; where that takes no time, whether table and index say the same of every click."""
+        columns = {column[1] for column in database.execute("PRAGMA table_info(clicks)")}
+        if not columns:
+            raise self._damaged("there is no table of clicks in it")
+        if self.path.stat().st_size <= _CHECKED_BYTES:
+            (answer,) = database.execute("PRAGMA integrity_check(1)").fetchone()
+            if answer != "ok":
+                raise self._damaged(str(answer))
+        if "sum" not in columns:
+            with suppress(sqlite3.OperationalError):  # of an earlier version; another process may be faster
+                database.execute("ALTER TABLE clicks ADD COLUMN sum INTEGER")
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

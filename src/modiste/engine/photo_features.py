@@ -217,9 +217,13 @@ class PhotoFeatures:
                 or sums.shape != (len(ids),)
             ):
                 raise ValueError("its arrays do not fit each other")
+            if "names_sum" in header:  # those of earlier versions have none
+                wanted = _mapped(path, 8 + length, header["names_sum"])
+                if _names_sum(arrays["ids"], hashes, sums) != int(wanted[0]):
+                    raise ValueError("what its rows belong to fails its checksum")
         except FileNotFoundError:
             raise
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
             raise _damaged(self.folder, file, str(error)) from error
         return _Part(file, ids, tuple(row.tobytes() for row in np.array(hashes)), sums, features)
 
@@ -321,6 +325,7 @@ class PhotoFeatures:
             "ids": np.frombuffer(json.dumps(list(ids)).encode(), dtype=np.uint8),
             "sums": sums,
         }
+        arrays["names_sum"] = np.array([_names_sum(arrays["ids"], arrays["hashes"], sums)], dtype=np.uint32)
         file = f"part-{uuid.uuid4().hex}.safetensors"
         write_atomically(self.folder / file, save(arrays))
         return file
@@ -354,6 +359,11 @@ class ExactJudge:
         if known.any():
             found[known] = self.comparer.compare(self.comparer.features([query.image])[0], features)
         return found
+
+
+def _names_sum(ids: NDArray[Any], hashes: NDArray[Any], sums: NDArray[Any]) -> int:
+    """CRC-32 of whose features a part holds, and of the checksums of those."""
+    return zlib.crc32(sums.tobytes(), zlib.crc32(hashes.tobytes(), zlib.crc32(ids.tobytes())))
 
 
 def _stamp(path: Path) -> tuple[int, int]:
