@@ -3,10 +3,10 @@
     python bench/damage.py --flips 2000 --out docs/results/damage.json
 
 A folder is made with one of each: items, seal, clicks, tastes, features of photos, calibration, keys, a statistic, and with
---weights a checkpoint and a model. Then a file is drawn, a bit in it flipped (or, for one in five, the file cut), and everything
-of its kind is read, in a process of its own: what may come back is what was there before, or an error with the file's name or
+--weights a checkpoint and a model. Then a file is drawn, a bit in it flipped (or, one time in five, the file cut), and all of
+its kind is read, in a process of its own: what may come back is what was there before, or an error with the file's name or
 folder in it. Another answer, another kind of exception, or a process that dies is a failure. `modiste check` reads it, too:
-damage that changes nothing that is read at once must be found there, or lie where nothing depends on it.
+how much of the damage that changed no answer it finds is counted; the rest lies where nothing depends on it.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from engine_fakes import item
+from taste_fakes import make_tastes
+
 from fault_jobs import ENCODER, MeanColours
 from killing import Died, in_child
-
-from engine_fakes import item
 from modiste.engine.attached import attach_tastes, attached_tastes
 from modiste.engine.calibration import Calibration
 from modiste.engine.catalogue import Catalogue
@@ -38,7 +39,6 @@ from modiste.files import write_atomically
 from modiste.models.outfit_statistics import Popularity, load_statistic, save_statistic
 from modiste.service.keys import KeyFile
 from report import machine
-from taste_fakes import make_tastes
 
 _CHECKED = ("items", "exact", "clicks", "tastes", "calibration")
 
@@ -125,7 +125,10 @@ READERS: dict[str, tuple[tuple[str, ...], Callable[[Path], Any]]] = {
     "exact": (("shop/exact/*",), _read_exact),
     "clicks": (("shop/clicks.sqlite",), _read_clicks),
     "tastes": (("shop/tastes.json", "shop/tastes/*/*"), _read_tastes),
-    "calibration": (("shop/calibration.json",), lambda folder: Calibration.load(folder / "shop/calibration.json").as_dict()),
+    "calibration": (
+        ("shop/calibration.json",),
+        lambda folder: Calibration.load(folder / "shop/calibration.json").as_dict(),
+    ),
     "keys": (("shop/keys.json",), lambda folder: repr(KeyFile(folder / "shop/keys.json").read())),
     "statistic": (("statistic.json",), lambda folder: load_statistic(folder / "statistic.json").to_json()),
     "checkpoint": (("checkpoints/*/*",), _read_checkpoint),
@@ -226,6 +229,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, help="where the files lie  [default: temporary]")
     parser.add_argument("--out", type=Path, help="write the counts there")
     options = parser.parse_args(arguments)
+    if options.weights:  # once, and not in every child
+        import modiste.models.pretrained
+        import modiste.training.checkpoint  # noqa: F401
     found = run(options.flips, options.seed, weights=options.weights, large=options.large, parent=options.folder)
     if options.out:
         write_atomically(options.out, (json.dumps(found, indent=1) + "\n").encode())

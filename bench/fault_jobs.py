@@ -1,9 +1,10 @@
 """What is killed, and what must hold after it: one class for each thing that the product writes.
 
-Each has `prepare` (made once), `work` (one turn, killed or not; begun again it goes on), `held` (what must be true after a kill:
-it raises where something acknowledged is lost, or half of something is read), and `done` (what an uninterrupted turn leaves).
-All run in children. The fakes are those of the tests: an encoder of words and colours, a toy that trains in a second.
+Each has `prepare` (made once), `work` (one turn, killed or not; begun again it goes on), `held` (what must be true after a
+kill: it raises where something acknowledged is lost, or half of something is read), and `done` (what an uninterrupted turn
+leaves). All run in children. The fakes are those of the tests: an encoder of words and colours, a toy that trains in a second.
 """
+# ruff: noqa: E402 (the tests' fakes are found by a path that is made first)
 
 from __future__ import annotations
 
@@ -22,11 +23,11 @@ _TESTS = Path(__file__).parents[1] / "tests"
 sys.path.insert(0, str(_TESTS / "engine"))
 
 from engine_fakes import FakeEncoder, item
-from killing import Log
 from PIL import Image
 from taste_fakes import make_tastes
 
 import modiste.service.workbench as workbench
+from killing import Log
 from modiste.data.images import decode
 from modiste.engine.attached import attach_tastes, attached_tastes
 from modiste.engine.backup import backup, restore
@@ -335,7 +336,9 @@ class SmallFiles:
         assert names >= {f"key-{earlier}" for earlier in range(turn)} | (set(acknowledged) - {"calibrated"})
         if (folder / "calibration.json").exists():
             scorer = Calibration.load(folder / "calibration.json").scorer
-            assert scorer in ([f"scorer-{turn}"] if "calibrated" in acknowledged else [f"scorer-{turn}", f"scorer-{turn - 1}"])
+            assert scorer in (
+                [f"scorer-{turn}"] if "calibrated" in acknowledged else [f"scorer-{turn}", f"scorer-{turn - 1}"]
+            )
 
     def done(self, folder: Path, turn: int) -> None:
         self.held(folder, turn, [f"key-{turn}", "calibrated"])

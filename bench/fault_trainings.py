@@ -13,9 +13,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "training"))
 
-from killing import Log
 from toys import toy_run
 
+from killing import Log
 from modiste.training.checkpoint import latest_checkpoint, load_checkpoint, load_tensors, save_checkpoint
 from modiste.training.log import read_log
 from modiste.training.loop import train

@@ -58,7 +58,9 @@ class WritePoints:
         class Counting(sqlite3.Connection):
             def execute(self, query: str, *values: Any) -> sqlite3.Cursor:  # type: ignore[override]
                 if query.startswith(("INSERT", "DELETE", "COMMIT", "PRAGMA wal_checkpoint", "BEGIN")):
-                    return points.at(f"clicks {query.split()[0]}", lambda: super(Counting, self).execute(query, *values))
+                    return points.at(
+                        f"clicks {query.split()[0]}", lambda: super(Counting, self).execute(query, *values)
+                    )
                 return super().execute(query, *values)
 
             def executemany(self, query: str, values: Any) -> sqlite3.Cursor:  # type: ignore[override]
@@ -97,7 +99,7 @@ class WritePoints:
             call()
             time.sleep(1)
         call()
-        _die()
+        return _die()
 
 
 def _die() -> None:

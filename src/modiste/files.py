@@ -12,13 +12,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def no_room(folder: Path) -> str:
     """What to tell whoever has filled a disk: that nothing is lost, and what to do."""
-    return f"no space is left on the disk of {folder}; what was there before is whole: free some, and run the same again"
+    return (
+        f"no space is left on the disk of {folder}; what was there before is whole: free some, and run the same again"
+    )
 
 
 @contextlib.contextmanager
@@ -76,7 +77,7 @@ def require_unchanged(values: dict[str, Any]) -> dict[str, Any]:
     """
     plain = {name: value for name, value in values.items() if name != "sum"}
     if "sum" in values and values["sum"] != _sum(plain):
-        raise ValueError("its contents are not those that were written; whoever changes it by hand leaves out \"sum\"")
+        raise ValueError('its contents are not those that were written; whoever changes it by hand leaves out "sum"')
     return plain
 
 

@@ -25,7 +25,14 @@ def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.timeout(600)
 def test_killed_jobs_lose_nothing_and_go_on(tmp_path: Path) -> None:
     """The kills of ingest, clicks and training are those of tests/engine and tests/training."""
-    jobs = ("delete and compact", "exact features", "tastes", "service job", "keys and calibration", "backup and restore")
+    jobs = (
+        "delete and compact",
+        "exact features",
+        "tastes",
+        "service job",
+        "keys and calibration",
+        "backup and restore",
+    )
     seed = os.environ.get("MODISTE_SEED", "0")
     done = run("faults.py", "--kills", "12", "--seed", seed, "--jobs", *jobs, "--out", str(tmp_path / "out.json"))
     assert done.returncode == 0, done.stderr

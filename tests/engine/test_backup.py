@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engine_fakes import FakeEncoder, item, items
+from engine_fakes import FakeEncoder, item
 from taste_fakes import make_shop, make_tastes
 
 from modiste.engine import backup as module
@@ -98,7 +98,7 @@ def test_a_backup_while_items_are_written_is_one_version(tmp_path: Path) -> None
 
 def test_nothing_is_overwritten(shop: Path, tmp_path: Path) -> None:
     saved = backup(shop, tmp_path / "one.tar").path
-    with pytest.raises(ValueError, match="one.tar is there already"):
+    with pytest.raises(ValueError, match=r"one\.tar is there already"):
         backup(shop, saved)
     with pytest.raises(ValueError, match="shop is there already"):
         restore(saved, shop)
@@ -125,7 +125,7 @@ def test_a_damaged_store_is_not_saved(shop: Path, tmp_path: Path) -> None:
 def test_every_cut_and_every_flip_is_noticed(shop: Path, tmp_path: Path) -> None:
     whole = backup(shop, tmp_path / "one.tar").path.read_bytes()
     rng, spoilt = np.random.default_rng(0), tmp_path / "spoilt.tar"
-    wanted, passed = answers(shop), 0
+    wanted, passed, told = answers(shop), 0, list[str]()
     for attempt in range(12):
         data = bytearray(whole)
         if attempt < 4:
@@ -137,11 +137,12 @@ def test_every_cut_and_every_flip_is_noticed(shop: Path, tmp_path: Path) -> None
         try:
             restore(spoilt, target)
         except ValueError as error:
-            assert "spoilt.tar" in str(error) or str(target) in str(error)
+            told.append(str(error))
             assert not target.exists()
-            continue
-        passed += 1  # padding, or the time of a file in the archive
-        assert answers(target) == wanted
+        else:  # padding, or the time of a file in the archive
+            passed += 1
+            assert answers(target) == wanted
+    assert all("spoilt.tar" in one or "again-" in one for one in told)
     assert passed <= 4
     assert not list(tmp_path.glob(".again*"))
 
@@ -162,7 +163,9 @@ def test_no_name_leads_out_of_the_folder(tmp_path: Path, name: str) -> None:
     assert not (tmp_path / "deep" / "again").exists()
 
 
-def test_an_archive_larger_than_the_disk_is_refused(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_archive_larger_than_the_disk_is_refused(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     saved = backup(shop, tmp_path / "one.tar").path
     usage = module.shutil.disk_usage(tmp_path)
     monkeypatch.setattr(module.shutil, "disk_usage", lambda path: usage._replace(free=1_000))

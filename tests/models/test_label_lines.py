@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from by_hand import by_hand
 from safetensors.numpy import save_file
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.svm import LinearSVC
+
+sys.path.insert(0, str(Path(__file__).parent))
+from by_hand import by_hand
 
 from modiste.data.text import tokenize, train_wordpiece
 from modiste.models.label_lines import LabelLines, Lines, fit_lines, mixed, word_features

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from by_hand import by_hand
 from safetensors.torch import load_file, save_file
 
 sys.path.insert(0, str(Path(__file__).parent))
+from by_hand import by_hand
 from outfit_toys import DIM, ENCODER, data, features
 
 from modiste.data.outfit_features import known_tags

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from by_hand import by_hand
 from safetensors.torch import load_file, save_file
+
+sys.path.insert(0, str(Path(__file__).parent))
+from by_hand import by_hand
 
 from modiste.data.text import train_wordpiece
 from modiste.models.clip import SIZES, DualEncoder

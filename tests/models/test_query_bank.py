@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from by_hand import by_hand
 from safetensors.numpy import save_file
+
+sys.path.insert(0, str(Path(__file__).parent))
+from by_hand import by_hand
 
 from modiste.data.text import train_wordpiece
 from modiste.models.clip import SIZES, DualEncoder, DualEncoderTowers

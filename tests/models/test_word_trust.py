@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 import torch
-from by_hand import by_hand
 from safetensors.torch import load_file, save_file
+
+sys.path.insert(0, str(Path(__file__).parent))
+from by_hand import by_hand
 
 from modiste.data.text import train_wordpiece
 from modiste.models.clip import SIZES, DualEncoder

@@ -62,7 +62,9 @@ def backup(
     if json:
         print_json({**asdict(done), "path": str(done.path)})
         return
-    say(f"{done.path}: version {done.version}, {done.files:,} files, {done.bytes / 1e6:,.1f} MB in {done.seconds:.1f} s")
+    say(
+        f"{done.path}: version {done.version}, {done.files:,} files, {done.bytes / 1e6:,.1f} MB in {done.seconds:.1f} s"
+    )
     say(f"back again: modiste restore {done.path} --into FOLDER")
 
 
@@ -86,5 +88,7 @@ def restore(
     if json:
         print_json({**asdict(done), "path": str(done.path)})
         return
-    say(f"{done.path}: version {done.version}, {done.files:,} files, {done.bytes / 1e6:,.1f} MB in {done.seconds:.1f} s")
+    say(
+        f"{done.path}: version {done.version}, {done.files:,} files, {done.bytes / 1e6:,.1f} MB in {done.seconds:.1f} s"
+    )
     say(f"next: modiste check {done.path}, modiste serve {done.path}")

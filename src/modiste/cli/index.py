@@ -42,6 +42,8 @@ def index(
     modiste index items.parquet --map title=productDisplayName --map category=articleType --into shop
     ```
     """
+    from dataclasses import asdict
+
     from modiste.cli.console import print_json, say
     from modiste.cli.ingest import ingest_table
     from modiste.engine.catalogue import Catalogue
@@ -59,10 +61,18 @@ def index(
         table, into, encoder, model=chosen, exact=exact, dialect=dialect, mapping=pairs, image_folder=images, strict=strict,
         prune=prune, report_file=report or into / "rejected.jsonl", captioner=writer,
     )  # fmt: skip
+    from modiste.engine.hubs import find_hubs
+
+    hubs = find_hubs(Catalogue.open(into), encoder) if counts.ingest.encoded else ()
     if json:
-        print_json(counts.as_dict())
+        print_json({**counts.as_dict(), "hubs": [asdict(one) for one in hubs]})
         return
     say(counts.sentence())
+    for one in hubs[:5]:
+        say(
+            f"look at {one.item_id} ({one.title[:60]!r}): it is among the ten best of {one.share:.0%} of unrelated questions; "
+            "its photo or text may have been made for that"
+        )
     if counts.rejected:
         say(f"{counts.rejected:,} bad rows are listed in {counts.report_file}")
     say(f'next: modiste search {into} "red dress"')

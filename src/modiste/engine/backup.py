@@ -203,7 +203,9 @@ def _unpack(archive: Path, folder: Path) -> tuple[int, int, int]:
                 if name in found or len(found) >= MAX_FILES:
                     raise ValueError(f"{archive}: {name!r} is in it twice, or it holds more than {MAX_FILES:,} files")
                 if total > room:
-                    raise ValueError(f"{archive} needs more than the {room:,} bytes that are free; nothing was restored")
+                    raise ValueError(
+                        f"{archive} needs more than the {room:,} bytes that are free; nothing was restored"
+                    )
                 source = members.extractfile(member)
                 assert source is not None  # a regular file
                 if name == LIST:

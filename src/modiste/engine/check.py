@@ -1,4 +1,4 @@
-"""Reading all that a catalogue's folder holds and comparing it with its checksums: what is sound, what is not, and the way out."""
+"""Reading all that a catalogue's folder holds and comparing it with its checksums: what is sound, what is not, what to do."""
 
 from __future__ import annotations
 

@@ -28,7 +28,9 @@ FILE_NAME = "clicks.sqlite"
 MAX_NAME = 200  # characters of a person's, a look's or an item's id
 MAX_OF_PERSON = 10_000  # clicks kept of one person: beyond these the oldest are dropped
 _BUSY_SECONDS = 10
-_CHECKED_BYTES = 8_000_000  # some fifty thousand clicks: up to this size a file is compared with itself when it is opened
+_CHECKED_BYTES = (
+    8_000_000  # some fifty thousand clicks: up to this size a file is compared with itself when it is opened
+)
 _AT_ONCE = 10_000
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS clicks (

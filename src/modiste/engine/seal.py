@@ -141,7 +141,7 @@ class Seal:
                     raise self._damaged(path, "is damaged")
 
     def verify_files(self) -> int:
-        """Read every sealed file; returns how many there are. Raises `CatalogueError` naming the first that is not as written."""
+        """Read every sealed file; returns how many there are. Raises `CatalogueError` naming one that is not as written."""
         read = set[str]()
         for last_try in (False, False, True):
             missing: Path | None = None
