@@ -68,6 +68,44 @@ def test_weights_that_are_shipped_hold_tensors_alone() -> None:
         assert re.match(rb"\s*\{", data[8 : 8 + length])
 
 
+def test_a_clock_that_goes_back_changes_nothing(tmp_path: Path) -> None:
+    """Everything was written tomorrow; what is written today is newer all the same, for those who read it already, too."""
+    import os
+    import time
+
+    from modiste.engine.catalogue import Catalogue
+    from modiste.engine.clicks import ClickBook
+    from modiste.service.keys import KeyFile, KeyRing
+    from modiste.types import Embeddings, EncoderId, Item
+
+    class Ones:
+        id = EncoderId("ones", "1" * 64, 4)
+
+        def encode(self, items: list[Item]) -> Embeddings:
+            return Embeddings(np.full((len(items), 4), 0.5, np.float32), self.id)
+
+    folder = tmp_path / "shop"
+    store = Catalogue.create(folder, Ones.id)
+    store.ingest([Item("a", "old")], Ones())  # type: ignore[arg-type]
+    book, keys = ClickBook(folder), KeyFile(folder / "keys.json")
+    book.add("anna", look="l-1")
+    first = keys.add("first")
+    for path in folder.rglob("*"):
+        os.utime(path, (time.time() + 86_400, time.time() + 86_400))
+    reader, ring = Catalogue.open(folder), KeyRing(folder / "keys.json")
+    assert reader.get("a").title == "old"
+    Catalogue.open(folder).ingest([Item("a", "new"), Item("b", "new")], Ones())  # type: ignore[arg-type]
+    second = keys.add("second")
+    ring._looked -= 60
+    assert reader.get("a").title == "new"
+    assert len(reader) == reader.verify() == 2
+    assert ring.find(first) is not None
+    assert ring.find(second) is not None
+    assert book.add("anna", look="l-2") > book.of("anna")[0].number
+    reader.compact()
+    assert reader.verify() == 2
+
+
 def test_a_table_of_labels_holds_no_formula(tmp_path: Path) -> None:
     import csv
 
