@@ -2,8 +2,8 @@
 
     python bench/backup.py --items 100000 --out docs/results/backup.json
 
-The rows are random vectors of the shipped encoder's width, titles, attributes, and a JPEG of the asked size that nothing packs. What is
-restored must answer a search as what was saved does, or nothing is printed.
+The rows are random vectors of the shipped encoder's width, titles, attributes, and a JPEG of the asked size that nothing packs.
+What is restored must answer a search as what was saved does, or nothing is printed.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python bench/together.py --seconds 60 --out docs/results/together.json
 
-A writer that gets the lock gives every item the next price, in one batch, and now and then merges the files; one that does not is
-told so and tries again. A reader searches all items and looks that they have one price, which never falls, and that photos come.
+A writer that gets the lock gives every item the next price, in one batch, and now and then merges the files; one that does
+not is told so and tries again. A reader searches all items and looks that they have one price, which never falls.
 """
 
 from __future__ import annotations
