@@ -75,8 +75,8 @@ def backup(catalogue: Path, to: Path) -> BackupReport:
     if to.resolve().is_relative_to(catalogue.resolve()):
         raise ValueError(f"{to} lies in the catalogue that it is to be a backup of; choose another folder")
     for attempt in range(1, _TRIES + 1):
-        version, files = _sealed(store)
         try:
+            version, files = _sealed(store)
             with writing_atomically(to, mode=0o600) as stream:
                 listed = _write(stream, catalogue, version, files)
             return BackupReport(to, version, len(listed), to.stat().st_size, time.monotonic() - start)
@@ -99,7 +99,15 @@ def _sealed(store: Catalogue) -> tuple[int, dict[str, SealedFile]]:
     if not version:
         raise CatalogueError(f"{store.folder} is being written to for the first time; try again when that has ended")
     latest = version_file(version)
-    return version, {n: one for n, one in found.items() if not n.startswith("_versions/") or n == latest}
+    try:
+        description = (store.folder / _TABLE / latest).read_bytes()
+    except FileNotFoundError as error:
+        raise _Gone(latest) from error
+    rows = {name for name in found if name.startswith("data/")}
+    used = {name for name in rows if PurePosixPath(name).name.encode() in description}  # it names them in plain text
+    left_out = rows - used if used else set()  # of versions that were, until a compaction drops them
+    kept = {name: one for name, one in found.items() if name == latest or not name.startswith("_versions/")}
+    return version, {name: one for name, one in kept.items() if name not in left_out}
 
 
 def _write(stream: IO[bytes], catalogue: Path, version: int, files: dict[str, SealedFile]) -> dict[str, list[Any]]:
@@ -110,7 +118,7 @@ def _write(stream: IO[bytes], catalogue: Path, version: int, files: dict[str, Se
             member = tarfile.TarInfo(name)
             member.size, member.mode, member.mtime = size, mode, int(time.time())
             reader = _Hashing(source)
-            archive.addfile(member, reader)  # type: ignore[arg-type]
+            archive.addfile(member, reader)
             listed[name] = [size, reader.sha256]
             return reader.sha256
 

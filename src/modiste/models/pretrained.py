@@ -363,7 +363,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """A model folder's config.json; raises `PretrainedError` for a file of the folder that is not as it was saved."""
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise PretrainedError(f"{folder / CONFIG} does not describe a model: {error}") from error
     if not isinstance(config, dict):
         raise PretrainedError(
