@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engine_fakes import FakeEncoder, item, items
+from engine_fakes import FakeEncoder, item
 from taste_fakes import make_shop, make_tastes
 
 from modiste.engine import backup as module
@@ -94,18 +94,6 @@ def test_a_backup_while_items_are_written_is_one_version(tmp_path: Path) -> None
     finally:
         stop.set()
         writer.join()
-
-
-def test_rows_of_earlier_versions_are_left_out(tmp_path: Path) -> None:
-    store = Catalogue.create(tmp_path / "shop", ENCODER.id)
-    for start in range(0, 90, 30):
-        store.ingest(items(30, start), ENCODER)
-    before = backup(store.folder, tmp_path / "three.tar")
-    store.compact()  # into one file; the three are kept for those who still read them
-    assert len(list((store.folder / "items.lance" / "data").iterdir())) == 4
-    after = backup(store.folder, tmp_path / "one.tar")
-    assert after.files == before.files - 2
-    assert len(Catalogue.open(restore(after.path, tmp_path / "again").path)) == 90
 
 
 def test_nothing_is_overwritten(shop: Path, tmp_path: Path) -> None:

@@ -99,15 +99,8 @@ def _sealed(store: Catalogue) -> tuple[int, dict[str, SealedFile]]:
     if not version:
         raise CatalogueError(f"{store.folder} is being written to for the first time; try again when that has ended")
     latest = version_file(version)
-    try:
-        description = (store.folder / _TABLE / latest).read_bytes()
-    except FileNotFoundError as error:
-        raise _Gone(latest) from error
-    rows = {name for name in found if name.startswith("data/")}
-    used = {name for name in rows if PurePosixPath(name).name.encode() in description}  # it names them in plain text
-    left_out = rows - used if used else set()  # of versions that were, until a compaction drops them
     kept = {name: one for name, one in found.items() if name == latest or not name.startswith("_versions/")}
-    return version, {name: one for name, one in kept.items() if name not in left_out}
+    return version, kept
 
 
 def _write(stream: IO[bytes], catalogue: Path, version: int, files: dict[str, SealedFile]) -> dict[str, list[Any]]:
