@@ -491,7 +491,7 @@ def _architecture(folder: Path) -> str:
     """What a folder of ours says it holds; empty for any other folder."""
     try:
         config: Any = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
+    except (OSError, ValueError):
         return ""
     return str(config.get("architecture", "")) if isinstance(config, dict) else ""
 
