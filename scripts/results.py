@@ -779,6 +779,30 @@ def bias_tables() -> dict[str, str]:
     return tables(load("bias"))
 
 
+def kills_table(found: dict) -> str:
+    """What was killed how often, and at which moments (bench/faults.py)."""
+    moments = ("before a write", "within a write", "after a write", "at any time")
+    lines = [f"| job | kills | {' | '.join(moments)} | kinds of write | failures |", "|---" * (len(moments) + 4) + "|"]
+    for name, one in found["jobs"].items():
+        counts = " | ".join(str(one["moments"][moment]) for moment in moments)
+        lines.append(f"| {name} | {one['kills']} | {counts} | {len(one['writes_of_a_turn'])} | {one['failures']} |")
+    total = [sum(one["moments"][moment] for one in found["jobs"].values()) for moment in moments]
+    failures = sum(one["failures"] for one in found["jobs"].values())
+    lines.append(f"| **all** | **{found['kills']}** | {' | '.join(map(str, total))} | | **{failures}** |")
+    return "\n".join(lines)
+
+
+def damage_table(found: dict) -> str:
+    """What came of files that were cut or had a bit changed (bench/damage.py)."""
+    outcomes = ("an error that names it", "the right answer, and found by check", "the right answer")
+    lines = [f"| file of | damaged | {' | '.join(outcomes)} | a wrong answer, another end |", "|---" * 6 + "|"]
+    for name, counts in found["kinds"].items():
+        total = sum(counts.values())
+        told = [sum(n for key, n in counts.items() if key.split(": ")[1] == outcome) for outcome in outcomes]
+        lines.append(f"| {name} | {total} | {' | '.join(map(str, told))} | {total - sum(told)} |")
+    return "\n".join(lines)
+
+
 def blocks() -> dict[str, str]:
     """Marker -> Markdown."""
     found = {}
@@ -920,6 +944,8 @@ def blocks() -> dict[str, str]:
     found["rerank-share"] = share_table(load("rerank_share"))
     if (RESULTS / "embed.json").exists():  # bench/embed.py --out
         found["embed-workers"] = workers_table(load("embed"))
+    found["kills"] = kills_table(load("faults"))
+    found["damage"] = damage_table(load("damage"))
     found["label-lines"] = lines_table(load("label_lines_cv"))
     sheet = load("data_sheet")
     found["sheet-atelier"] = atelier_sheet(sheet)

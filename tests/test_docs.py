@@ -43,6 +43,17 @@ def test_commands_and_options_in_the_docs_exist(page: Path, capsys: pytest.Captu
             assert option in helps[command], f"{option} in {line!r}"
 
 
+def test_the_tests_that_a_page_names_are_there() -> None:
+    """docs/reliability.md stands on them."""
+    named = re.findall(
+        r"`((?:tests|bench)/[\w/]+\.py)(?:::(\w+))?", (ROOT / "docs" / "reliability.md").read_text("utf-8")
+    )
+    assert len(named) > 30
+    for file, test in named:
+        text = (ROOT / file).read_text(encoding="utf-8")
+        assert not test or re.search(rf"^def {test}\(", text, flags=re.M), f"{file}::{test}"
+
+
 def test_the_two_commands_of_the_readme_are_make_targets() -> None:
     readme, makefile = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "Makefile"))
     for target in re.findall(r"^make ([a-z-]+)", readme, flags=re.M):

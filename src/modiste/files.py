@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import hashlib
 import json
 import math
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
 _MAX_DIGITS = 300  # a float holds whole numbers up to 309 digits
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def no_room(folder: Path) -> str:
+    """What to tell whoever has filled a disk: that nothing is lost, and what to do."""
+    return (
+        f"no space is left on the disk of {folder}; what was there before is whole: free some, and run the same again"
+    )
 
 
 @contextlib.contextmanager
@@ -26,12 +36,17 @@ def writing_atomically(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, scratch = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(scratch, mode)
-        os.replace(scratch, path)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(scratch, mode)
+            os.replace(scratch, path)
+        except OSError as error:
+            if error.errno in FULL:
+                raise OSError(error.errno, no_room(path.parent), str(path)) from error
+            raise
         with contextlib.suppress(OSError):  # not every file system lets a folder be synchronised
             flush_folder(path.parent)
     except BaseException:
@@ -50,6 +65,27 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> Path:
     with writing_atomically(path, mode=mode) as file:
         file.write(data)
     return Path(path)
+
+
+def signed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON values with a checksum of themselves as "sum", so that a bit that flips in their file is noticed."""
+    return {**values, "sum": _sum(values)}
+
+
+def require_unchanged(values: dict[str, Any]) -> dict[str, Any]:
+    """What `signed` was given; values without a "sum" (an earlier version's, a person's) are taken as they are.
+
+    Raises `ValueError` where the checksum is not that of the rest.
+    """
+    plain = {name: value for name, value in values.items() if name != "sum"}
+    if "sum" in values and values["sum"] != _sum(plain):
+        raise ValueError('its contents are not those that were written; whoever changes it by hand leaves out "sum"')
+    return plain
+
+
+def _sum(values: Mapping[str, Any]) -> str:
+    text = json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def read_lines(path: Path) -> list[str]:

@@ -117,6 +117,17 @@ def test_the_service(store: str) -> None:
         shop.close()
 
 
+def test_check_reads_it_and_backup_is_left_to_the_storage(modiste, store: str, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    done = modiste("check", store)
+    assert done.code == 0, done.err
+    assert "items: sound" in done.out
+    assert "the object storage's to check" in done.out
+    done = modiste("backup", store, "--to", tmp_path / "shop.tar")
+    assert done.code == 1
+    assert "is on object storage" in done.err
+    assert not list(tmp_path.iterdir())
+
+
 def test_errors_are_one_line(modiste, store: str, shop: Path, indexed: Path) -> None:  # type: ignore[no-untyped-def]
     for arguments, words in (
         (["search", "s3://elsewhere/shop", "dress"], "there is no bucket 'elsewhere'"),

@@ -419,6 +419,7 @@ def victim(empty: Catalogue) -> Path:
         "{}",
         '{"format": 1}',
         '{"format": 2}',
+        '{"format": 99}',
         '{"format": 1, "encoder": 5, "store_images": "none"}',
         "\0",
     ],
@@ -433,6 +434,10 @@ def test_missing_parts_are_named(victim: Path) -> None:
     description = victim / "modiste.json"
     data = json.loads(description.read_text())
     data["encoder"]["dim"] = DIM + 1
+    description.write_text(json.dumps(data))
+    with pytest.raises(CatalogueError, match=r"modiste\.json is damaged .*not those that were written"):
+        Catalogue.open(victim)
+    del data["sum"]  # as whoever changes it by hand does
     description.write_text(json.dumps(data))
     with pytest.raises(CatalogueError, match=r"items\.lance does not have the columns of a \d+-d"):
         Catalogue.open(victim)

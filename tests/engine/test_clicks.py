@@ -111,5 +111,5 @@ def test_several_writers_take_turns(tmp_path: Path) -> None:
 
 def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / clicks.FILE_NAME).write_bytes(b"no database" * 200)
-    with pytest.raises(CatalogueError, match=r"clicks\.sqlite cannot be read"):
+    with pytest.raises(CatalogueError, match=r"clicks\.sqlite is damaged .*modiste restore"):
         ClickBook(tmp_path).of("anna")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,9 @@ import torch
 from safetensors.numpy import save_file
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.svm import LinearSVC
+
+sys.path.insert(0, str(Path(__file__).parent))
+from by_hand import by_hand
 
 from modiste.data.text import tokenize, train_wordpiece
 from modiste.models.label_lines import LabelLines, Lines, fit_lines, mixed, word_features
@@ -149,6 +153,7 @@ def test_a_recogniser_listens_to_words_where_there_are_any(tmp_path: Path) -> No
     file.write_bytes(file.read_bytes()[:-3])
     with pytest.raises(PretrainedError, match="label_lines"):
         load_model(folder)
+    by_hand(folder)
     save_file({"idf": lines.idf}, file)
     with pytest.raises(PretrainedError, match="label_lines"):
         load_model(folder)

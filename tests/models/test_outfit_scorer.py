@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 sys.path.insert(0, str(Path(__file__).parent))
+from by_hand import by_hand
 from outfit_toys import DIM, ENCODER, data, features
 
 from modiste.data.outfit_features import known_tags
@@ -225,6 +226,7 @@ def test_what_is_damaged_or_no_outfit_model_says_so(
     state = load_file(folder / MODEL)
     del state["outfit_token"]
     save_file(state, folder / MODEL)
+    by_hand(folder)
     with pytest.raises(PretrainedError, match="missing outfit_token"):
         load_outfit_model(folder)
     folder = fresh("b")
@@ -235,6 +237,7 @@ def test_what_is_damaged_or_no_outfit_model_says_so(
     with pytest.raises(PretrainedError, match="missing"):
         load_outfit_model(folder)
     folder = fresh("c")
+    by_hand(folder)
     config = json.loads((folder / CONFIG).read_text())
     config["model"]["wings"] = 2
     (folder / CONFIG).write_text(json.dumps(config))

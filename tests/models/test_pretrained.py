@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+
+sys.path.insert(0, str(Path(__file__).parent))
+from by_hand import by_hand
 
 from modiste.data.text import train_wordpiece
 from modiste.models.clip import SIZES, DualEncoder
@@ -63,6 +67,9 @@ def test_another_weight_is_another_encoder(folder: Path, tmp_path: Path) -> None
     state = load_file(folder / MODEL)
     state["image_tower.project.bias"] = state["image_tower.project.bias"] + 1e-3
     save_file(state, folder / MODEL)
+    with pytest.raises(PretrainedError, match=r"model\.safetensors is damaged"):
+        load(folder)
+    by_hand(folder)
     second = load(folder)
     assert second.id.sha256 != first.id.sha256
     item = Item("a", "red dress")
@@ -100,11 +107,13 @@ def test_every_key_is_accounted_for(folder: Path, change: str) -> None:
     else:
         state[key] = state[key][:, :-1].contiguous()
     save_file(state, folder / MODEL)
+    by_hand(folder)
     with pytest.raises(PretrainedError, match="does not fit"):
         load(folder)
 
 
 def test_sizes_that_do_not_exist_are_refused(folder: Path) -> None:
+    by_hand(folder)
     config = json.loads((folder / CONFIG).read_text())
     config["model"]["wings"] = 2
     (folder / CONFIG).write_text(json.dumps(config))

@@ -8,6 +8,7 @@ import sys
 import typer
 
 from modiste import __version__
+from modiste.cli.backup import backup, check, restore
 from modiste.cli.calibrate import calibrate
 from modiste.cli.caption import caption
 from modiste.cli.complete import complete
@@ -54,6 +55,7 @@ COMMANDS = (
     *(demo, index, embed, search, tag, caption, imagine),
     *(score, complete, generate, swap, explain, similar_looks, recommend, calibrate),
     *(serve, evaluate, train, export, models),
+    *(check, backup, restore),
 )
 for command in COMMANDS:
     app.command()(command)

@@ -71,10 +71,10 @@ def calibrate(
     from modiste.cli.console import errors, print_json, results, say
     from modiste.cli.contact_sheet import write_page
     from modiste.data.outfit_sources import load_outfits
-    from modiste.engine.calibration import METHODS, Calibration, reference_quantiles
+    from modiste.engine.calibration import FILE_NAME, METHODS, Calibration, reference_quantiles
     from modiste.engine.catalogue import Catalogue
     from modiste.evaluation.calibration_data import judged_looks, judged_wishes
-    from modiste.service.workbench import CALIBRATION_FILE, load_encoder
+    from modiste.service.workbench import load_encoder
 
     if negatives not in _NEGATIVES:
         raise ValueError(f"--negatives must be one of {', '.join(_NEGATIVES)}, not {negatives!r}")
@@ -143,7 +143,7 @@ def calibrate(
         curve, match, reference_quantiles(right) if right is not None else (), threshold, named.id if data else "",
         str(store.encoder_id), nearness,
     )  # fmt: skip
-    target = made.save(out or store.folder / CALIBRATION_FILE)
+    target = made.save(out or store.folder / FILE_NAME)
     if html is not None:
         values = [_chart(name, one) for name, one in measured.items()]
         write_page(

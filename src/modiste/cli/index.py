@@ -58,6 +58,8 @@ def index(
     modiste index items.parquet --map title=productDisplayName --map category=articleType --into shop
     ```
     """
+    from dataclasses import asdict
+
     from modiste.cli.console import print_json, say
     from modiste.cli.ingest import ingest_table
     from modiste.engine.catalogue import Catalogue
@@ -87,14 +89,23 @@ def index(
         image_folder=images, strict=strict, prune=prune,
         report_file=report or place.folder / "rejected.jsonl", captioner=writer,
     )  # fmt: skip
+    from modiste.engine.hubs import find_hubs
+
+    hubs = find_hubs(Catalogue.open(into), encoder) if counts.ingest.encoded else ()
     unread = _unread_titles(into, encoder)
     if json:
         taken = {} if ready is None else {"taken": ready.taken, "encoded": ready.encoded}
-        print_json({**counts.as_dict(), **taken, "unread_titles": round(unread, 4)})
+        found = {**taken, "unread_titles": round(unread, 4), "hubs": [asdict(one) for one in hubs]}
+        print_json(counts.as_dict() | found)
         return
     say(counts.sentence())
     if ready is not None:
         say(f"{ready.taken:,} vectors were taken from {embedded}, {ready.encoded:,} were made anew")
+    for one in hubs[:5]:
+        say(
+            f"look at {one.item_id} ({one.title[:60]!r}): it is among the ten best of {one.share:.0%} of unrelated questions; "
+            "its photo or text may have been made for that"
+        )
     if unread:
         say(
             f"note: of {100 * unread:.0f} % of the titles {encoder.id.name} cannot read a word; their items are found by their "

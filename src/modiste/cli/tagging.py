@@ -161,8 +161,13 @@ def _csv(file: IO[bytes], columns: Mapping[str, int]) -> Iterator[Write]:
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
     writer = csv.DictWriter(text, ["id", *_flat_names(columns)])
     writer.writeheader()
-    yield lambda batch: writer.writerows(_flat(one) for one in batch)
+    yield lambda batch: writer.writerows({**_flat(one), "id": _plain(one.item.id)} for one in batch)
     text.detach()
+
+
+def _plain(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula: what begins like one gets an apostrophe."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 from modiste.engine.clicks import ClickBook
 from modiste.engine.errors import CatalogueError, CatalogueLocked
 from modiste.engine.tastes import ARRAYS, CONFIG, Tastes, TastesError, load_tastes, tastes_folder
-from modiste.files import parse_json, write_atomically
+from modiste.files import parse_json, require_unchanged, signed, write_atomically
 
 FILE_NAME, FOLDER = "tastes.json", "tastes"
 FORMAT = 1
@@ -51,7 +51,7 @@ def attach_tastes(catalogue: Path, source: str | Path) -> Attached:
             _copy(found, catalogue / FOLDER, sha256[:16])
             last = _last_click(catalogue)
             pointer = {"format": FORMAT, "folder": sha256[:16], "sha256": sha256, "last_click": last}
-            write_atomically(catalogue / FILE_NAME, (json.dumps(pointer, indent=2) + "\n").encode())
+            write_atomically(catalogue / FILE_NAME, (json.dumps(signed(pointer), indent=2) + "\n").encode())
             for old in (catalogue / FOLDER).iterdir():
                 if old.name != sha256[:16]:
                     shutil.rmtree(old, ignore_errors=True)
@@ -65,13 +65,13 @@ def attached_tastes(catalogue: Path) -> Attached | None:
     path = catalogue / FILE_NAME
     for last_try in (False, True):
         try:
-            pointer = parse_json(path.read_text(encoding="utf-8"))
+            pointer = require_unchanged(parse_json(path.read_text(encoding="utf-8")))
             if pointer["format"] != FORMAT or not _NAME.fullmatch(pointer["folder"]):
                 raise ValueError(f"format {pointer['format']!r}")
             found = str(pointer["sha256"]), int(pointer["last_click"])
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise _damaged(path, error) from error
         try:
             folder = catalogue / FOLDER / pointer["folder"]

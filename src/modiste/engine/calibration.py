@@ -25,12 +25,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from modiste.files import parse_json, write_atomically
+from modiste.files import parse_json, require_unchanged, signed, write_atomically
 
 Method = Literal["log-odds", "logistic", "isotonic"]
 METHODS: tuple[Method, ...] = ("log-odds", "logistic", "isotonic")
 Values = NDArray[np.float64]
 
+FILE_NAME = "calibration.json"  # in a catalogue's folder, the one that counts
 FORMAT = 1
 MATCH_THRESHOLD = 0.5  # P(match) under which the best item for a wish is "not in this catalogue"
 _MAX_STEPS = 200
@@ -175,7 +176,7 @@ class Calibration:
 
     def save(self, path: str | Path) -> Path:
         """Write JSON, whole or not at all."""
-        text = json.dumps(self.as_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(signed(self.as_dict()), indent=2, ensure_ascii=False, allow_nan=False)
         return write_atomically(Path(path), (text + "\n").encode("utf-8"))
 
     @classmethod
@@ -188,6 +189,11 @@ class Calibration:
         except (OSError, ValueError) as error:
             raise ValueError(f"{path} cannot be read as JSON: {error}") from error
         names = set(cls().as_dict())
+        if isinstance(values, dict):
+            try:
+                values = require_unchanged(values)
+            except ValueError as error:
+                raise ValueError(f"{path}: {error}") from error
         if not isinstance(values, dict) or set(values) - names or values.get("format") != FORMAT:
             raise ValueError(f"{path}: expected an object of format {FORMAT} with {', '.join(sorted(names))}")
         try:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -38,6 +38,7 @@ from modiste.engine.manifest import FILE_NAME, Manifest, RemoteVectors
 from modiste.engine.partition import FILE_NAME as LISTS_NAME
 from modiste.engine.place import Place, place_of
 from modiste.engine.rows import PAYLOAD, STORE_IMAGES, StoreImages, hashed, row_sum, vector_sums
+from modiste.engine.seal import SealedFile
 from modiste.engine.snapshot import Snapshot
 from modiste.engine.table import ItemTable
 from modiste.types import Embeddings, EncoderId, EncoderMismatch, FloatArray, Item, ItemEncoder
@@ -316,6 +317,15 @@ class Catalogue:
                 self._forget()
             yield
 
+    def seal(self) -> None:
+        """Seal the latest version, where a writer was killed before it could. The caller holds the lock (`writing`)."""
+        if self._table.seal()[0] != self._table.version:
+            self._table.sealed()
+
+    def sealed(self) -> tuple[int, Mapping[str, SealedFile]]:
+        """The version that was sealed last, and its files under items.lance; (0, {}) before the first."""
+        return self._table.seal()
+
     # -- reading ------------------------------------------------------------------------------------------------------
 
     def __len__(self) -> int:
@@ -330,7 +340,7 @@ class Catalogue:
     def _load(self, known: Snapshot | None) -> Snapshot:
         """The latest version: `known` if it is that one."""
         for attempt in (1, 2, 3):
-            version = self._table.version
+            version = self._table.checked_version()
             if known is not None and known.version == version:
                 return known
             try:
@@ -435,6 +445,7 @@ class Catalogue:
 
     def verify(self) -> int:
         """Read everything and compare it with its checksums; returns the number of rows. Raises `CatalogueError`."""
+        self._table.verify_files()  # first: what it names need not be parsed any more
         count, seen = 0, set()
         for batch in self._table.pinned().scan((*PAYLOAD, "row_sum", "vector_sum", "vector")):
             vectors = np.asarray(batch.column("vector").flatten(), dtype=np.float32).reshape(-1, self.encoder_id.dim)

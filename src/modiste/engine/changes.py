@@ -17,14 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from modiste.engine.rows import TEXT_FIELDS, schema, vector_sums
+from modiste.engine.rows import WORDS, schema, vector_sums
 from modiste.engine.table import PinnedTable
 from modiste.types import FloatArray
 
 if TYPE_CHECKING:
     from modiste.engine.snapshot import Snapshot
 
-TABLE_COLUMNS = ("id", *TEXT_FIELDS, "attributes")
+TABLE_COLUMNS = (*WORDS, "text_sum")  # the last is null where the store was made before words had a checksum
 TABLE_SCHEMA = pa.schema([schema(1).field(name) for name in TABLE_COLUMNS])
 _HEAD = ("content_hash", "vector_sum")
 _FEW = 1_000  # rows that are rather read again than looked for by id
@@ -87,6 +87,22 @@ class Changes:
     vectors: FloatArray  # (A, D) of the fresh rows
 
 
+def stored(pinned: PinnedTable) -> tuple[str, ...]:
+    """Those of `TABLE_COLUMNS` that the store has."""
+    return TABLE_COLUMNS if pinned.has("text_sum") else WORDS
+
+
+def table_of(batches: Sequence[pa.RecordBatch]) -> pa.Table:
+    """What is kept in memory of some rows, with the columns of `TABLE_SCHEMA`."""
+    if not batches:
+        return TABLE_SCHEMA.empty_table()
+    summed = "text_sum" in batches[0].schema.names
+    table = pa.Table.from_batches([batch.select(list(TABLE_COLUMNS if summed else WORDS)) for batch in batches])
+    if not summed:
+        table = table.append_column("text_sum", pa.nulls(table.num_rows, pa.uint32()))
+    return table.cast(TABLE_SCHEMA)
+
+
 def changes_since(earlier: Snapshot, pinned: PinnedTable) -> Changes | None:
     """What a version has of an earlier one; None where reading all of it is better.
 
@@ -144,7 +160,7 @@ def _read(earlier: Snapshot, pinned: PinnedTable, heads: Heads) -> tuple[pa.Tabl
     wanted = pa.array(heads.row_ids)
     batches = [
         batch.filter(pc.is_in(batch.column("_rowid"), value_set=wanted))
-        for batch in pinned.scan((*TABLE_COLUMNS, *_HEAD, "vector"), where)
+        for batch in pinned.scan((*stored(pinned), *_HEAD, "vector"), where)
     ]
     batches = [batch for batch in batches if batch.num_rows]
     found = heads_of(batches)
@@ -152,6 +168,6 @@ def _read(earlier: Snapshot, pinned: PinnedTable, heads: Heads) -> tuple[pa.Tabl
     vectors = vectors.reshape(-1, dim)
     if len(found) != len(heads) or len(vectors) != len(heads) or not np.array_equal(vector_sums(vectors), found.sums):
         raise pinned.owner.damaged("a vector fails its checksum")
-    table = pa.Table.from_batches([batch.select(list(TABLE_COLUMNS)) for batch in batches])
+    table = table_of(batches)
     order = pc.sort_indices(table.column("id")).to_numpy().astype(np.int64)
-    return table.take(pa.array(order)).cast(TABLE_SCHEMA), vectors[order], found.take(order)
+    return table.take(pa.array(order)), vectors[order], found.take(order)

@@ -9,11 +9,11 @@ from typing import Any
 from modiste.engine.errors import CatalogueError, rebuild_advice
 from modiste.engine.place import Place
 from modiste.engine.rows import STORE_IMAGES, StoreImages
-from modiste.files import parse_json
+from modiste.files import parse_json, require_unchanged, signed
 from modiste.types import EncoderId
 
 FILE_NAME = "modiste.json"
-FORMAT = 1
+FORMAT = 2  # 1: before words, files and this description had checksums; read and written as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Manifest:
         values = {"format": FORMAT, **asdict(self)}
         if self.vectors is None:
             del values["vectors"]
-        place.write(FILE_NAME, (json.dumps(values, indent=2) + "\n").encode("utf-8"))
+        place.write(FILE_NAME, (json.dumps(signed(values), indent=2) + "\n").encode("utf-8"))
 
     @classmethod
     def read(cls, place: Place) -> Manifest:
@@ -55,7 +55,8 @@ class Manifest:
                 raise CatalogueError(f"{path} is missing. {rebuild_advice(place.name)}")
             data = parse_json(found)
             number = data["format"]
-            if number == FORMAT:
+            if 1 <= number <= FORMAT:
+                require_unchanged(data)
                 encoder = EncoderId(
                     str(data["encoder"]["name"]), str(data["encoder"]["sha256"]), int(data["encoder"]["dim"])
                 )
@@ -67,7 +68,7 @@ class Manifest:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CatalogueError(f"{path} is damaged ({error}). {rebuild_advice(place.name)}") from error
         raise CatalogueError(
-            f"{path} has format {number}, this version of Modiste reads {FORMAT}: upgrade Modiste, or rebuild. "
+            f"{path} has format {number}, this version of Modiste reads up to {FORMAT}: upgrade Modiste, or rebuild. "
             f"{rebuild_advice(place.name)}"
         )
 

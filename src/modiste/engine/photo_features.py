@@ -32,7 +32,7 @@ from modiste.engine.catalogue import Catalogue
 from modiste.engine.errors import CatalogueError
 from modiste.engine.ingest import known_items
 from modiste.engine.snapshot import Snapshot
-from modiste.files import parse_json, write_atomically
+from modiste.files import parse_json, require_unchanged, signed, write_atomically
 from modiste.types import EncoderId, EncoderMismatch, FloatArray, Item, PhotoComparer
 
 FOLDER, INDEX = "exact", "exact.json"
@@ -153,6 +153,15 @@ class PhotoFeatures:
             rows.append(values)
         return known, np.stack(rows) if rows else np.zeros((0, self.maker.dim), np.float16)
 
+    def verify(self) -> int:
+        """Read every row and compare it with its checksum; returns how many count. Raises `CatalogueError`."""
+        state = self._load()
+        for part in state.parts:
+            for item_id, row, wanted in zip(part.ids, part.features, part.sums, strict=True):
+                if zlib.crc32(np.array(row).tobytes()) != wanted:
+                    raise _damaged(self.folder, part.file, f"item {item_id!r} fails its checksum")
+        return len(state.place)
+
     def warm(self, snapshot: Snapshot) -> None:
         """Read now what `find` needs to know of this version of the catalogue."""
         self._load()
@@ -208,9 +217,13 @@ class PhotoFeatures:
                 or sums.shape != (len(ids),)
             ):
                 raise ValueError("its arrays do not fit each other")
+            if "names_sum" in header:  # those of earlier versions have none
+                wanted = _mapped(path, 8 + length, header["names_sum"])
+                if _names_sum(arrays["ids"], hashes, sums) != int(wanted[0]):
+                    raise ValueError("what its rows belong to fails its checksum")
         except FileNotFoundError:
             raise
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
             raise _damaged(self.folder, file, str(error)) from error
         return _Part(file, ids, tuple(row.tobytes() for row in np.array(hashes)), sums, features)
 
@@ -312,6 +325,7 @@ class PhotoFeatures:
             "ids": np.frombuffer(json.dumps(list(ids)).encode(), dtype=np.uint8),
             "sums": sums,
         }
+        arrays["names_sum"] = np.array([_names_sum(arrays["ids"], arrays["hashes"], sums)], dtype=np.uint32)
         file = f"part-{uuid.uuid4().hex}.safetensors"
         write_atomically(self.folder / file, save(arrays))
         return file
@@ -319,7 +333,7 @@ class PhotoFeatures:
     def _write_index(self, parts: Sequence[str]) -> None:
         made = {"name": self.maker.name, "sha256": self.maker.sha256, "dim": self.maker.dim}
         values = {"format": FORMAT, "maker": made, "model": self.model, "parts": list(parts)}
-        write_atomically(self.folder / INDEX, (json.dumps(values, indent=2) + "\n").encode())
+        write_atomically(self.folder / INDEX, (json.dumps(signed(values), indent=2) + "\n").encode())
 
 
 class ExactJudge:
@@ -347,6 +361,11 @@ class ExactJudge:
         return found
 
 
+def _names_sum(ids: NDArray[Any], hashes: NDArray[Any], sums: NDArray[Any]) -> int:
+    """CRC-32 of whose features a part holds, and of the checksums of those."""
+    return zlib.crc32(sums.tobytes(), zlib.crc32(hashes.tobytes(), zlib.crc32(ids.tobytes())))
+
+
 def _stamp(path: Path) -> tuple[int, int]:
     """Changes whenever the file is replaced."""
     found = path.stat()
@@ -357,7 +376,7 @@ def _read_index(folder: Path) -> dict[str, Any]:
     """exact.json, checked. Raises `CatalogueError` naming the file."""
     path = folder / INDEX
     try:
-        values = parse_json(path.read_text(encoding="utf-8"))
+        values = require_unchanged(parse_json(path.read_text(encoding="utf-8")))
         made = values["maker"]
         fits = (
             values["format"] == FORMAT

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from modiste.engine.changes import TABLE_COLUMNS, TABLE_SCHEMA, Heads, changes_since, heads_of
+from modiste.engine.changes import Heads, changes_since, heads_of, stored, table_of
 from modiste.engine.index import RowArray
 from modiste.engine.milvus import Keys, MilvusCollection
 from modiste.engine.milvus_feed import row_keys
@@ -41,14 +41,10 @@ class RemoteSnapshot(Snapshot):
 
     @classmethod
     def read(cls, pinned: PinnedTable, version: int, dim: int, collection: MilvusCollection) -> RemoteSnapshot:
-        batches = list(pinned.scan((*TABLE_COLUMNS, "content_hash", "vector_sum")))
+        batches = list(pinned.scan((*stored(pinned), "content_hash", "vector_sum")))
         order, _ = _order_by_id(batches)
-        if batches:
-            table = pa.Table.from_batches([batch.select(list(TABLE_COLUMNS)) for batch in batches]).cast(TABLE_SCHEMA)
-        else:
-            table = TABLE_SCHEMA.empty_table()
         heads = heads_of(batches).take(order)
-        table = table.take(pa.array(order)).combine_chunks()
+        table = table_of(batches).take(pa.array(order)).combine_chunks()
         keys = _keys_of(table.column("id").to_pylist(), heads)
         return cls(pinned, version, heads, table, keys, dim, collection)
 
@@ -77,23 +73,23 @@ class RemoteSnapshot(Snapshot):
         """(N, D) in the order of the rows, read from the store at the first use."""
         batches = list(self.pinned.scan(("id", "vector_sum", "vector")))
         order, num_rows = _order_by_id(batches)
-        stored = np.empty((num_rows, self.dim), dtype=np.float32)
+        found = np.empty((num_rows, self.dim), dtype=np.float32)
         start = 0
         for batch in batches:
             stop = start + batch.num_rows
-            stored[start:stop] = np.asarray(batch.column("vector").flatten(), dtype=np.float32).reshape(-1, self.dim)
-            self._check(self.pinned, batch, stored[start:stop])
+            found[start:stop] = np.asarray(batch.column("vector").flatten(), dtype=np.float32).reshape(-1, self.dim)
+            self._check(self.pinned, batch, found[start:stop])
             start = stop
-        return stored[order]
+        return found[order]
 
     def vectors_of(self, rows: RowArray) -> FloatArray:
         """(C, D) the vectors of some rows: from memory when all are there, else read from the store."""
         if "vectors" in self.__dict__ or 4 * len(rows) > len(self):
             return self.vectors[rows]
-        stored = self.pinned.take(self.row_ids[rows].tolist(), ("id", "vector_sum", "vector")).combine_chunks()
-        found = np.asarray(stored.column("vector").combine_chunks().flatten(), dtype=np.float32).reshape(-1, self.dim)
-        self._check(self.pinned, stored, found)
-        place = pc.index_in(self.ids.take(pa.array(rows)), value_set=stored.column("id"))
+        read = self.pinned.take(self.row_ids[rows].tolist(), ("id", "vector_sum", "vector")).combine_chunks()
+        found = np.asarray(read.column("vector").combine_chunks().flatten(), dtype=np.float32).reshape(-1, self.dim)
+        self._check(self.pinned, read, found)
+        place = pc.index_in(self.ids.take(pa.array(rows)), value_set=read.column("id"))
         if place.null_count:
             raise self.pinned.owner.damaged("a row that was listed is not there")
         return found[place.to_numpy(zero_copy_only=False)]

@@ -35,11 +35,12 @@ _KEPT_SIDE, _KEPT_BYTES = (
 _HASH_BYTES = 16
 
 TEXT_FIELDS = ("title", "description", "category", "group")
-PAYLOAD = ("id", *TEXT_FIELDS, "attributes", "image")  # what row_sum covers
+WORDS = ("id", *TEXT_FIELDS, "attributes")  # what text_sum covers
+PAYLOAD = (*WORDS, "image")  # what row_sum covers
 
 
-def schema(dim: int) -> pa.Schema:
-    """The table of a catalogue whose vectors are `dim` wide."""
+def schema(dim: int, *, text_sum: bool = True) -> pa.Schema:
+    """The table of a catalogue whose vectors are `dim` wide; those made before words had a checksum have no `text_sum`."""
     return pa.schema(
         [
             pa.field("id", pa.string(), nullable=False),
@@ -49,6 +50,7 @@ def schema(dim: int) -> pa.Schema:
             pa.field("content_hash", pa.binary(_HASH_BYTES)),
             pa.field("vector_hash", pa.binary(_HASH_BYTES)),
             pa.field("row_sum", pa.uint32()),
+            *([pa.field("text_sum", pa.uint32())] if text_sum else []),
             pa.field("vector_sum", pa.uint64()),
             pa.field("vector", pa.list_(pa.float32(), dim)),
         ]
@@ -159,6 +161,7 @@ def as_table(rows: Sequence[Row], vectors: FloatArray) -> pa.Table:
     columns["content_hash"] = [row.content_hash for row in rows]
     columns["vector_hash"] = [row.vector_hash for row in rows]
     columns["row_sum"] = [row_sum(row.values) for row in rows]
+    columns["text_sum"] = [text_sum(row.values) for row in rows]
     columns["vector_sum"] = vector_sums(vectors)
     columns["vector"] = pa.FixedSizeListArray.from_arrays(
         pa.array(np.ascontiguousarray(vectors, dtype=np.float32).reshape(-1)), vectors.shape[1]
@@ -169,8 +172,17 @@ def as_table(rows: Sequence[Row], vectors: FloatArray) -> pa.Table:
 
 def row_sum(values: Mapping[str, Any]) -> int:
     """CRC-32 of a row's payload; a changed bit, a lost picture or two swapped fields change it."""
+    return _crc(values, PAYLOAD)
+
+
+def text_sum(values: Mapping[str, Any]) -> int:
+    """CRC-32 of what a search shows and filters by: the payload without the picture."""
+    return _crc(values, WORDS)
+
+
+def _crc(values: Mapping[str, Any], names: Sequence[str]) -> int:
     total = 0
-    for name in PAYLOAD:
+    for name in names:
         value = values[name]
         data = value.encode() if isinstance(value, str) else value
         total = zlib.crc32(b"-" if data is None else len(data).to_bytes(8, "little"), total)

@@ -21,17 +21,18 @@ from numpy.typing import NDArray
 
 from modiste.engine.amended import AmendedIndex
 from modiste.engine.beside import Stopped
-from modiste.engine.changes import TABLE_COLUMNS, TABLE_SCHEMA, Changes, Heads, changes_since, heads_of
+from modiste.engine.changes import TABLE_COLUMNS, Changes, Heads, changes_since, heads_of, stored, table_of
 from modiste.engine.columns import read_columns, taken_over
 from modiste.engine.errors import UnknownItem
 from modiste.engine.filters import Column
 from modiste.engine.index import EXACT_LIMIT, ExactIndex, RowArray, VectorIndex, build_index
 from modiste.engine.partition import Partition, Partitions
-from modiste.engine.rows import as_item, vector_sums
+from modiste.engine.rows import WORDS, as_item, text_sum, vector_sums
 from modiste.engine.table import PinnedTable
 from modiste.types import FloatArray, Item
 
-_COLUMNS = (*TABLE_COLUMNS, "content_hash", "vector_sum", "vector")
+_HEAD = ("content_hash", "vector_sum", "vector")
+_CHECKED_AT_ONCE = 65_536  # rows whose words are Python's at a time
 _SUGGESTION_POOL = 5_000
 _MANY_AMENDED = 0.05  # share of the rows that were added or removed since the index was made, for which it is made anew
 _FEW_AMENDED = 2_000
@@ -84,7 +85,7 @@ class Snapshot:
         lists: Path | None = None,
     ) -> Snapshot:
         """A version read as a whole. `lists`: the file in which a large catalogue's partition is kept (partition.py)."""
-        batches = list(pinned.scan(_COLUMNS))
+        batches = list(pinned.scan((*stored(pinned), *_HEAD)))
         order, num_rows = _order_by_id(batches)
         vectors: FloatArray = np.empty((num_rows, dim), dtype=np.float32)
         place = np.empty(num_rows, dtype=np.int64)
@@ -96,10 +97,7 @@ class Snapshot:
             cls._check(pinned, batch, part)
             vectors[place[start:stop]] = part
             start = stop
-        if batches:
-            table = pa.Table.from_batches([batch.select(list(TABLE_COLUMNS)) for batch in batches]).cast(TABLE_SCHEMA)
-        else:
-            table = TABLE_SCHEMA.empty_table()
+        table = table_of(batches)
         heads = heads_of(batches).take(order)
         del batches
         table = table.take(pa.array(order)).combine_chunks()
@@ -211,8 +209,22 @@ class Snapshot:
         return str(self.ids[row].as_py())
 
     def item(self, row: int, image: bytes | None = None) -> Item:
-        """The item of a row, with the picture given or none."""
-        return as_item({name: self._value(name, row) for name in TABLE_COLUMNS}, image)
+        """The item of a row, with the picture given or none. Raises `CatalogueError` for words that fail their checksum."""
+        values = {name: self._value(name, row) for name in TABLE_COLUMNS}
+        self._check_words(values)
+        return as_item({name: values[name] for name in WORDS}, image)
+
+    def _check_words(self, values: Mapping[str, Any]) -> None:
+        if values["text_sum"] is not None and text_sum(values) != values["text_sum"]:
+            raise self.pinned.owner.damaged(f"item {values['id']!r} fails its checksum")
+
+    def _checked(self, table: pa.Table) -> pa.Table:
+        """The same rows, their words compared with their checksums. Raises `CatalogueError` naming an item."""
+        for batch in table.to_batches(_CHECKED_AT_ONCE):
+            columns = [batch.column(name).to_pylist() for name in TABLE_COLUMNS]
+            for cells in zip(*columns, strict=True):
+                self._check_words(dict(zip(TABLE_COLUMNS, cells, strict=True)))
+        return table
 
     def row(self, item_id: str) -> int:
         """The row of an id; raises `UnknownItem` with near ids."""
@@ -252,10 +264,11 @@ class Snapshot:
         if self._earlier_columns is not None:
             earlier, changes = self._earlier_columns
             self._earlier_columns = None  # which held them in memory
-            found = taken_over(earlier, read_columns(changes.fresh), changes.source, self.ids)
+            found = taken_over(earlier, read_columns(self._checked(changes.fresh)), changes.source, self.ids)
             if found is not None:
                 return found
-        return read_columns(self._table if self._place is None else self._table.take(pa.array(self._place)))
+        table = self._table if self._place is None else self._table.take(pa.array(self._place))
+        return read_columns(self._checked(table))
 
     @property
     def columns(self) -> Mapping[str, Column]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,10 +17,14 @@ import lancedb
 import pyarrow as pa
 
 from modiste.engine.errors import CatalogueError, rebuild_advice
-from modiste.engine.place import Check, Place
+from modiste.engine.place import Check, Folder, Place
 from modiste.engine.rows import schema
+from modiste.engine.seal import Seal, SealedFile
+from modiste.files import no_room
 
 TABLE_NAME = "items"
+_FULL = ("No space left on device", "os error 28", "quota exceeded", "File too large", "os error 27")
+_FORBIDDEN = ("Read-only file system", "Permission denied")
 _IDS_PER_QUERY = 2_000
 _COMMIT_ATTEMPTS = 6
 
@@ -40,6 +44,8 @@ class ItemTable:
                 read_consistency_interval=timedelta(0),
                 storage_options=None if place.options is None else dict(place.options),
             )
+        # Object storage keeps its own checksums, and what it has acknowledged is durable.
+        self._seal = Seal(place.folder, place.folder / f"{TABLE_NAME}.lance") if isinstance(place, Folder) else None
 
     def create(self, dim: int) -> None:
         """An empty table; an existing one of the same schema is kept if it is empty (a creation cut short)."""
@@ -50,15 +56,18 @@ class ItemTable:
             raise CatalogueError(
                 f"{self._place} holds items but no usable description of their encoder. {rebuild_advice(self._place)}"
             )
+        self.sealed()
 
     def open(self, dim: int) -> None:
+        sealed = 0 if self._seal is None else self._seal.check()  # before the library reads what might end the process
         with self._explained():
             self._table = self._database.open_table(TABLE_NAME)
             found = self._table.schema
-        if found != schema(dim):
+        if found not in (schema(dim), schema(dim, text_sum=False)):
             raise CatalogueError(
                 f"{self.path} does not have the columns of a {dim}-d catalogue. {rebuild_advice(self._place)}"
             )
+        self._require(sealed)
 
     @property
     def version(self) -> int:
@@ -82,10 +91,12 @@ class ItemTable:
             self._check = lambda: None
 
     def commit(self, rows: pa.Table) -> None:
-        """Insert or replace by id, all rows or none."""
+        """Insert or replace by id, all rows or none; durable when it returns."""
+        rows = rows.select(self._table.schema.names)  # a table from before words had a checksum goes on without
         self._retried(
             lambda: self._table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all().execute(rows)
         )
+        self.sealed()
 
     def delete(self, ids: Sequence[str]) -> int:
         """Delete by id, in commits of some thousand; returns how many rows there were."""
@@ -93,6 +104,7 @@ class ItemTable:
         for start in range(0, len(ids), _IDS_PER_QUERY):
             predicate = any_id(ids[start : start + _IDS_PER_QUERY])
             deleted += int(self._retried(lambda predicate=predicate: self._table.delete(predicate)).num_deleted_rows)
+        self.sealed()
         return deleted
 
     def age(self) -> float:
@@ -109,6 +121,33 @@ class ItemTable:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="optimize")  # that 0 drops all of them is what was asked for
             self._retried(lambda: self._table.optimize(cleanup_older_than=keep_versions))
+        self.sealed()
+
+    def checked_version(self) -> int:
+        """The latest version, its small files compared with the seal. Raises `CatalogueError` if a commit is lost."""
+        sealed = 0 if self._seal is None else self._seal.check()
+        return self._require(sealed)  # read after the seal, which is never ahead of it
+
+    def _require(self, sealed: int) -> int:
+        version = self.version
+        if version < sealed:
+            raise self.damaged(f"version {sealed} was committed, but the latest that is found is {version}")
+        return version
+
+    def verify_files(self) -> int:
+        """Read every file of rows and compare it with the seal. Raises `CatalogueError` naming it; returns how many."""
+        with self._explained():
+            return 0 if self._seal is None else self._seal.verify_files()
+
+    def seal(self) -> tuple[int, Mapping[str, SealedFile]]:
+        """The version that was sealed last, and its files; (0, {}) where there is no seal."""
+        return (0, {}) if self._seal is None else self._seal.read()
+
+    def sealed(self) -> None:
+        """Flush and seal what is committed. The caller holds the writer's lock."""
+        if self._seal is not None:
+            with self._explained():
+                self._seal.write(self.version)
 
     def damaged(self, what: str) -> CatalogueError:
         """The error to raise when what was read contradicts itself."""
@@ -142,8 +181,10 @@ class ItemTable:
 
     def _worded(self, error: Exception) -> CatalogueError:
         words = " ".join(str(error).split())[:300]
-        if isinstance(error, OSError) and error.errno is not None:  # disk full, no permission: nothing is damaged
-            return CatalogueError(f"{self.path}: {words}")
+        if any(told in words for told in _FULL):
+            return CatalogueError(f"{self.path}: {no_room(self._place)}")
+        if (isinstance(error, OSError) and error.errno is not None) or any(told in words for told in _FORBIDDEN):
+            return CatalogueError(f"{self.path} cannot be written to ({words}); nothing of it is damaged")
         return CatalogueError(f"{self.path} cannot be read or written ({words}). {rebuild_advice(self._place)}")
 
 
@@ -153,6 +194,10 @@ class PinnedTable:
     def __init__(self, table: ItemTable, handle: Any) -> None:
         self.owner = table
         self._handle = handle
+
+    def has(self, column: str) -> bool:
+        with self.owner._explained():
+            return column in self._handle.schema.names
 
     def scan(self, columns: Sequence[str], where: str | None = None) -> Iterator[pa.RecordBatch]:
         """All rows in storage order, with `_rowid`."""

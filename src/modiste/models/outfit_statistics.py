@@ -34,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modiste.data.outfits import Look, OutfitData
-from modiste.files import parse_json, write_atomically
+from modiste.files import parse_json, require_unchanged, signed, write_atomically
 from modiste.taxonomy import normalise
 from modiste.types import FloatArray, Item, OutfitScorer
 
@@ -313,7 +313,7 @@ def fit_statistic(name: str, data: OutfitData) -> Statistic:
 
 def save_statistic(statistic: Statistic, path: str | Path) -> Path:
     """Write a fitted statistic as one JSON file; raises `OSError` if it cannot be written."""
-    text = json.dumps({"format": _FORMAT, **statistic.to_json()}, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(signed({"format": _FORMAT, **statistic.to_json()}), ensure_ascii=False, separators=(",", ":"))
     return write_atomically(Path(path), (text + "\n").encode())
 
 
@@ -328,7 +328,7 @@ def load_statistic(path: str | Path) -> Statistic:
     if not isinstance(written, dict) or written.get("format") != _FORMAT:
         raise ValueError(f"{path} is not an outfit statistic (its format should be {_FORMAT!r})")
     try:
-        return _from_json(written)
+        return _from_json(require_unchanged(written))
     except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
         raise ValueError(f"{path}: a field is missing or of the wrong kind: {error!r}") from error
     except ValueError as error:

@@ -28,7 +28,7 @@ from torch import nn
 
 from modiste import __version__
 from modiste.data.text import canonical_json
-from modiste.files import parse_json
+from modiste.files import parse_json, require_unchanged, signed
 from modiste.models.architectures import ARCHITECTURES, OUTFIT_ARCHITECTURES, architecture_of
 from modiste.models.cards import plain_card
 from modiste.models.fame_vil import FameVil
@@ -161,9 +161,11 @@ def write_folder(
         save_file(dict(state), scratch / MODEL, metadata={"format": "pt"})
         for file_name, arrays in (more or {}).items():
             save_arrays(dict(arrays), scratch / file_name)
-        (scratch / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         if tokenizer is not None:
             tokenizer.save(str(scratch / TOKENIZER))
+        files = {file.name: _sha256(file) for file in sorted(scratch.iterdir())}
+        text = json.dumps(signed({**config, "files": files}), indent=2) + "\n"
+        (scratch / CONFIG).write_text(text, encoding="utf-8")
         (scratch / CARD).write_text(card, encoding="utf-8")
         scratch.chmod(0o755)  # mkdtemp's is for its owner alone
         for file in scratch.iterdir():
@@ -388,7 +390,7 @@ def _load_part(folder: Path, file: str, described: Any, made: Callable[[Mapping[
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """A model folder's config.json; raises `PretrainedError` when it is not an object."""
+    """A model folder's config.json; raises `PretrainedError` for a file of the folder that is not as it was saved."""
     try:
         config = parse_json((folder / CONFIG).read_bytes())
     except (OSError, ValueError) as error:
@@ -397,6 +399,21 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise PretrainedError(
             f"{folder / CONFIG} does not describe a model: {type(config).__name__} instead of an object"
         )
+    try:
+        config = require_unchanged(config)
+        files = config.pop("files", {})  # models of earlier versions, and those changed by hand, have none
+        for name, sha256 in files.items():
+            if not (folder / name).is_file():
+                raise PretrainedError(f"{folder / name} is missing")
+            if _sha256(folder / name) != sha256:
+                raise PretrainedError(
+                    f"{folder / name} is damaged: it is not the file that was saved with {CONFIG}. Save or copy the model "
+                    f'again; whoever changes one by hand leaves out "files" and "sum"'
+                )
+    except PretrainedError:
+        raise
+    except (ValueError, AttributeError, TypeError) as error:
+        raise PretrainedError(f"{folder / CONFIG} does not describe a model: {error}") from error
     return config
 
 
@@ -457,6 +474,11 @@ def check_numbers(described: Any, shapes: Mapping[str, torch.Tensor], name: str 
             raise ValueError(
                 f"{name}: {described} does not go with {len(shapes):,} tensors of at most {largest:,} a side"
             )
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read_weights(folder: Path, model: nn.Module) -> None:

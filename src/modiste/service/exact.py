@@ -38,11 +38,12 @@ def keep_up(
     `PhotoFeatures.update` do.
     """
     from modiste.engine.photo_features import PhotoFeatures
-    from modiste.models.grnet_pretrained import load_grnet
 
     there = PhotoFeatures.is_at(store.folder)
     if not model and not there:
         return None
+    from modiste.models.grnet_pretrained import load_grnet
+
     if model:
         judge = load_grnet(model)
         features = PhotoFeatures.open(store.folder) if there else None

@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from filelock import FileLock
 
-from modiste.files import parse_json, write_atomically
+from modiste.files import parse_json, require_unchanged, signed, write_atomically
 from modiste.service.quota import today
 
 Scope = Literal["read", "admin"]
@@ -59,7 +59,7 @@ class KeyFile:
     def read(self) -> tuple[tuple[Key, ...], str]:
         """The keys, and the secret that signs addresses of photos. Raises `ValueError` for a damaged file."""
         try:
-            values = parse_json(self.path.read_text(encoding="utf-8"))
+            values = require_unchanged(parse_json(self.path.read_text(encoding="utf-8")))
             keys = tuple(_checked(Key(**one)) for one in values["keys"])
             secret = str(values["photo_secret"])
             if not secret.isascii():  # it signs, so it must be bytes
@@ -67,7 +67,7 @@ class KeyFile:
             return keys, secret
         except FileNotFoundError:
             return (), ""
-        except (OSError, TypeError, KeyError, ValueError) as error:
+        except (OSError, TypeError, KeyError, ValueError, AttributeError) as error:
             raise ValueError(f"{self.path}: the file of API keys cannot be read: {error}") from error
 
     def add(
@@ -106,7 +106,7 @@ class KeyFile:
 
     def _write(self, keys: tuple[Key, ...], secret: str) -> None:
         values = {"photo_secret": secret or secrets.token_hex(32), "keys": [asdict(one) for one in keys]}
-        write_atomically(self.path, json.dumps(values, indent=2).encode() + b"\n", mode=0o600)
+        write_atomically(self.path, json.dumps(signed(values), indent=2).encode() + b"\n", mode=0o600)
 
 
 def digest(key: str) -> str:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from modiste.models.outfit_scorers import NamedScorer
     from modiste.types import Item, Slot
 
-CALIBRATION_FILE = "calibration.json"
 REASONS = 3  # sentences about a pair
 
 
@@ -203,11 +202,11 @@ def load_encoder(store: Catalogue, setup: Setup) -> ImageTextEncoder:
 
 def own_calibration(setup: Setup, store: Catalogue, scorer: NamedScorer, notes: list[str]) -> Calibration | None:
     """The one that was named, or lies in the catalogue's folder and is this scorer's; None with a note why."""
-    from modiste.engine.calibration import Calibration
+    from modiste.engine.calibration import FILE_NAME, Calibration
 
     if setup.calibration == "none":
         return None
-    own = store.folder / CALIBRATION_FILE
+    own = store.folder / FILE_NAME
     if not setup.calibration and not own.is_file():
         notes.append(f"scores rank, but are no probabilities until `modiste calibrate {store.name}` has been run")
         return None

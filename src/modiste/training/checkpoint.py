@@ -24,7 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from modiste.files import flush_folder, parse_json, write_atomically
+from modiste.files import FULL, flush_folder, no_room, parse_json, require_unchanged, signed, write_atomically
 
 _STEP = re.compile(r"step_(\d{8,})")
 
@@ -52,7 +52,7 @@ def save_checkpoint(
         save_tensors(unfinished / f"{part}.safetensors", named)
     write_json(unfinished / "state.json", state)
     files = {path.name: {"bytes": path.stat().st_size, "sha256": _sha256(path)} for path in unfinished.iterdir()}
-    write_json(unfinished / "manifest.json", {"step": step, "files": files})
+    write_json(unfinished / "manifest.json", signed({"step": step, "files": files}))
     flush_folder(unfinished)
     if final.exists():  # the same step again, after going back to an earlier checkpoint
         _remove(final)
@@ -78,11 +78,9 @@ def latest_checkpoint(folder: Path) -> Path | None:
 def verify_checkpoint(path: Path) -> int:
     """The step of the checkpoint at `path`; raises `ValueError` naming what is missing or damaged."""
     try:
-        manifest = parse_json((path / "manifest.json").read_text(encoding="utf-8"))
-        step, files = (
-            int(manifest["step"]),
-            {name: (one["bytes"], one["sha256"]) for name, one in manifest["files"].items()},
-        )
+        manifest = require_unchanged(parse_json((path / "manifest.json").read_text(encoding="utf-8")))
+        step = int(manifest["step"])
+        files = {name: (int(one["bytes"]), str(one["sha256"])) for name, one in manifest["files"].items()}
     except FileNotFoundError as error:
         raise ValueError(f"{path} is incomplete: it has no manifest.json") from error
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
@@ -91,7 +89,7 @@ def verify_checkpoint(path: Path) -> int:
         file = path / name
         if not file.is_file():
             raise ValueError(f"{path} is incomplete: {name} is missing")
-        if (file.stat().st_size, _sha256(file)) != expected:
+        if file.stat().st_size != expected[0] or _sha256(file) != expected[1]:
             raise ValueError(f"{file} is damaged: its contents are not those that were written")
     return step
 
@@ -116,9 +114,15 @@ def save_tensors(path: Path, named: Mapping[str, Tensor]) -> None:
             names[key] = name
             stored[name] = tensor.detach().to("cpu", copy=True).contiguous()
     unfinished = path.with_name(f".unfinished_{path.name}")
-    save_file(stored, unfinished, metadata={"format": "pt", "aliases": json.dumps(aliases, sort_keys=True)})
-    _flush_file(unfinished)
-    os.replace(unfinished, path)
+    try:
+        save_file(stored, unfinished, metadata={"format": "pt", "aliases": json.dumps(aliases, sort_keys=True)})
+        _flush_file(unfinished)
+        os.replace(unfinished, path)
+    except (OSError, SafetensorError) as error:
+        unfinished.unlink(missing_ok=True)
+        if getattr(error, "errno", None) in FULL or "os error 28" in str(error):
+            raise OSError(f"{path}: {no_room(path.parent)}") from error
+        raise OSError(f"{path} cannot be written: {error}") from error
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
