@@ -64,12 +64,13 @@ def taken_over(
 
 def _joined(earlier: Column | None, fresh: Column | None, source: Rows) -> Column | None:
     """One field of all rows; None where it is of numbers here and of words there. A version without the field lacks values."""
-    if not isinstance(earlier, TextColumn) and not isinstance(fresh, TextColumn):
-        before, after = (np.zeros(0) if one is None else one.values for one in (earlier, fresh))
+    if isinstance(earlier, NumberColumn | None) and isinstance(fresh, NumberColumn | None):
+        before = np.zeros(0) if earlier is None else earlier.values
+        after = np.zeros(0) if fresh is None else fresh.values
         return NumberColumn(_picked(before, after, source, np.nan))
     if isinstance(earlier, NumberColumn) or isinstance(fresh, NumberColumn):
         return None
-    if any(one is not None and one.mixed for one in (earlier, fresh)):
+    if (earlier is not None and earlier.mixed) or (fresh is not None and fresh.mixed):
         return None
     none = TextColumn(np.zeros(0, dtype=np.int32), ())
     earlier, fresh = earlier or none, fresh or none
