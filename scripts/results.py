@@ -763,7 +763,74 @@ def blocks() -> dict[str, str]:
         found[f"composed-{world}"] = composed_table(composed_rows(load(f"composed_{world}_mvlt")))
     found["rerank-share"] = share_table(load("rerank_share"))
     found["label-lines"] = lines_table(load("label_lines_cv"))
+    found["scale-index"] = scale_search_table(load("scale"), "index")
+    found["scale-search"] = scale_search_table(load("scale"), "search")
+    found["scale-sizes"] = scale_sizes_table(load("scale"))
     return found
+
+
+def scale_search_table(found: dict, part: str) -> str:
+    """One row for each filter, of the largest catalogue of each width; `part`: through the store or the index alone."""
+    lines = [
+        "| items, width | passing | candidates | p50 ms | p95 ms | p95 CPU ms | recall@10 | of words |",
+        "|" + "---|" * 8,
+    ]
+    largest: dict[str, str] = {}
+    for key in found:
+        rows, dim = key.split()
+        if part in found[key] and int(rows) >= int(largest.get(dim, "0 0").split()[0]):
+            largest[dim] = key
+    for key in largest.values():
+        rows, dim = key.split()
+        for one in found[key][part]["searches"]:
+            cells = [one[name] for name in ("p50 ms", "p95 ms", "p95 CPU ms", "recall@10", "of words")]
+            values = " | ".join(map(str, cells))
+            lines.append(f"| {int(rows):,}, {dim} | {one['passing']} | {one['candidates']:,} | {values} |")
+    return "\n".join(lines)
+
+
+SCALE = {  # label: part and the way to the value
+    "lists made in, CPU s": ("index", "lists CPU s"),
+    "vectors, MB": ("index", "vectors MB"),
+    "lists beside them, MB": ("index", "index MB"),
+    "store on the disk, MB": ("make", "disk MB"),
+    "made and stored in, s": ("make", "seconds"),
+    "opened in, s": ("search", "open s"),
+    "columns read in, s": ("search", "columns s"),
+    "lists made in, s": ("search", "lists s"),
+    "search before the lists, p50 ms": ("search", "before the lists p50 ms"),
+    "memory, MB": ("search", "memory MB"),
+    "1,000 upserts stored in, s": ("upsert", "changes", 0, "stored s"),
+    "... visible in, s": ("upsert", "changes", 0, "visible s"),
+    "... first filter after them, s": ("upsert", "changes", 0, "first filter s"),
+    "1,000 deletions visible in, s": ("upsert", "changes", 1, "visible s"),
+    "search alone, p95 ms": ("rebuild", "alone p95 ms"),
+    "search while lists are made, p95 ms": ("rebuild", "meanwhile p95 ms"),
+    "complete 2 slots, rules, p95 ms": ("outfits", "complete 2 slots, rules", "p95 ms"),
+    "generate 4 items, rules, p95 ms": ("outfits", "generate 4 items, rules", "p95 ms"),
+    "service: start, s": ("service", "start s"),
+    "service: search, p95 ms": ("service", "requests", 0, "p95 ms"),
+    "service: search, 16 connections, p95 ms": ("service", "requests", 1, "p95 ms"),
+    "service: complete, p95 ms": ("service", "requests", 2, "p95 ms"),
+    "service: generate, p95 ms": ("service", "requests", 3, "p95 ms"),
+}
+
+
+def scale_sizes_table(found: dict) -> str:
+    """One column for each size; what was not measured at a size is left empty."""
+    keys = sorted(found, key=lambda key: [int(one) for one in key.split()][::-1])
+    heads = [f"{int(key.split()[0]):,} of {key.split()[1]}" for key in keys]
+    lines = [f"| items and width | {' | '.join(heads)} |", "|" + "---|" * (len(keys) + 1)]
+    for label, way in SCALE.items():
+        cells = []
+        for key in keys:
+            value: object = found[key]
+            for step in way:
+                value = value[step] if isinstance(value, list) else (value or {}).get(step)  # type: ignore[attr-defined,index]
+            cells.append("" if value is None else str(value))
+        if any(cells):
+            lines.append(f"| {label} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def render(text: str, found: dict[str, str]) -> str:
@@ -789,6 +856,7 @@ def main() -> int:
         RESULTS / "grnet.md",
         ROOT / "docs" / "consumer-to-shop.md",
         RESULTS / "recommendation.md",
+        ROOT / "docs" / "performance" / "search.md",
     ):
         text = page.read_text(encoding="utf-8")
         if (fresh := render(text, found)) != text:

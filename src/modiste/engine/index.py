@@ -78,11 +78,7 @@ class ExactIndex:
     ) -> list[RowArray]:
         """For each query the rows that may belong to its top k: all within rounding error of the k-th float32 score."""
         if rows is not None:
-            products = np.empty((len(queries), len(rows)), dtype=np.float32)  # (Q, C)
-            chunk = max(1, _CHUNK_VALUES // self.vectors.shape[1])
-            for start in range(0, len(rows), chunk):
-                part = slice(start, start + chunk)
-                products[:, part] = _products(queries, self.vectors[rows[part]])
+            products = products_with(queries, self.vectors, rows)  # (Q, C)
         else:
             products = queries @ self.vectors.T  # (Q, N)
             if mask is not None:
@@ -97,9 +93,15 @@ class ExactIndex:
         return shortlists
 
 
-def _products(queries: FloatArray, vectors: FloatArray) -> FloatArray:
-    """(Q, D) and (C, D) -> (Q, C). For one query row by row: BLAS would wake its threads for every piece of a few rows."""
-    found: FloatArray = np.vecdot(vectors, queries[0])[None] if len(queries) == 1 else queries @ vectors.T
+def products_with(queries: FloatArray, vectors: FloatArray, rows: RowArray) -> FloatArray:
+    """(Q, D) with some rows of (N, D) -> (Q, C): the rows are copied out a piece at a time, never all at once."""
+    found = np.empty((len(queries), len(rows)), dtype=np.float32)
+    chunk = max(1, _CHUNK_VALUES // max(1, vectors.shape[1]))
+    for start in range(0, len(rows), chunk):
+        part = slice(start, start + chunk)
+        piece = vectors[rows[part]]
+        # One query row by row: BLAS would wake its threads for every piece.
+        found[:, part] = np.vecdot(piece, queries[0])[None] if len(queries) == 1 else queries @ piece.T
     return found
 
 

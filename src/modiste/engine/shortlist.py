@@ -24,6 +24,9 @@ Places = NDArray[np.int64]
 
 _SAMPLE = 512  # candidates scored together with the items given, when the pool can only be asked
 _PROPOSALS = 24
+_LOOKED_AT = (
+    32_768  # candidates of a slot that are asked what goes best; of more an even sample, whose items have near ones
+)
 
 
 def top(values: NDArray[np.float64] | NDArray[np.float32], count: int) -> Places:
@@ -46,6 +49,9 @@ def goes_with(pool: OutfitPool, sets: Sequence[Rows], slot: Slot, rows: Rows, co
     sets = [one for one in sets if len(one)]
     if not sets or not len(rows):
         return np.zeros(0, dtype=np.int64)
+    if len(rows) > _LOOKED_AT:
+        sample = spread(len(rows), _LOOKED_AT)
+        return sample[goes_with(pool, sets, slot, rows[sample], count)]
     if isinstance(pool, ComplementPool):
         queries = pool.queries(as_sets(sets), [slot] * len(sets))  # (B, E)
         return top((pool.candidates[rows] @ queries.T).max(axis=1), count)

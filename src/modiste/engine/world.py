@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from modiste.engine.constraints import Constraints, Rows, columns_of, compile_rules, kind_mask
 from modiste.engine.filters import BoolArray, Column, TextColumn
+from modiste.engine.index import products_with
 from modiste.engine.rules import Rule
 from modiste.engine.snapshot import Snapshot
 from modiste.taxonomy import normalise, set_apart
@@ -122,7 +123,10 @@ class World:
 
         The best of them are summed in the order in which search sums them, so that both rank alike to the last bit.
         """
-        found = (self.vectors @ query)[rows] if len(rows) > len(self) // 4 else self.vectors[rows] @ query
+        if len(rows) > len(self) // 4:
+            found = (self.vectors @ query)[rows]
+        else:
+            found = products_with(query[None].astype(np.float32), self.vectors, rows)[0]
         best = np.arange(len(found))
         if len(found) > _EXACT_TOP:
             best = np.argpartition(-found, _EXACT_TOP)[:_EXACT_TOP]
