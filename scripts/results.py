@@ -763,7 +763,8 @@ def workers_table(result: dict) -> str:
         f"| median | | | {result['speedup']['median']:.2f} |",
         "",
         f"{machine['cores']} cores, {machine['processor']}, {machine['date']}, load {machine['load']}; {settings['encoder']}, "
-        f"{settings['items']:,} drawn items, pictures of {settings['picture'].replace('x', '×')}, seed {settings['seed']}. "
+        f"{settings['items']:,} drawn items, pictures of {settings['picture'].replace('x', '×')}, seed {settings['seed']}"
+        f"{', a core for each worker' if settings['one_core'] else ''}. "
         f"{killed['kills']} workers were killed: {killed['lost']} of {killed['vectors']:,} vectors lost.",
     ]
     return "\n".join(lines)
