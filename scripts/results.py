@@ -765,7 +765,7 @@ def workers_table(result: dict) -> str:
         f"{machine['cores']} cores, {machine['processor']}, {machine['date']}, load {machine['load']}; {settings['encoder']}, "
         f"{settings['items']:,} drawn items, pictures of {settings['picture'].replace('x', '×')}, seed {settings['seed']}"
         f"{', a core for each worker' if settings['one_core'] else ''}. "
-        f"{killed['kills']} workers were killed: {killed['lost']} of {killed['vectors']:,} vectors lost.",
+        f"Workers killed: {killed['kills']}; vectors lost: {killed['lost']} of {killed['vectors']:,}.",
     ]
     return "\n".join(lines)
 
