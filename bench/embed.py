@@ -32,7 +32,7 @@ from report import machine
 SPAWN = multiprocessing.get_context("spawn")
 
 
-def work(job: Any, index: int, count: int, ready: Any, begun: Any, told: Any) -> None:
+def work(job: Any, index: int, count: int, one_core: bool, ready: Any, begun: Any, told: Any) -> None:
     """One worker: load the encoder, wait for the others, embed, and tell how many it encoded and read."""
     import torch
 
@@ -41,6 +41,9 @@ def work(job: Any, index: int, count: int, ready: Any, begun: Any, told: Any) ->
     from modiste.models.pretrained import load
     from modiste.service.table_embedding import embed_table
 
+    if one_core:
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[index % len(cores)]})
     torch.set_num_threads(1)
     embedding.PART_SECONDS = 2.0
     encoder = load(job.model or None)
@@ -54,13 +57,15 @@ def work(job: Any, index: int, count: int, ready: Any, begun: Any, told: Any) ->
 class Crew:
     """Worker processes on one folder."""
 
-    def __init__(self, job: Any, count: int) -> None:
-        self.job, self.count = job, count
+    def __init__(self, job: Any, count: int, one_core: bool) -> None:
+        self.job, self.count, self.one_core = job, count, one_core
         self.ready, self.begun, self.told = SPAWN.Semaphore(0), SPAWN.Event(), SPAWN.Queue()
         self.workers = [self.start(index) for index in range(count)]
 
     def start(self, index: int) -> Any:
-        process = SPAWN.Process(target=work, args=(self.job, index, self.count, self.ready, self.begun, self.told))
+        process = SPAWN.Process(
+            target=work, args=(self.job, index, self.count, self.one_core, self.ready, self.begun, self.told)
+        )
         process.start()
         return process
 
@@ -80,7 +85,7 @@ def num_vectors(folder: Path) -> int:
     return sum(len(opened.found(shard)) for shard in range(opened.manifest.num_shards))
 
 
-def compare(job: Any, rounds: int, scratch: Path) -> list[dict[str, Any]]:
+def compare(job: Any, rounds: int, one_core: bool, scratch: Path) -> list[dict[str, Any]]:
     import dataclasses
 
     rows = []
@@ -88,7 +93,7 @@ def compare(job: Any, rounds: int, scratch: Path) -> list[dict[str, Any]]:
         seconds = {}
         for count in (1, 2) if number % 2 == 0 else (2, 1):
             out = scratch / f"round-{number}-{count}"
-            seconds[count] = Crew(dataclasses.replace(job, out=out), count).run()
+            seconds[count] = Crew(dataclasses.replace(job, out=out), count, one_core).run()
             rows_there = num_vectors(out)
         rows.append(
             {
@@ -105,7 +110,7 @@ def compare(job: Any, rounds: int, scratch: Path) -> list[dict[str, Any]]:
 def kill(job: Any, kills: int, seed: int, calm_seconds: float) -> dict[str, Any]:
     """Two workers, of which one is killed every now and then; what there was to encode, and what was encoded."""
     moments = random.Random(seed)
-    crew = Crew(job, 2)
+    crew = Crew(job, 2, False)
     for _ in range(2):
         crew.ready.acquire()
     crew.begun.set()
@@ -134,6 +139,7 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=2_000)
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--kills", type=int, default=6)
+    parser.add_argument("--one-core", action="store_true", help="a core for each worker, for reading and decoding, too")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="write what was measured there, as JSON")
     options = parser.parse_args()
@@ -141,7 +147,7 @@ def main() -> None:
         scratch = Path(name)
         table = write_catalogue(Atelier(seed=options.seed, image_size=(120, 160)), options.items, scratch / "shop")
         job = TableToEmbed(table, scratch / "unused", options.model, batch_size=64)
-        rows = compare(job, options.rounds, scratch)
+        rows = compare(job, options.rounds, options.one_core, scratch)
         speedup = statistics.median(row["speedup"] for row in rows)
         calm = options.items / statistics.median(row["two_items_per_second"] for row in rows)
         import dataclasses
@@ -151,7 +157,13 @@ def main() -> None:
         encoder = EmbeddingManifest.read(scratch / "round-0-1").encoder
         found = {
             "machine": machine(),
-            "settings": {"encoder": str(encoder), "items": options.items, "picture": "120x160", "seed": options.seed},
+            "settings": {
+                "encoder": str(encoder),
+                "items": options.items,
+                "picture": "120x160",
+                "one_core": options.one_core,
+                "seed": options.seed,
+            },
             "rounds": rows,
             "speedup": {
                 "median": speedup,

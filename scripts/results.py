@@ -977,8 +977,9 @@ def workers_table(result: dict) -> str:
         f"| median | | | {result['speedup']['median']:.2f} |",
         "",
         f"{machine['cores']} cores, {machine['processor']}, {machine['date']}, load {machine['load']}; {settings['encoder']}, "
-        f"{settings['items']:,} drawn items, pictures of {settings['picture'].replace('x', '×')}, seed {settings['seed']}. "
-        f"{killed['kills']} workers were killed: {killed['lost']} of {killed['vectors']:,} vectors lost.",
+        f"{settings['items']:,} drawn items, pictures of {settings['picture'].replace('x', '×')}, seed {settings['seed']}"
+        f"{', a core for each worker' if settings['one_core'] else ''}. "
+        f"Workers killed: {killed['kills']}; vectors lost: {killed['lost']} of {killed['vectors']:,}.",
     ]
     return "\n".join(lines)
 
