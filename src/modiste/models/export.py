@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import json
 import logging
 import os
@@ -154,9 +153,8 @@ def recorded(graph: Graph, opset: int = OPSET) -> bytes:
     nothing here is believed before it has run on other sizes (`export_check.py`).
     """
     module, inputs, names = graph.module.eval(), tuple(graph.inputs.values()), list(graph.inputs)
-    stream = io.BytesIO()
     try:
-        with torch.no_grad(), warnings.catch_warnings(), _quiet_exporter():
+        with torch.no_grad(), warnings.catch_warnings(), _quiet_exporter(), tempfile.TemporaryDirectory() as folder:
             warnings.simplefilter("ignore")
             if graph.symbolic:
                 free = torch.export.Dim.DYNAMIC
@@ -168,12 +166,12 @@ def recorded(graph: Graph, opset: int = OPSET) -> bytes:
                 assert made is not None
                 return bytes(made.model_proto.SerializeToString())
             torch.onnx.export(
-                module, inputs, stream, dynamo=False, opset_version=opset, input_names=names,
+                module, inputs, Path(folder) / "graph.onnx", dynamo=False, opset_version=opset, input_names=names,
                 output_names=["embeddings"], dynamic_axes={**graph.free, "embeddings": {0: "batch"}},
             )  # fmt: skip
+            return (Path(folder) / "graph.onnx").read_bytes()
     except (RuntimeError, ValueError) as error:  # the exporters' own errors are of both kinds
         raise PretrainedError(f"this model has no ONNX graph: {str(error).splitlines()[0]}") from error
-    return stream.getvalue()
 
 
 @contextlib.contextmanager

@@ -129,7 +129,8 @@ def _words(model: Any, encode: Callable[[Tensor, Tensor], Tensor]) -> Graph:
 
 def _of_fame_vil(towers: FameVilTowers) -> dict[str, Graph]:
     """Both towers with the adapters of XMR; with those of TGIR, too, and both towers in step, where it is learned."""
-    model, found = towers.model, {}
+    model = towers.model
+    found: dict[str, Graph] = {}
     for task in ("xmr", "tgir"):
         if task not in model.config.tasks and task != "xmr":
             continue

@@ -121,8 +121,8 @@ def _is_plain(value: Any) -> bool:
 def reader_for(encoder: Any) -> Reader:
     """The reader that does what an encoder's towers do, or a GRNet."""
     if isinstance(encoder, GrnetScorer):
-        config = encoder.model.config
-        return OwnReader(OwnInputs(tuple(config.image_size), "pad", config.draft_factor), None)
+        shown = encoder.model.config
+        return OwnReader(OwnInputs(shown.image_size, "pad", shown.draft_factor), None)
     towers = encoder.towers
     if isinstance(towers, PublishedTowers):
         cleaning = next(name for name, clean in CLEANINGS.items() if clean is towers.clean)
