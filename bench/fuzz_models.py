@@ -171,7 +171,8 @@ def _load_tastes(folder: Path) -> None:
     from modiste.engine.tastes import load_tastes
 
     found = load_tastes(folder / "trained")
-    found.scores(found.user("ann"))
+    for one in found.user_ids[:1]:
+        found.scores(found.user(one))
     attached_tastes(folder / "shop")
 
 
