@@ -222,8 +222,9 @@ def _rules(path: Path) -> None:
 
 def _manifest(path: Path) -> None:
     from modiste.engine.manifest import Manifest
+    from modiste.engine.place import Folder
 
-    Manifest.read(path.parent)
+    Manifest.read(Folder(path.parent))
 
 
 def _keys(path: Path) -> None:

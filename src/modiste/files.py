@@ -17,7 +17,7 @@ _MAX_DIGITS = 300  # a float holds whole numbers up to 309 digits
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def no_room(folder: Path) -> str:
+def no_room(folder: Path | str) -> str:
     """What to tell whoever has filled a disk: that nothing is lost, and what to do."""
     return (
         f"no space is left on the disk of {folder}; what was there before is whole: free some, and run the same again"

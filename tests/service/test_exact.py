@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -115,7 +115,9 @@ def test_a_job_that_is_stopped_while_it_describes_goes_on_later(described: Path,
     folder = tmp_path / "shop"
     shutil.copytree(described, folder)
     index = folder / "exact" / "exact.json"
-    index.write_text(re.sub(r'"parts": \[[^]]*\]', '"parts": []', index.read_text()))  # as before its first part
+    values = {**json.loads(index.read_text()), "parts": []}  # as before its first part
+    del values["sum"]
+    index.write_text(json.dumps(values))
 
     def stop(done: int, total: int) -> None:
         assert (done, total) == (120, 120)

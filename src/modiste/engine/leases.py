@@ -72,12 +72,10 @@ class Leases:
         holder = _read(path)
         if holder is not None and holder.get("worker") == self.worker:
             return True
-        if not self._is_dead(name, holder) or not self._remove_dead(path, holder):
+        if not self._is_dead(name, holder) or not self._inherit(path, holder):
             return False
-        if self._create(path):  # another one may have been faster
-            self._mine.add(name)
-            return True
-        return False
+        self._mine.add(name)
+        return True
 
     def holds(self, name: str) -> bool:
         """Whether `name` is still this worker's."""
@@ -125,23 +123,36 @@ class Leases:
             return False
         return time.monotonic() - known[1] >= self._seconds
 
-    def _remove_dead(self, path: Path, holder: dict[str, Any] | None) -> bool:
-        """Take a dead worker's claim away. Of several who try only one can rename it."""
-        aside = path.with_name(f".{path.name}-{self.worker}")
+    def _inherit(self, path: Path, holder: dict[str, Any] | None) -> bool:
+        """Take a dead worker's claim over. Of several who try one makes the heir's mark, and only it may replace the claim."""
+        mark = path.with_name(f".{path.name}-heir")
+        if not self._create(mark):
+            heir = _read(mark)
+            if self._is_dead(mark.name, heir):  # it died between its mark and the claim: the next who asks may make one
+                self._discard(mark, heir)
+            return False
         try:
-            os.rename(path, aside)
-        except FileNotFoundError:
-            return False
-        if _read(aside) != holder:  # an heir was faster, and this is its claim: give it back
-            with contextlib.suppress(OSError):
-                os.link(aside, path)
-            aside.unlink(missing_ok=True)
-            return False
-        aside.unlink(missing_ok=True)
+            if _read(path) != holder or not path.exists():  # an heir was faster
+                return False
+            scratch = path.with_name(f".{path.name}-{self.worker}")
+            scratch.write_text(json.dumps(self._who), encoding="utf-8")
+            os.replace(scratch, path)
+        finally:
+            mark.unlink(missing_ok=True)
         if holder is not None:
             with contextlib.suppress(OSError):
                 self._pulse(str(holder.get("worker"))).unlink()
         return True
+
+    def _discard(self, mark: Path, heir: dict[str, Any] | None) -> None:
+        """Remove a dead heir's mark, but no other's."""
+        aside = mark.with_name(f"{mark.name}-{self.worker}")
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(mark, aside)
+            if _read(aside) != heir:
+                with contextlib.suppress(OSError):
+                    os.link(aside, mark)
+            aside.unlink()
 
     # -- the heartbeat ------------------------------------------------------------------------------------------------
 

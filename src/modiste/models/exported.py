@@ -181,7 +181,7 @@ def load_exported(folder: str | Path) -> ImageTextEncoder | ExportedDescriber:
         Naming the file that is missing, damaged or does not fit the others; or the extra that is not installed.
     """
     folder = Path(folder)
-    config = pretrained.read_config(folder)
+    config = pretrained.stored_config(folder)
     try:
         form, precision, files = str(config["format"]), str(config["precision"]), dict(config["files"])
         name, sha256 = str(config["encoder"]["name"]), str(config["encoder"]["sha256"])

@@ -391,18 +391,12 @@ def _load_part(folder: Path, file: str, described: Any, made: Callable[[Mapping[
 
 def read_config(folder: Path) -> dict[str, Any]:
     """A model folder's config.json; raises `PretrainedError` for a file of the folder that is not as it was saved."""
+    config = stored_config(folder)
+    files = config.pop("files", {})  # models of earlier versions, and those changed by hand, have none
     try:
-        config = parse_json((folder / CONFIG).read_bytes())
-    except (OSError, ValueError) as error:
-        raise PretrainedError(f"{folder / CONFIG} does not describe a model: {error}") from error
-    if not isinstance(config, dict):
-        raise PretrainedError(
-            f"{folder / CONFIG} does not describe a model: {type(config).__name__} instead of an object"
-        )
-    try:
-        config = require_unchanged(config)
-        files = config.pop("files", {})  # models of earlier versions, and those changed by hand, have none
         for name, sha256 in files.items():
+            if Path(name).name != name:
+                raise PretrainedError(f"{folder / CONFIG} names {name!r}, which is not a file in its folder")
             if not (folder / name).is_file():
                 raise PretrainedError(f"{folder / name} is missing")
             if _sha256(folder / name) != sha256:
@@ -410,11 +404,20 @@ def read_config(folder: Path) -> dict[str, Any]:
                     f"{folder / name} is damaged: it is not the file that was saved with {CONFIG}. Save or copy the model "
                     f'again; whoever changes one by hand leaves out "files" and "sum"'
                 )
-    except PretrainedError:
-        raise
-    except (ValueError, AttributeError, TypeError) as error:
+    except (AttributeError, TypeError) as error:
         raise PretrainedError(f"{folder / CONFIG} does not describe a model: {error}") from error
     return config
+
+
+def stored_config(folder: Path) -> dict[str, Any]:
+    """The same with the files that it names, which are not looked at."""
+    try:
+        config = parse_json((folder / CONFIG).read_bytes())
+        if isinstance(config, dict):
+            return require_unchanged(config)
+    except (OSError, ValueError) as error:
+        raise PretrainedError(f"{folder / CONFIG} does not describe a model: {error}") from error
+    raise PretrainedError(f"{folder / CONFIG} does not describe a model: {type(config).__name__} instead of an object")
 
 
 ModelT = TypeVar("ModelT", bound=nn.Module)
