@@ -267,7 +267,7 @@ same is counted in docs/data-sheets.md. No photo and no row of it is part of thi
 ## Bias
 
 Titles of the training data name a department ("Men", "Women"); how the products are shared out between departments is counted
-in docs/data-sheets.md. How rankings move when such words are swapped is for the bias check to say (docs/results). Skin, body
+in docs/data-sheets.md. How rankings move when such words are swapped: docs/results/bias.md. Skin, body
 and age of the people on photos are labelled nowhere in the data, so how answers depend on them was not measured.
 """
 
@@ -348,7 +348,7 @@ not; "new" ones were kept from training altogether. Control: the same wishes in 
 
 ## Bias
 
-What the teacher's vectors make of "women's" and "men's" is learned with them (docs/results, the bias check). Russian nouns and
+What the teacher's vectors make of "women's" and "men's" is learned with them (docs/results/bias.md). Russian nouns and
 adjectives have a gender of grammar; that it moves answers towards a department was not looked for.
 """
 
