@@ -121,7 +121,8 @@ def page(parts: dict[str, list[Step]], version: str, *, tests: bool) -> str:
         for step in steps:
             said = step.last.replace("|", "\\|").replace("`", "'")[:110]
             failed = f" **exit code {step.code}**" if step.code else ""
-            lines.append(f"| `{step.command.replace('|', chr(92) + '|')}` | {step.seconds:.1f} | {said}{failed} |")
+            typed = step.command.replace(str(ROOT), "ADDRESS").replace("|", "\\|")
+            lines.append(f"| `{typed}` | {step.seconds:.1f} | {said.replace(str(ROOT), 'ADDRESS')}{failed} |")
     return "\n".join(lines) + "\n"
 
 
