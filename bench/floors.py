@@ -13,7 +13,6 @@ it. Weights and activations of these small models stay in the caches, so bytes c
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import statistics
 import time
@@ -31,7 +30,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from modiste.data.atelier import Atelier
 from modiste.data.images import decode
 from modiste.models.pretrained import load
-from report import kept_table, machine
+from report import circumstances, kept_table, machine, rows_table
 
 MODELS = ("mvlt_small.products_v1", "fame_vil_small.products_v1")
 
@@ -98,13 +97,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def table(found: dict[str, Any]) -> str:
-    out = io.StringIO()
-    print(", ".join(f"{key} {value}" for key, value in {**found["machine"], **found["settings"]}.items()), file=out)
-    names = list(found["rows"][0])
-    print("\n| " + " | ".join(names) + " |\n|" + "---|" * len(names), file=out)
-    for row in found["rows"]:
-        print("| " + " | ".join(str(row[name]) for name in names) + " |", file=out)
-    return out.getvalue().rstrip()
+    return f"{circumstances(found)}\n\n{rows_table(found['rows'])}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -12,7 +12,6 @@ clock starts: `--parts` says what preparing costs. Ratios are medians over round
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import statistics
 import tempfile
@@ -34,7 +33,7 @@ from modiste.models.export_check import kept_hits
 from modiste.models.inference import Towers
 from modiste.models.pretrained import PretrainedError, load
 from modiste.types import FloatArray, Item
-from report import kept_table, machine
+from report import circumstances, kept_table, machine, rows_table
 from small_clip import write_small_clip
 
 EXPORTS = (
@@ -198,15 +197,10 @@ def _parts(towers: Towers, items: Sequence[Item]) -> dict[str, float]:
 
 
 def table(found: dict[str, Any]) -> str:
-    out = io.StringIO()
-    print(", ".join(f"{key} {value}" for key, value in {**found["machine"], **found["settings"]}.items()), file=out)
-    names = list(found["rows"][0])
-    print("\n| " + " | ".join(names) + " |\n|" + "---|" * len(names), file=out)
-    for row in found["rows"]:
-        print("| " + " | ".join(str(row[name]) for name in names) + " |", file=out)
+    parts = [f"{circumstances(found)}\n\n{rows_table(found['rows'])}"]
     for title, values in (("texts by length", found["by_length"]), ("one photo", found["parts"])):
-        print(f"\n{title}: " + ", ".join(f"{name} {value}" for name, value in values.items()), file=out)
-    return out.getvalue().rstrip()
+        parts.append(f"{title}: " + ", ".join(f"{name} {value}" for name, value in values.items()))
+    return "\n\n".join(parts)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -34,7 +34,7 @@ from modiste.data.atelier import Atelier
 from modiste.data.images import decode, encode_jpeg
 from modiste.engine.catalogue import Catalogue
 from modiste.types import Item
-from report import kept_table, machine
+from report import circumstances, kept_table, machine
 from small_clip import write_small_clip
 
 WIDTH, HEIGHT = 240, 320
@@ -233,7 +233,7 @@ def _search(
 
 def table(found: dict[str, Any]) -> str:
     out = io.StringIO()
-    print(", ".join(f"{key} {value}" for key, value in {**found["machine"], **found["settings"]}.items()), file=out)
+    print(circumstances(found), file=out)
     names = ("side", "products/s", "core ms a product", "modiste against it (range of blocks)", "ONNX against it")
     print("\n| " + " | ".join(names) + " |\n|" + "---|" * len(names), file=out)
     for row in found["rows"]:

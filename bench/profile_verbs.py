@@ -26,7 +26,7 @@ from typing import Any
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-from report import kept_table, machine
+from report import circumstances, kept_table, machine
 
 # In this order: the first that is part of "file function" counts the time.
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -118,7 +118,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 def table(found: dict[str, Any]) -> str:
     out = io.StringIO()
-    print(", ".join(f"{key} {value}" for key, value in {**found["machine"], **found["settings"]}.items()), file=out)
+    print(circumstances(found), file=out)
     print("\n| verb | seconds | where they go |\n|---|---:|---|", file=out)
     for row in found["rows"]:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in row["shares"].items())

@@ -41,11 +41,19 @@ def show(title: str, settings: Mapping[str, Any], rows: Sequence[Mapping[str, An
         return
     print(f"### {title}\n")
     print(", ".join(f"{name} {value}" for name, value in {**here, **settings}.items()) + "\n")
-    names = list(rows[0])
-    print("| " + " | ".join(names) + " |")
-    print("|" + "---|" * len(names))
-    for row in rows:
-        print("| " + " | ".join(str(row[name]) for name in names) + " |")
+    print(rows_table(rows))
+
+
+def rows_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows of the same fields as a Markdown table."""
+    lines = ["| " + " | ".join(rows[0]) + " |", "|" + "---|" * len(rows[0])]
+    lines += ["| " + " | ".join(str(row[name]) for name in rows[0]) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def circumstances(found: Mapping[str, Any]) -> str:
+    """Machine and settings of a stored result, in one line."""
+    return ", ".join(f"{key} {value}" for key, value in {**found["machine"], **found["settings"]}.items())
 
 
 def kept_table(

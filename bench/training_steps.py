@@ -27,7 +27,7 @@ from typing import Any
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-from report import kept_table, machine
+from report import circumstances, kept_table, machine
 
 # system -> size -> recipe and overrides
 SYSTEMS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
@@ -121,7 +121,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 def table(found: dict[str, Any]) -> str:
     out = io.StringIO()
-    print(", ".join(f"{key} {value}" for key, value in {**found["machine"], **found["settings"]}.items()), file=out)
+    print(circumstances(found), file=out)
     names = (
         "system", "recipe", "batch", "parameters", "examples/s (range)", "GFLOP an example", "of the best GFLOP/s", "peak MB",
         "most time in",

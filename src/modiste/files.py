@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -65,6 +66,26 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> Path:
     with writing_atomically(path, mode=mode) as file:
         file.write(data)
     return Path(path)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file in hexadecimal, read a piece at a time. Raises `OSError`."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def replace_folder(scratch: Path, folder: Path) -> None:
+    """Move a finished folder of files, made by `mkdtemp` beside it, into its place; one that is there makes room first."""
+    scratch.chmod(0o755)  # mkdtemp's is for its owner alone
+    for file in scratch.iterdir():
+        file.chmod(0o644)
+    if folder.exists():
+        old = folder.with_name(f".{folder.name}-old-{os.getpid()}")
+        folder.rename(old)
+        scratch.rename(folder)
+        shutil.rmtree(old)
+    else:
+        scratch.rename(folder)
 
 
 def signed(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -383,12 +383,11 @@ def _recommender(request: Request, shown: Interactions) -> tuple[OutfitRecommend
     if not request.model or not folder.is_dir():
         said = f"{request.model!r} is neither: " if request.model else ""
         raise ValueError(f"--model: {said}{' or '.join(COUNTED)}, or the folder of a trained recommender")
-    import hashlib
-
     from modiste.engine.tastes import ARRAYS, TasteRecommender, load_tastes, tastes_folder
+    from modiste.files import sha256_of
 
     tastes = load_tastes(folder)
-    sha256 = hashlib.sha256((tastes_folder(folder) / ARRAYS).read_bytes()).hexdigest()
+    sha256 = sha256_of(tastes_folder(folder) / ARRAYS)
     return TasteRecommender(tastes, shown.user_ids, shown.outfit_ids), tastes.name or folder.name, sha256
 
 

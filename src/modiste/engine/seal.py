@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from modiste.engine.errors import CatalogueError, rebuild_advice
-from modiste.files import flush_folder, require_unchanged, signed, write_atomically
+from modiste.files import flush_folder, require_unchanged, sha256_of, signed, write_atomically
 
 FILE_NAME = "items.seal.json"
 FORMAT = 1
@@ -48,9 +48,7 @@ class SealedFile:
 
     @classmethod
     def of(cls, path: Path) -> SealedFile:
-        with path.open("rb") as file:
-            whole = hashlib.file_digest(file, "sha256").hexdigest()
-        return cls(path.stat().st_size, whole, _ends(path))
+        return cls(path.stat().st_size, sha256_of(path), _ends(path))
 
 
 def sealed_text(version: int, files: Mapping[str, SealedFile]) -> bytes:

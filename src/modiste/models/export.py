@@ -16,7 +16,6 @@ import contextlib
 import hashlib
 import json
 import logging
-import os
 import shutil
 import tempfile
 import warnings
@@ -32,6 +31,7 @@ from safetensors.numpy import save_file as save_arrays
 
 from modiste import __version__
 from modiste.data.images import decode
+from modiste.files import replace_folder, sha256_of
 from modiste.models.export_check import GATES, Parity, check_export, drawn_items
 from modiste.models.export_graphs import PIXELS, Graph, graphs_of
 from modiste.models.export_readers import Reader, reader_for
@@ -98,7 +98,7 @@ def export_encoder(
         (scratch / PARITY).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
         (scratch / CARD).write_text(_card(encoder, config, parity), encoding="utf-8")
         _sign(scratch, config)
-        _settle(scratch, folder)
+        replace_folder(scratch, folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return parity
@@ -301,11 +301,7 @@ def _write_companions(encoder: ImageTextEncoder | GrnetScorer, scratch: Path, re
 def _sign(scratch: Path, config: dict[str, Any]) -> None:
     """The sha256 of every file but the configuration itself, the report and the card, in the configuration."""
     unsigned = {CONFIG, PARITY, CARD}
-    config["files"] = {
-        file.name: hashlib.sha256(file.read_bytes()).hexdigest()
-        for file in sorted(scratch.iterdir())
-        if file.name not in unsigned
-    }
+    config["files"] = {file.name: sha256_of(file) for file in sorted(scratch.iterdir()) if file.name not in unsigned}
     (scratch / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
@@ -317,19 +313,6 @@ def _identity(
         return {"name": encoder.id.name, "sha256": encoder.id.sha256}
     digest = hashlib.sha256(json.dumps([encoder.id.sha256, precision, form, config["files"]], sort_keys=True).encode())
     return {"name": f"{encoder.id.name}.{precision}", "sha256": digest.hexdigest()}
-
-
-def _settle(scratch: Path, folder: Path) -> None:
-    scratch.chmod(0o755)  # mkdtemp's is for its owner alone
-    for file in scratch.iterdir():
-        file.chmod(0o644)
-    if folder.exists():
-        old = folder.with_name(f".{folder.name}-old-{os.getpid()}")
-        folder.rename(old)
-        scratch.rename(folder)
-        shutil.rmtree(old)
-    else:
-        scratch.rename(folder)
 
 
 def _card(encoder: ImageTextEncoder | GrnetScorer, config: Mapping[str, Any], parity: Parity) -> str:

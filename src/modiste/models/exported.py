@@ -10,7 +10,6 @@ weights in another file is refused.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from modiste.data.images import ImageError, decode
+from modiste.files import sha256_of
 from modiste.models import pretrained
 from modiste.models.export_graphs import PIXELS
 from modiste.models.export_readers import Reader, reader_of
@@ -211,8 +211,7 @@ def check_file(folder: Path, file: str, sha256: str) -> None:
     if Path(file).name != file:
         raise PretrainedError(f"{folder / CONFIG} names {file!r}, which is not a file in its folder")
     try:
-        with (folder / file).open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        found = sha256_of(folder / file)
     except OSError as error:
         raise PretrainedError(f"{folder / file} cannot be read: {error.strerror}") from error
     if found != sha256:

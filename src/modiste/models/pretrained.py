@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +27,7 @@ from torch import nn
 
 from modiste import __version__
 from modiste.data.text import canonical_json
-from modiste.files import parse_json, require_unchanged, signed
+from modiste.files import parse_json, replace_folder, require_unchanged, sha256_of, signed
 from modiste.models.architectures import ARCHITECTURES, OUTFIT_ARCHITECTURES, architecture_of
 from modiste.models.cards import plain_card
 from modiste.models.fame_vil import FameVil
@@ -163,20 +162,11 @@ def write_folder(
             save_arrays(dict(arrays), scratch / file_name)
         if tokenizer is not None:
             tokenizer.save(str(scratch / TOKENIZER))
-        files = {file.name: _sha256(file) for file in sorted(scratch.iterdir())}
+        files = {file.name: sha256_of(file) for file in sorted(scratch.iterdir())}
         text = json.dumps(signed({**config, "files": files}), indent=2) + "\n"
         (scratch / CONFIG).write_text(text, encoding="utf-8")
         (scratch / CARD).write_text(card, encoding="utf-8")
-        scratch.chmod(0o755)  # mkdtemp's is for its owner alone
-        for file in scratch.iterdir():
-            file.chmod(0o644)
-        if folder.exists():
-            old = folder.with_name(f".{folder.name}-old-{os.getpid()}")
-            folder.rename(old)
-            scratch.rename(folder)
-            shutil.rmtree(old)
-        else:
-            scratch.rename(folder)
+        replace_folder(scratch, folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return folder
@@ -399,7 +389,7 @@ def read_config(folder: Path) -> dict[str, Any]:
                 raise PretrainedError(f"{folder / CONFIG} names {name!r}, which is not a file in its folder")
             if not (folder / name).is_file():
                 raise PretrainedError(f"{folder / name} is missing")
-            if _sha256(folder / name) != sha256:
+            if sha256_of(folder / name) != sha256:
                 raise PretrainedError(
                     f"{folder / name} is damaged: it is not the file that was saved with {CONFIG}. Save or copy the model "
                     f'again; whoever changes one by hand leaves out "files" and "sum"'
@@ -477,11 +467,6 @@ def check_numbers(described: Any, shapes: Mapping[str, torch.Tensor], name: str 
             raise ValueError(
                 f"{name}: {described} does not go with {len(shapes):,} tensors of at most {largest:,} a side"
             )
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read_weights(folder: Path, model: nn.Module) -> None:

@@ -8,7 +8,6 @@ SHA-256, so that damage of any later kind is noticed: such a folder is passed ov
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -24,7 +23,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from modiste.files import FULL, flush_folder, no_room, parse_json, require_unchanged, signed, write_atomically
+from modiste.files import (
+    FULL,
+    flush_folder,
+    no_room,
+    parse_json,
+    require_unchanged,
+    sha256_of,
+    signed,
+    write_atomically,
+)
 
 _STEP = re.compile(r"step_(\d{8,})")
 
@@ -51,7 +59,7 @@ def save_checkpoint(
     for part, named in tensors.items():
         save_tensors(unfinished / f"{part}.safetensors", named)
     write_json(unfinished / "state.json", state)
-    files = {path.name: {"bytes": path.stat().st_size, "sha256": _sha256(path)} for path in unfinished.iterdir()}
+    files = {path.name: {"bytes": path.stat().st_size, "sha256": sha256_of(path)} for path in unfinished.iterdir()}
     write_json(unfinished / "manifest.json", signed({"step": step, "files": files}))
     flush_folder(unfinished)
     if final.exists():  # the same step again, after going back to an earlier checkpoint
@@ -89,7 +97,7 @@ def verify_checkpoint(path: Path) -> int:
         file = path / name
         if not file.is_file():
             raise ValueError(f"{path} is incomplete: {name} is missing")
-        if file.stat().st_size != expected[0] or _sha256(file) != expected[1]:
+        if file.stat().st_size != expected[0] or sha256_of(file) != expected[1]:
             raise ValueError(f"{file} is damaged: its contents are not those that were written")
     return step
 
@@ -195,11 +203,6 @@ def _remove(path: Path) -> None:
     shutil.rmtree(doomed, ignore_errors=True)
     os.replace(path, doomed)
     shutil.rmtree(doomed, ignore_errors=True)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _flush_file(path: Path) -> None:
