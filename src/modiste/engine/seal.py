@@ -76,7 +76,8 @@ class Seal:
     def __init__(self, folder: Path, table: Path) -> None:
         self.path = folder / FILE_NAME
         self._folder, self._table = folder, table
-        self._looked: tuple[int, int] | None = None  # the seal that was compared last, by its time and inode
+        # The seal that was compared last, by its time and inode, and the version that it seals.
+        self._looked: tuple[tuple[int, int] | None, int] = None, 0
 
     def write(self, version: int) -> None:
         """Flush and seal the files that are there. The caller holds the writer's lock; raises `OSError`, `CatalogueError`."""
@@ -114,9 +115,10 @@ class Seal:
         """Compare what is small with the seal, once per seal; returns the sealed version. Raises `CatalogueError`."""
         for last_try in (False, True):
             stamp = self._stamp()
-            version, files = self.read()
-            if stamp is not None and stamp == self._looked:
+            looked, version = self._looked
+            if stamp is not None and stamp == looked:  # asked before every search: the seal is not read again
                 return version
+            version, files = self.read()
             try:
                 self._check(version, files)
             except CatalogueError:
@@ -124,7 +126,7 @@ class Seal:
                 if last_try or self._stamp() == stamp:
                     raise
                 continue
-            self._looked = stamp
+            self._looked = stamp, version
             return version
         raise AssertionError("unreachable")
 
