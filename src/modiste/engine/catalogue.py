@@ -37,7 +37,7 @@ from modiste.engine.ingest import (
 from modiste.engine.manifest import FILE_NAME, Manifest, RemoteVectors
 from modiste.engine.partition import FILE_NAME as LISTS_NAME
 from modiste.engine.place import Place, place_of
-from modiste.engine.rows import PAYLOAD, STORE_IMAGES, StoreImages, hashed, row_sum, vector_sums
+from modiste.engine.rows import PAYLOAD, STORE_IMAGES, StoreImages, hashed, row_sum, vector_sums, vectors_in
 from modiste.engine.seal import SealedFile
 from modiste.engine.snapshot import Snapshot
 from modiste.engine.table import ItemTable
@@ -448,7 +448,7 @@ class Catalogue:
         self._table.verify_files()  # first: what it names need not be parsed any more
         count, seen = 0, set()
         for batch in self._table.pinned().scan((*PAYLOAD, "row_sum", "vector_sum", "vector")):
-            vectors = np.asarray(batch.column("vector").flatten(), dtype=np.float32).reshape(-1, self.encoder_id.dim)
+            vectors = vectors_in(batch, self.encoder_id.dim)
             sums = vector_sums(vectors)
             for number, values in enumerate(batch.select([*PAYLOAD, "row_sum", "vector_sum"]).to_pylist()):
                 if row_sum(values) != values["row_sum"] or int(sums[number]) != values["vector_sum"]:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from modiste.engine.rows import WORDS, schema, vector_sums
+from modiste.engine.rows import WORDS, schema, vector_sums, vectors_in
 from modiste.engine.table import PinnedTable
 from modiste.types import FloatArray
 
@@ -164,8 +164,7 @@ def _read(earlier: Snapshot, pinned: PinnedTable, heads: Heads) -> tuple[pa.Tabl
     ]
     batches = [batch for batch in batches if batch.num_rows]
     found = heads_of(batches)
-    vectors = np.concatenate([np.asarray(batch.column("vector").flatten(), dtype=np.float32) for batch in batches])
-    vectors = vectors.reshape(-1, dim)
+    vectors = np.concatenate([vectors_in(batch, dim) for batch in batches])
     if len(found) != len(heads) or len(vectors) != len(heads) or not np.array_equal(vector_sums(vectors), found.sums):
         raise pinned.owner.damaged("a vector fails its checksum")
     table = table_of(batches)

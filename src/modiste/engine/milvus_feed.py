@@ -18,13 +18,14 @@ import hashlib
 import json
 import secrets
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from modiste.engine.milvus import Keys, MilvusCollection
 from modiste.engine.narrowing import stored_fields
+from modiste.engine.rows import vectors_in
 
 if TYPE_CHECKING:
     from modiste.engine.table import PinnedTable
@@ -60,7 +61,7 @@ class MilvusFeed:
         """Rows of the store (all of `_COLUMNS`) that are about to be committed."""
         if not rows.num_rows:
             return
-        vectors = np.asarray(_flat(rows.column("vector")), dtype=np.float32).reshape(rows.num_rows, -1)
+        vectors = vectors_in(rows, rows.schema.field("vector").type.list_size)
         fields = [
             stored_fields(category or "", json.loads(attributes or "{}"))
             for category, attributes in zip(
@@ -100,8 +101,3 @@ class MilvusFeed:
 def keys_of(rows: pa.Table | pa.RecordBatch) -> Keys:
     """The keys of rows of the store: id, content_hash and vector_sum."""
     return row_keys(*(rows.column(name).to_pylist() for name in ("id", "content_hash", "vector_sum")))
-
-
-def _flat(column: Any) -> Any:
-    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    return whole.flatten()

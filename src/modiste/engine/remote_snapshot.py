@@ -17,6 +17,7 @@ from modiste.engine.index import RowArray
 from modiste.engine.milvus import Keys, MilvusCollection
 from modiste.engine.milvus_feed import row_keys
 from modiste.engine.milvus_index import MilvusIndex
+from modiste.engine.rows import vectors_in
 from modiste.engine.snapshot import Snapshot, _order_by_id
 from modiste.engine.table import PinnedTable
 from modiste.types import FloatArray
@@ -77,7 +78,7 @@ class RemoteSnapshot(Snapshot):
         start = 0
         for batch in batches:
             stop = start + batch.num_rows
-            found[start:stop] = np.asarray(batch.column("vector").flatten(), dtype=np.float32).reshape(-1, self.dim)
+            found[start:stop] = vectors_in(batch, self.dim)
             self._check(self.pinned, batch, found[start:stop])
             start = stop
         return found[order]
@@ -87,7 +88,7 @@ class RemoteSnapshot(Snapshot):
         if "vectors" in self.__dict__ or 4 * len(rows) > len(self):
             return self.vectors[rows]
         read = self.pinned.take(self.row_ids[rows].tolist(), ("id", "vector_sum", "vector")).combine_chunks()
-        found = np.asarray(read.column("vector").combine_chunks().flatten(), dtype=np.float32).reshape(-1, self.dim)
+        found = vectors_in(read, self.dim)
         self._check(self.pinned, read, found)
         place = pc.index_in(self.ids.take(pa.array(rows)), value_set=read.column("id"))
         if place.null_count:

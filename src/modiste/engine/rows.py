@@ -190,6 +190,13 @@ def _crc(values: Mapping[str, Any], names: Sequence[str]) -> int:
     return total
 
 
+def vectors_in(rows: pa.Table | pa.RecordBatch, dim: int) -> FloatArray:
+    """(N, D) the vectors of rows of the store; fewer where one is null."""
+    column = rows.column("vector")
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return np.asarray(whole.flatten(), dtype=np.float32).reshape(-1, dim)
+
+
 def vector_sums(vectors: FloatArray) -> NDArray[np.uint64]:
     """(N,) checksums of the rows of (N, D), fast enough to be checked whenever vectors are loaded.
 

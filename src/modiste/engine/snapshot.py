@@ -27,7 +27,7 @@ from modiste.engine.errors import UnknownItem
 from modiste.engine.filters import Column
 from modiste.engine.index import EXACT_LIMIT, ExactIndex, RowArray, VectorIndex, build_index
 from modiste.engine.partition import Partition, Partitions
-from modiste.engine.rows import WORDS, as_item, text_sum, vector_sums
+from modiste.engine.rows import WORDS, as_item, text_sum, vector_sums, vectors_in
 from modiste.engine.table import PinnedTable
 from modiste.types import FloatArray, Item
 
@@ -93,7 +93,7 @@ class Snapshot:
         start = 0
         for batch in batches:
             stop = start + batch.num_rows
-            part = np.asarray(batch.column("vector").flatten(), dtype=np.float32).reshape(-1, dim)
+            part = vectors_in(batch, dim)
             cls._check(pinned, batch, part)
             vectors[place[start:stop]] = part
             start = stop
