@@ -10,7 +10,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from modiste.engine.index import Candidates, ExactIndex, RowArray, VectorIndex, as_mask, checked_queries, empty_result
+from modiste.engine.index import (
+    Candidates,
+    ExactIndex,
+    RowArray,
+    VectorIndex,
+    as_mask,
+    checked_queries,
+    empty_result,
+    merged,
+)
 from modiste.types import FloatArray
 
 
@@ -51,11 +60,4 @@ class AmendedIndex:
             if those.any():
                 places, scores = index.search(queries, k, those)
                 parts.append((np.where(places >= 0, row_of[places], -1), scores))
-        found, best = empty_result(len(queries), k)
-        if not parts:
-            return found, best
-        rows, scores = (np.concatenate(one, axis=1) for one in zip(*parts, strict=True))
-        for query in range(len(queries)):
-            order = np.lexsort((rows[query], -scores[query]))[:k]  # a padding's score is -inf: it comes last
-            found[query, : len(order)], best[query, : len(order)] = rows[query][order], scores[query][order]
-        return found, best
+        return merged(parts, k) if parts else empty_result(len(queries), k)

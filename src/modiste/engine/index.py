@@ -13,6 +13,7 @@ Shape letters: Q queries, N rows, D width, K results.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -172,6 +173,13 @@ def as_candidates(candidates: Candidates, num_rows: int) -> tuple[NDArray[np.boo
 def empty_result(num_queries: int, k: int) -> tuple[RowArray, FloatArray]:
     """The padding every backend starts from: rows -1, scores -inf."""
     return np.full((num_queries, k), -1, dtype=np.int64), np.full((num_queries, k), -np.inf, dtype=np.float32)
+
+
+def merged(rankings: Sequence[tuple[RowArray, FloatArray]], k: int) -> tuple[RowArray, FloatArray]:
+    """The k best of each query in rankings (Q, ·) of rows that differ, ordered as one index of all would."""
+    rows, scores = (np.concatenate(one, axis=1) for one in zip(*rankings, strict=True))
+    order = np.lexsort((rows, -scores))[:, :k]  # a padding's score is -inf: it comes last
+    return np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)
 
 
 def _largest_norm(vectors: FloatArray) -> float:

@@ -23,6 +23,7 @@ from modiste.engine.index import (
     as_candidates,
     checked_queries,
     empty_result,
+    merged,
     rank_exactly,
 )
 from modiste.engine.milvus import MOST_RESULTS, Keys, MilvusCollection
@@ -165,12 +166,7 @@ class MilvusIndex:
         for start in range(0, len(rows), _CHUNK):
             part = rows[start : start + _CHUNK]
             near, near_scores = ExactIndex(self._vectors_of(part)).search(queries, k)
-            near = np.where(near >= 0, part[near], -1)
-            for query in range(len(queries)):
-                both = np.concatenate([found[query], near[query]])
-                values = np.concatenate([scores[query], near_scores[query]])
-                order = np.lexsort((np.where(both < 0, len(self), both), -values))[:k]
-                found[query], scores[query] = both[order], values[order]
+            found, scores = merged([(found, scores), (np.where(near >= 0, part[near], -1), near_scores)], k)
         return found, scores
 
 
