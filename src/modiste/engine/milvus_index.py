@@ -20,7 +20,7 @@ from modiste.engine.index import (
     Candidates,
     ExactIndex,
     RowArray,
-    as_candidates,
+    as_mask,
     checked_queries,
     empty_result,
     merged,
@@ -76,23 +76,17 @@ class MilvusIndex:
 
     def search(self, queries: FloatArray, k: int, candidates: Candidates = None) -> tuple[RowArray, FloatArray]:
         queries = checked_queries(queries, k, self._dim)
-        mask, rows = as_candidates(candidates, len(self))
-        if rows is None and mask is not None:
-            rows = np.flatnonzero(mask).astype(np.int64)
+        mask = as_mask(candidates, len(self))
+        rows = None if mask is None else np.flatnonzero(mask).astype(np.int64)
         count = len(self) if rows is None else len(rows)
         wanted = min(k, count)
         # Without a filter Milvus is asked however few the rows are: that it has them all is looked at on the way.
         if (rows is not None and count <= self._exact_rows) or 2 * wanted >= count or 2 * wanted > MOST_RESULTS:
             return self._exact(queries, k, rows)
         self._require_all()
-        allowed = None
-        expression = ""
-        if rows is not None:
-            expression = narrowing(rows, self._columns())
-            allowed = np.zeros(len(self), dtype=bool)
-            allowed[rows] = True
+        expression = "" if rows is None else narrowing(rows, self._columns())
         found, scores = empty_result(len(queries), k)
-        left = self._proposed(queries, wanted, allowed, expression, found, scores)
+        left = self._proposed(queries, wanted, mask, expression, found, scores)
         if len(left):
             found[left], scores[left] = self._exact(queries[left], k, rows)
         return found, scores
