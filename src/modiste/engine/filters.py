@@ -202,11 +202,12 @@ def column(values: Iterable[Scalar | None]) -> Column:
     codes = np.full(len(kept), -1, dtype=np.int32)
     for row, value in enumerate(kept):
         if value is not None:
-            codes[row] = position.setdefault(_as_text(value), len(position))
+            codes[row] = position.setdefault(as_text(value), len(position))
     return TextColumn(codes, tuple(position), mixed=any(not isinstance(value, str) for value in present))
 
 
-def _as_text(value: Scalar) -> str:
+def as_text(value: Scalar) -> str:
+    """A value as the word that a column of text has for it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from modiste.engine.filters import Column, NumberColumn, TextColumn
+from modiste.engine.filters import Column, NumberColumn, TextColumn, as_text
 from modiste.engine.index import RowArray
 
 MOST_VALUES = 64  # of a field in one condition
@@ -81,4 +81,4 @@ def _place(kind: str, name: str) -> str:
 
 
 def _text(value: Any) -> str:
-    return (str(value).lower() if isinstance(value, bool) else str(value))[:_CUT]
+    return as_text(value)[:_CUT]
