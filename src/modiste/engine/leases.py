@@ -57,7 +57,7 @@ class Leases:
             self.release(name)
         for path in [self._pulse(self.worker), *self._folder.glob("worker-*")]:
             who = _read(path)
-            dead = who is not None and who.get("machine") == self._who["machine"] and not _is_running(who.get("pid"))
+            dead = who is not None and who.get("machine") == self._who["machine"] and not is_running(who.get("pid"))
             if dead or path == self._pulse(self.worker):
                 for file in (path, self._folder / path.name.replace("worker-", ".beat-")):
                     with contextlib.suppress(OSError):
@@ -111,7 +111,7 @@ class Leases:
 
     def _is_dead(self, name: str, holder: dict[str, Any] | None) -> bool:
         """Whether the holder is known to have ended, or has been seen without a heartbeat for long enough."""
-        if holder is not None and holder.get("machine") == self._who["machine"] and not _is_running(holder.get("pid")):
+        if holder is not None and holder.get("machine") == self._who["machine"] and not is_running(holder.get("pid")):
             return True
         # A claim that says nothing was cut short in its making: it is watched under its own name.
         worker = f"?{name}" if holder is None else str(holder.get("worker"))
@@ -183,14 +183,15 @@ def _read(path: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _is_running(pid: object) -> bool:
+def is_running(pid: object) -> bool:
+    """Whether there is a process of this number on this machine that still does something."""
     if not isinstance(pid, int):
         return False
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except OSError:  # there, and another user's
+    except (OSError, OverflowError):  # there, and another user's; or no number of a process
         return True
     try:  # a process that has ended and was not yet waited for holds nothing any more
         return (

@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from modiste.engine.errors import CatalogueError, CatalogueLocked
+from modiste.engine.leases import is_running
 from modiste.engine.place import ALLOW_HTTP, WRITER_NAME, Check, crosses_the_network
 
 HOME = "MODISTE_HOME"
@@ -226,7 +227,7 @@ class _Holder:
     @property
     def is_over(self) -> bool:
         """Whether the lease has run out, or its process has ended on this very machine."""
-        return time.time() >= self.until or (self.host == _host() and not _is_alive(self.pid))
+        return time.time() >= self.until or (self.host == _host() and not is_running(self.pid))
 
     def __str__(self) -> str:
         return f"pid {self.pid} on {self.host}"
@@ -309,16 +310,6 @@ def _host() -> str:
         name += "-" + Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()[:8]
         name += "-" + os.readlink("/proc/self/ns/pid").strip("pid:[]")
     return name
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True
-    return True
 
 
 def _home() -> Path:
