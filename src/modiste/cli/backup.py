@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from modiste.engine.backup import BackupReport
 
 CATALOGUE = typer.Argument(..., help="The catalogue's folder.")
 JSON = typer.Option(False, "--json", help="Print JSON.")
@@ -54,19 +58,10 @@ def backup(
     modiste backup shop --to shop.tar
     ```
     """
-    from dataclasses import asdict
-
-    from modiste.cli.console import print_json, say
     from modiste.engine.backup import backup
 
     done = backup(catalogue, to)
-    if json:
-        print_json({**asdict(done), "path": str(done.path)})
-        return
-    say(
-        f"{done.path}: version {done.version}, {done.files:,} files, {done.bytes / 1e6:,.1f} MB in {done.seconds:.1f} s"
-    )
-    say(f"back again: modiste restore {done.path} --into FOLDER")
+    _report(done, f"back again: modiste restore {done.path} --into FOLDER", json)
 
 
 def restore(
@@ -80,16 +75,21 @@ def restore(
     modiste restore shop.tar --into shop
     ```
     """
-    from dataclasses import asdict
-
-    from modiste.cli.console import print_json, say
     from modiste.engine.backup import restore
 
     done = restore(archive, into)
+    _report(done, f"next: modiste check {done.path}, modiste serve {done.path}", json)
+
+
+def _report(done: BackupReport, then: str, json: bool) -> None:
+    from dataclasses import asdict
+
+    from modiste.cli.console import print_json, say
+
     if json:
         print_json({**asdict(done), "path": str(done.path)})
         return
     say(
         f"{done.path}: version {done.version}, {done.files:,} files, {done.bytes / 1e6:,.1f} MB in {done.seconds:.1f} s"
     )
-    say(f"next: modiste check {done.path}, modiste serve {done.path}")
+    say(then)

@@ -124,9 +124,8 @@ def _write(stream: IO[bytes], catalogue: Path, version: int, files: dict[str, Se
             path = catalogue / _TABLE / name
             try:
                 with path.open("rb") as source:
-                    if os.fstat(source.fileno()).st_size != sealed.size:
-                        raise CatalogueError(f"{path} is damaged: it is not the file that was written")
-                    if put(f"{_TABLE}/{name}", source, sealed.size) != sealed.sha256:
+                    size = os.fstat(source.fileno()).st_size
+                    if size != sealed.size or put(f"{_TABLE}/{name}", source, size) != sealed.sha256:
                         raise CatalogueError(f"{path} is damaged: it is not the file that was written")
             except FileNotFoundError as error:
                 raise _Gone(str(path)) from error
