@@ -101,7 +101,7 @@ class Snapshot:
         heads = heads_of(batches).take(order)
         del batches
         table = table.take(pa.array(order)).combine_chunks()
-        index = build_index(vectors, exact_limit=exact_limit, partitions=_partitions(lists, heads))
+        index = build_index(vectors, exact_limit=exact_limit, partitions=Partitions(lists, heads.sums))
         return cls(pinned, version, heads, table, index, vectors, exact_limit=exact_limit)
 
     def succeeded(self, pinned: PinnedTable, version: int) -> Snapshot | None:
@@ -155,7 +155,7 @@ class Snapshot:
             there = rows >= 0
             known = Partition(partition.centroids, partition.list_of[there], partition.fractions)
             earlier = known, self.heads.sums[rows[there]]
-        partitions = _partitions(lists, self.heads, earlier)
+        partitions = Partitions(lists, self.heads.sums, earlier)
         index = build_index(vectors, exact_limit=self._exact_limit, partitions=partitions)
         if not isinstance(index, ExactIndex):
             index.build(stopped)  # type: ignore[attr-defined]
@@ -307,9 +307,3 @@ class _Ids(Sequence[str]):
 def _order_by_id(batches: Sequence[pa.RecordBatch]) -> tuple[NDArray[np.int64], int]:
     ids = pa.chunked_array([batch.column("id") for batch in batches], type=pa.string())
     return pc.sort_indices(ids).to_numpy(zero_copy_only=False).astype(np.int64), len(ids)
-
-
-def _partitions(
-    lists: Path | None, heads: Heads, earlier: tuple[Partition, NDArray[np.uint64]] | None = None
-) -> Partitions:
-    return Partitions(lists, heads.sums, earlier)
