@@ -23,10 +23,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine_fakes import item
-from taste_fakes import make_tastes
-
-from fault_jobs import ENCODER, MeanColours
+from fault_jobs import ENCODER, MeanColours, item, make_tastes
 from killing import Died, in_child
 from modiste.engine.attached import attach_tastes, attached_tastes
 from modiste.engine.calibration import Calibration

@@ -20,9 +20,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from engine_fakes import item
-
-from fault_jobs import ENCODER
+from fault_jobs import ENCODER, item
 from killing import in_child
 from modiste.engine.catalogue import Catalogue
 from modiste.engine.errors import CatalogueLocked
