@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from modiste.files import write_atomically
+from report import write_result
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "docs" / "results"
@@ -144,7 +144,7 @@ def make(bench: Bench, folder: Path, quick: bool) -> int:
     if done.returncode:
         return done.returncode
     if bench.result == "json":
-        write_atomically(file, (json.dumps(json.loads(done.stdout), indent=1) + "\n").encode())
+        write_result(file, json.loads(done.stdout))
     if not quick:
         made = {
             "fingerprint": bench.fingerprint(),
@@ -152,7 +152,7 @@ def make(bench: Bench, folder: Path, quick: bool) -> int:
             "seconds": round(time.perf_counter() - start),
         }
         known = ledger(folder) | {bench.name: made}
-        write_atomically(folder / LEDGER, (json.dumps(dict(sorted(known.items())), indent=1) + "\n").encode())
+        write_result(folder / LEDGER, dict(sorted(known.items())))
     return 0
 
 

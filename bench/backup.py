@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -23,9 +22,8 @@ from PIL import Image
 from modiste.engine.backup import backup, restore
 from modiste.engine.catalogue import Catalogue
 from modiste.engine.check import check
-from modiste.files import write_atomically
 from modiste.types import Embeddings, EncoderId, FloatArray, Item
-from report import machine, show_values
+from report import machine, show_values, write_result
 
 DIM = 256
 
@@ -101,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     found = measure(options.items, options.photo_bytes, options.seed, options.folder)
     if options.out:
-        write_atomically(options.out, (json.dumps(found, indent=1) + "\n").encode())
+        write_result(options.out, found)
     show_values(found, as_json=options.json)
 
 

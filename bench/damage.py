@@ -23,10 +23,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine_fakes import item
-from taste_fakes import make_tastes
-
-from fault_jobs import ENCODER, MeanColours
+from fault_jobs import ENCODER, MeanColours, item, make_tastes
 from killing import Died, in_child
 from modiste.engine.attached import attach_tastes, attached_tastes
 from modiste.engine.calibration import Calibration
@@ -35,10 +32,9 @@ from modiste.engine.check import check
 from modiste.engine.clicks import ClickBook
 from modiste.engine.photo_features import PhotoFeatures
 from modiste.engine.tastes import save_tastes
-from modiste.files import write_atomically
 from modiste.models.outfit_statistics import Popularity, load_statistic, save_statistic
 from modiste.service.keys import KeyFile
-from report import machine
+from report import machine, write_result
 
 _CHECKED = ("items", "exact", "clicks", "tastes", "calibration")
 
@@ -234,7 +230,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         import modiste.training.checkpoint  # noqa: F401
     found = run(options.flips, options.seed, weights=options.weights, large=options.large, parent=options.folder)
     if options.out:
-        write_atomically(options.out, (json.dumps(found, indent=1) + "\n").encode())
+        write_result(options.out, found)
     print(json.dumps(found, indent=1))
     return 1 if found["failures"] else 0
 

@@ -18,6 +18,7 @@ import signal
 import statistics
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from modiste.data.atelier import Atelier, write_catalogue
 from modiste.engine.embedded import EmbeddingFolder, EmbeddingManifest
-from modiste.files import write_atomically
-from report import machine
+from report import machine, write_result
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -86,14 +86,12 @@ def num_vectors(folder: Path) -> int:
 
 
 def compare(job: Any, rounds: int, one_core: bool, scratch: Path) -> list[dict[str, Any]]:
-    import dataclasses
-
     rows = []
     for number in range(rounds):
         seconds = {}
         for count in (1, 2) if number % 2 == 0 else (2, 1):
             out = scratch / f"round-{number}-{count}"
-            seconds[count] = Crew(dataclasses.replace(job, out=out), count, one_core).run()
+            seconds[count] = Crew(replace(job, out=out), count, one_core).run()
             rows_there = num_vectors(out)
         rows.append(
             {
@@ -150,9 +148,7 @@ def main() -> None:
         rows = compare(job, options.rounds, options.one_core, scratch)
         speedup = statistics.median(row["speedup"] for row in rows)
         calm = options.items / statistics.median(row["two_items_per_second"] for row in rows)
-        import dataclasses
-
-        killed = kill(dataclasses.replace(job, out=scratch / "killed"), options.kills, options.seed, calm)
+        killed = kill(replace(job, out=scratch / "killed"), options.kills, options.seed, calm)
         vectors = num_vectors(scratch / "round-0-1")
         encoder = EmbeddingManifest.read(scratch / "round-0-1").encoder
         found = {
@@ -173,9 +169,7 @@ def main() -> None:
             "killed": {**killed, "lost": vectors - killed["vectors"]},
         }
     if options.out:
-        import json
-
-        write_atomically(options.out, (json.dumps(found, indent=1) + "\n").encode())
+        write_result(options.out, found)
     print(
         f"two workers: {speedup:.2f} times one; {killed['kills']} killed, {found['killed']['lost']} of {vectors:,} vectors lost"
     )

@@ -22,8 +22,7 @@ from typing import Any
 
 from fault_jobs import JOBS, Job
 from killing import Kill, Log, by_name, in_child, moments
-from modiste.files import write_atomically
-from report import machine
+from report import machine, write_result
 
 _TRAININGS = ("training", "checkpoints")
 _MOST_TRIES = 6  # turns for each kill, some of which end before it comes
@@ -106,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             found["jobs"][job.name] = kill_job(job, kills, options.seed, options.folder)
             found |= {"kills": sum(one["kills"] for one in found["jobs"].values()), "machine": machine()}
             if options.out:
-                write_atomically(options.out, (json.dumps(found, indent=1) + "\n").encode())
+                write_result(options.out, found)
         one = found["jobs"][job.name]
         print(f"{job.name}: {one['kills']} kills, {one['failures']} failures, {one['seconds']:g} s", flush=True)
     print(f"{found['kills']} kills in all")

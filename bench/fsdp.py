@@ -26,11 +26,10 @@ from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_
 from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor
 
-from modiste.files import write_atomically
 from modiste.recipes.registry import build_run
 from modiste.training.checkpoint import load_tensors, load_weights, save_tensors
 from modiste.training.optim import build_optimizer
-from report import machine
+from report import machine, write_result
 
 
 class Losses(nn.Module):
@@ -151,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "bytes_per_process": {"whole": plain_bytes, "sharded": sharded_bytes},
         }
         if options.out:
-            write_atomically(options.out, (json.dumps(found, indent=1) + "\n").encode())
+            write_result(options.out, found)
         print(json.dumps(found))
     dist.barrier()
     if alone:

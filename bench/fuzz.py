@@ -49,7 +49,7 @@ from fuzz_parsers import PARSERS
 from fuzz_service import SERVICE
 from fuzz_target import Target, Unnamed
 from modiste.files import write_atomically
-from report import machine
+from report import machine, write_result
 
 TARGETS: dict[str, Target] = {one.name: one for one in (*PARSERS, *FILES, *MODELS, *SERVICE)}
 CASE_SECONDS = 5.0
@@ -347,7 +347,7 @@ def main() -> int:
             print(f"    {place[0]} at {place[1]}, case {one['number']}: {one['message'][:200]}", flush=True)
     found = summary(options.seed, rows)
     if options.out:
-        write_atomically(options.out, (json.dumps(found, indent=1) + "\n").encode())
+        write_result(options.out, found)
     return int(any(row["kinds"] for row in rows))
 
 

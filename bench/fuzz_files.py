@@ -137,12 +137,7 @@ def _feed_lines() -> list[bytes]:
         },
         {"id": 2, "title": "Jeans", "colour": "Blue", "stock": None, "more": {"a": 1}},
     ]
-    google = [
-        dict(zip(line[0], row, strict=False)) for line in [list(csv.reader(io.StringIO(GOOGLE)))] for row in line[1:]
-    ]
-    shopify = [
-        dict(zip(line[0], row, strict=False)) for line in [list(csv.reader(io.StringIO(SHOPIFY)))] for row in line[1:]
-    ]
+    google, shopify = (list(csv.DictReader(io.StringIO(text))) for text in (GOOGLE, SHOPIFY))
     return [b"".join(as_json(row) + b"\n" for row in some) for some in (rows, google, shopify)]
 
 

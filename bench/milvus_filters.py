@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=8_000)
     parser.add_argument("--queries", type=int, default=10)
     parser.add_argument("--k", type=int, default=10)
-    parser.add_argument("--exact-rows", type=int, default=80, help="1 % of the rows, as 2,000 are of 200,000.")
+    parser.add_argument("--exact-rows", type=int, default=80, help="1 %% of the rows, as 2,000 are of 200,000.")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()

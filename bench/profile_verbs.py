@@ -51,11 +51,10 @@ def grouped(profile: cProfile.Profile) -> dict[str, float]:
     for (file, _, function), (_, _, own, _, _) in statistics.stats.items():
         name = f"{file} {function}"
         spent[next((group for group, parts in GROUPS if any(part in name for part in parts)), "other")] += own
-    total = sum(spent.values()) or 1.0
-    small = sum(own for own in spent.values() if own < total / 100)
-    found = {group: own / total for group, own in spent.most_common() if own >= total / 100 and group != "other"}
-    found["other"] = (spent["other"] + small - (spent["other"] if spent["other"] < total / 100 else 0)) / total
-    return {group: round(share, 3) for group, share in found.items()}
+    total = sum(spent.values())
+    found = {group: own for group, own in spent.most_common() if own >= total / 100 and group != "other"}
+    found["other"] = total - sum(found.values())
+    return {group: round(own / total, 3) for group, own in found.items()}
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:

@@ -40,10 +40,9 @@ from scipy.sparse import csr_matrix
 
 from modiste.data.interactions import Interactions, load_interactions
 from modiste.evaluation.recommendation import evaluate_recommender, known_and_positive
-from modiste.files import write_atomically
 from modiste.models.recommenders import COUNTED
 from modiste.types import OutfitRecommender
-from report import kept_table, machine
+from report import kept_table, machine, write_result
 
 ROWS = (
     *("popularity", "knn", "implicit-als", "implicit-bpr"),
@@ -115,7 +114,7 @@ def run_cell(data: Interactions, row: str, seed: int, options: argparse.Namespac
     np.savez_compressed(done.with_suffix(".npz"), **{key: array.astype(np.float32) for key, array in resampled.items()})
     # After the report, whose seed is the bootstrap's.
     cell = {**report.as_dict(), "row": row, "seed": seed, "machine": machine(), **cost}
-    write_atomically(done, (json.dumps(cell, indent=1) + "\n").encode())
+    write_result(done, cell)
     print(f"  ndcg@20 {cell['ndcg@20']:.4f}, {cost}", file=sys.stderr, flush=True)
 
 

@@ -56,6 +56,11 @@ def circumstances(found: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in {**found["machine"], **found["settings"]}.items())
 
 
+def write_result(path: Path, found: Any) -> None:
+    """Keep what was measured there, as JSON."""
+    write_atomically(path, (json.dumps(found, indent=1) + "\n").encode())
+
+
 def kept_table(
     parser: argparse.ArgumentParser,
     arguments: Sequence[str] | None,
@@ -71,7 +76,7 @@ def kept_table(
         return
     found = measure(options)
     if options.out:
-        write_atomically(options.out, (json.dumps(found, indent=1) + "\n").encode())
+        write_result(options.out, found)
     print(table(found))
 
 

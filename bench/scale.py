@@ -38,9 +38,8 @@ from modiste.engine.index import build_index
 from modiste.engine.ivf import IVFIndex
 from modiste.engine.partition import FILE_NAME as LISTS_NAME
 from modiste.engine.snapshot import Snapshot
-from modiste.files import write_atomically
 from modiste.types import Embeddings, EncoderId, FloatArray, ImageLike, Item
-from report import machine
+from report import machine, write_result
 
 ROWS = (10_000, 100_000, 1_000_000)
 SHARES = (0.5, 0.3, 0.1, 0.02, 0.001)
@@ -471,7 +470,7 @@ def main() -> None:
             one = measured(options, arguments, rows, part)
             found = kept(options.out)
             found.setdefault(key, {})[part] = one
-            write_atomically(options.out, (json.dumps(found, indent=1) + "\n").encode())
+            write_result(options.out, found)
     print(json.dumps(kept(options.out), indent=1))
 
 

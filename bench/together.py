@@ -20,14 +20,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from engine_fakes import item
-
-from fault_jobs import ENCODER
+from fault_jobs import ENCODER, item
 from killing import in_child
 from modiste.engine.catalogue import Catalogue
 from modiste.engine.errors import CatalogueLocked
-from modiste.files import write_atomically
-from report import machine
+from report import machine, write_result
 
 ITEMS = 60
 
@@ -121,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "machine": machine(),
     }
     if options.out:
-        write_atomically(options.out, (json.dumps(found, indent=1) + "\n").encode())
+        write_result(options.out, found)
     print(json.dumps(found, indent=1))
     return 1 if failures or rows != ITEMS else 0
 

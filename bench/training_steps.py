@@ -3,8 +3,9 @@
 python bench/training_steps.py --out docs/results/training_steps.json          small sizes, on drawn data; about four minutes
 python bench/training_steps.py --size debug --steps 2                          seconds
 
-Each system has a process of its own, so that its peak of memory is its own; data, model and loss weights are its recipe's. A
-step is forward, backward and AdamW in fp32 on the recipe's own batches, which are made before the clock starts. The operators
+Each system has a process of its own, so that its peak of memory is its own; data, model and loss weights are its recipe's, but
+for FAME-ViL's, which starts from the weights that ship and has no teachers: the recipe's own start and teachers are trainings.
+A step is forward, backward and AdamW in fp32 on the recipe's own batches, which are made before the clock starts. The operators
 are those of `torch.profiler`, by the processor time spent in them alone; arithmetic is counted by `torch.utils.flop_counter`,
 and held against a matrix product of 1,024 x 1,024 numbers, the best that the machine does.
 """
@@ -22,20 +23,27 @@ import sys
 import time
 from collections.abc import Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
+import modiste
+from modiste.registry import FAME_VIL
 from report import circumstances, kept_table, machine
 
+WEIGHTS = Path(modiste.__file__).parent / "weights"  # models.pretrained has it too, but brings torch along
 # system -> size -> recipe and overrides
 SYSTEMS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
     "MVLT": {"small": ("mvlt_small", ("data=atelier:600", "batch_size=64")), "debug": ("mvlt_debug", ())},
     "Outfit Transformer": {
         "small": ("outfit_transformer_atelier", ("data=atelier:2000:0:4000",)), "debug": ("outfit_transformer_debug", ()),
     },
-    "FAME-ViL": {"small": ("fame_vil_small", ("data=atelier:600",)), "debug": ("fame_vil_debug", ())},
+    "FAME-ViL": {
+        "small": ("fame_vil_small", ("data=atelier:600", f"init_from={WEIGHTS / FAME_VIL}", "teachers=")),
+        "debug": ("fame_vil_debug", ()),
+    },
     "HFGN": {"small": ("hfgn_atelier", ()), "debug": ("hfgn_debug", ())},
     "GRNet": {"small": ("grnet_small", ("data=atelier:300",)), "debug": ("grnet_debug", ())},
 }  # fmt: skip

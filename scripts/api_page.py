@@ -14,7 +14,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from kept import keep
+from kept import keep, render
 
 ROOT = Path(__file__).parents[1]
 PAGE, SOURCE = ROOT / "docs" / "api.md", ROOT / "src"
@@ -130,15 +130,8 @@ def _first(node: ast.AST) -> str:
     return sentence.replace("|", "\\|") if sentence else ""
 
 
-def rendered(text: str) -> str:
-    for name, block in reference().items():
-        pattern = rf"(<!-- {name}:begin -->\n).*?(<!-- {name}:end -->)"
-        text = re.sub(pattern, lambda match, block=block: f"{match[1]}{block}\n{match[2]}", text, flags=re.S)
-    return text
-
-
 def main() -> int:
-    return keep({PAGE: rendered(PAGE.read_text(encoding="utf-8"))})
+    return keep({PAGE: render(PAGE.read_text(encoding="utf-8"), reference())})
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""What the scripts that make pages, tables and figures end with: write the files anew, or with --check say which are stale."""
+"""What the scripts that make pages, tables and figures share: pages made anew, written, or with --check told to be stale."""
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,3 +18,11 @@ def keep(made: Mapping[Path, str]) -> int:
     if stale:
         print(f"{'stale' if check else 'rewritten'}: " + ", ".join(path.name for path in stale))
     return 1 if stale and check else 0
+
+
+def render(text: str, blocks: Mapping[str, str]) -> str:
+    """A page with what stands between its `<!-- name:begin -->` and `<!-- name:end -->` made anew."""
+    for name, block in blocks.items():
+        pattern = rf"(<!-- {name}:begin -->\n).*?(<!-- {name}:end -->)"
+        text = re.sub(pattern, lambda match, block=block: f"{match[1]}{block}\n{match[2]}", text, flags=re.S)
+    return text

@@ -10,6 +10,7 @@ folder's config.json and weights; only the prose is written here. The front matt
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -151,14 +152,7 @@ def scores(result: dict[str, Any], name: str) -> str:
 def parameters(name: str) -> int:
     """How many numbers the weights hold."""
     with safe_open(WEIGHTS / name / "model.safetensors", framework="numpy") as file:
-        sizes = [file.get_slice(key).get_shape() for key in file.keys()]  # noqa: SIM118  (no dict)
-    total = 0
-    for shape in sizes:
-        product = 1
-        for side in shape:
-            product *= side
-        total += product
-    return total
+        return sum(math.prod(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118  (no dict)
 
 
 def front_matter(name: str, prose: Prose, results: Sequence[dict[str, Any]]) -> str:

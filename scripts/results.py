@@ -11,7 +11,7 @@ import re
 import sys
 from pathlib import Path
 
-from kept import keep
+from kept import keep, render
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
@@ -1046,13 +1046,6 @@ def scale_sizes_table(found: dict) -> str:
         if any(cells):
             lines.append(f"| {label} | {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def render(text: str, found: dict[str, str]) -> str:
-    for name, block in found.items():
-        pattern = rf"(<!-- {name}:begin -->\n).*?(<!-- {name}:end -->)"
-        text = re.sub(pattern, lambda match, block=block: f"{match[1]}{block}\n{match[2]}", text, flags=re.S)
-    return text
 
 
 def main() -> int:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from engine_fakes import FakeEncoder, item, items
+from nursery import Nursery
 
-from modiste.engine import catalogue as module
 from modiste.engine.catalogue import Catalogue
 from modiste.engine.rows import hashed, with_image
 
@@ -28,40 +25,21 @@ NUM_KILLS = int(os.environ.get("MODISTE_KILLS", "20"))
 NUM_ITEMS = 600
 
 
-class Nursery:
+class Ingests(Nursery):
     """Starts the processes that ingest, one at a time."""
-
-    def __init__(self) -> None:
-        self._parent = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("ingesting_child.py"))],
-            env={**os.environ, "PYTHONPATH": str(Path(module.__file__).parents[2]), "OMP_NUM_THREADS": "1"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
 
     def start(self, folder: Path, log: Path, version: int) -> int:
         """The process id of a job that has just begun."""
-        assert self._parent.stdin is not None
-        self._parent.stdin.write(json.dumps([str(folder), str(log), NUM_ITEMS, version]) + "\n")
-        self._parent.stdin.flush()
-        return self._number()
+        return self.ask([str(folder), str(log), NUM_ITEMS, version])
 
     def wait(self) -> bool:
         """Wait for the job's end; whether it came to it by itself."""
-        return self._number() == 0
-
-    def _number(self) -> int:
-        assert self._parent.stdout is not None
-        return int(self._parent.stdout.readline())
-
-    def close(self) -> None:
-        self._parent.communicate()
+        return self.number() == 0
 
 
 @pytest.fixture
-def nursery() -> Iterator[Nursery]:
-    one = Nursery()
+def nursery() -> Iterator[Ingests]:
+    one = Ingests("ingesting_child.py")
     yield one
     one.close()
 
@@ -98,7 +76,7 @@ def expected(version: int) -> dict[str, tuple[object, ...]]:
 
 
 @pytest.mark.timeout(600)
-def test_kills_lose_no_acknowledged_row_and_leave_no_half_one(tmp_path: Path, nursery: Nursery) -> None:
+def test_kills_lose_no_acknowledged_row_and_leave_no_half_one(tmp_path: Path, nursery: Ingests) -> None:
     """A job is killed again and again at random moments; each restart goes on, and a new version of the feed follows
     when one is through, so that inserts, updates, the creation and the end of a job are all hit."""
     seed = int(os.environ.get("MODISTE_SEED", "0"))
@@ -181,7 +159,7 @@ def test_readers_see_whole_batches(tmp_path: Path) -> None:
     assert len(looks) >= 4
 
 
-def test_a_reader_in_another_process_sees_whole_batches(tmp_path: Path, nursery: Nursery) -> None:
+def test_a_reader_in_another_process_sees_whole_batches(tmp_path: Path, nursery: Ingests) -> None:
     folder, log = tmp_path / "shop", tmp_path / "log"
     Catalogue.create(folder, ENCODER.id)
     nursery.start(folder, log, 0)

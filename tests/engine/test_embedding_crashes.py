@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from engine_fakes import FakeEncoder
+from nursery import Nursery
 
-from modiste.engine import embedded as module
 from modiste.engine.embedded import FILE_NAME, EmbeddingFolder, EmbeddingManifest
 from modiste.engine.workers import Worker
 from modiste.service.table_embedding import TableToEmbed, embed_table
@@ -26,32 +22,9 @@ NUM_KILLS = int(os.environ.get("MODISTE_KILLS", "3"))
 NUM_ITEMS = 240
 
 
-class Nursery:
-    """Starts workers, several at a time."""
-
-    def __init__(self) -> None:
-        self._parent = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("embedding_child.py"))],
-            env={**os.environ, "PYTHONPATH": str(Path(module.__file__).parents[2]), "OMP_NUM_THREADS": "1"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def ask(self, **command: Any) -> int:
-        assert self._parent.stdin is not None
-        assert self._parent.stdout is not None
-        self._parent.stdin.write(json.dumps(command) + "\n")
-        self._parent.stdin.flush()
-        return int(self._parent.stdout.readline())
-
-    def close(self) -> None:
-        self._parent.communicate()
-
-
 @pytest.fixture
 def nursery() -> Iterator[Nursery]:
-    one = Nursery()
+    one = Nursery("embedding_child.py")
     yield one
     one.close()
 
@@ -87,7 +60,7 @@ def test_killed_workers_lose_nothing_and_repeat_nothing(nursery: Nursery, tmp_pa
     written: dict[str, bytes] = {}
 
     def start(worker: int) -> None:
-        processes[worker] = nursery.ask(start=[str(table), str(folder), worker, 2, str(logs[worker])])
+        processes[worker] = nursery.ask({"start": [str(table), str(folder), worker, 2, str(logs[worker])]})
 
     start(0)
     for kill in range(NUM_KILLS):
@@ -101,7 +74,7 @@ def test_killed_workers_lose_nothing_and_repeat_nothing(nursery: Nursery, tmp_pa
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process or 0, signal.SIGKILL)
         for worker, process in enumerate(processes):
-            nursery.ask(wait=process)
+            nursery.ask({"wait": process})
             again = set(encoded(logs[worker])) & set(written)
             assert not again, f"kill {kill}: {len(again)} contents that were on the disk were encoded once more"
             logs[worker].unlink(missing_ok=True)
@@ -110,7 +83,7 @@ def test_killed_workers_lose_nothing_and_repeat_nothing(nursery: Nursery, tmp_pa
         written = now
         start(0)
     start(1)
-    assert [nursery.ask(wait=process) for process in processes] == [0, 0]
+    assert [nursery.ask({"wait": process}) for process in processes] == [0, 0]
     assert not (set(encoded(logs[0])) | set(encoded(logs[1]))) & set(written)
 
     calm = tmp_path / "calm"
@@ -127,12 +100,13 @@ def test_a_dead_workers_shards_go_to_the_one_that_is_left(nursery: Nursery, tmp_
     """While it is at work: nobody has to start anything again."""
     table, folder = write_table(tmp_path / "shop", 600), tmp_path / "vectors"
     processes = [
-        nursery.ask(start=[str(table), str(folder), worker, 2, str(tmp_path / f"{worker}.log")]) for worker in (0, 1)
+        nursery.ask({"start": [str(table), str(folder), worker, 2, str(tmp_path / f"{worker}.log")]})
+        for worker in (0, 1)
     ]
     until = time.monotonic() + 60
     while not list((folder / "parts").rglob("*.parquet")) and time.monotonic() < until:
         time.sleep(0.005)
     os.kill(processes[0], signal.SIGKILL)
-    nursery.ask(wait=processes[0])
-    assert nursery.ask(wait=processes[1]) == 0
+    nursery.ask({"wait": processes[0]})
+    assert nursery.ask({"wait": processes[1]}) == 0
     assert len(contents(folder)) == 600
