@@ -30,7 +30,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from modiste.engine.rows import hashed, vector_sums
-from modiste.files import write_atomically, writing_atomically
+from modiste.files import whole_object, write_atomically, writing_atomically
 from modiste.types import Embeddings, EncoderId, FloatArray, ImageLike, Item, ItemEncoder
 
 FILE_NAME = "embedding.json"
@@ -264,11 +264,7 @@ class EmbeddingFolder:
         return self.folder / "shards" / f"{_name(shard)}.json"
 
     def _marker(self, shard: int) -> dict[str, Any] | None:
-        try:
-            found = json.loads(self._marker_path(shard).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return found if isinstance(found, dict) else None
+        return whole_object(self._marker_path(shard))
 
 
 def _write_if_new(path: Path, text: str) -> None:
