@@ -97,10 +97,8 @@ def shard_of(content_hash: bytes, num_shards: int) -> int:
 
 def fingerprint(table: Path, options: Mapping[str, object] | None = None) -> dict[str, Any]:
     """Name, size and sha256 of a table, and of how its columns are read; what makes two workers' tables the same."""
-    digest = hashlib.sha256()
     with table.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
+        digest = hashlib.file_digest(file, "sha256")
     read_as = json.dumps(dict(options or {}), sort_keys=True, default=str)
     digest.update(read_as.encode("utf-8"))
     return {"name": table.name, "bytes": table.stat().st_size, "sha256": digest.hexdigest()}
@@ -124,12 +122,9 @@ class EmbeddingFolder:
     def __init__(self, folder: Path, manifest: EmbeddingManifest) -> None:
         self.folder = folder
         self.manifest = manifest
-        self._dtype = np.dtype(manifest.precision)
-
-    @property
-    def names(self) -> list[str]:
+        self.names = [_name(number) for number in range(manifest.num_shards)]
         """Of all shards, as files and claims are called."""
-        return [_name(number) for number in range(self.manifest.num_shards)]
+        self._dtype = np.dtype(manifest.precision)
 
     # -- parts: what a worker has finished of a shard -----------------------------------------------------------------
 
