@@ -18,7 +18,6 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 from torch import Tensor
 
 from modiste.data.images import decode
@@ -168,7 +167,7 @@ def load_exported(folder: str | Path) -> ImageTextEncoder | ExportedDescriber:
         graph_files = {stem: str(file) for stem, file in config["graphs"].items()}
         if form not in FORMATS or precision not in PRECISIONS:
             raise ValueError(f"format {form!r}, precision {precision!r}")
-        tokenizer = _checked_tokenizer(folder, files)
+        tokenizer = pretrained.read_tokenizer(folder / TOKENIZER) if TOKENIZER in files else None
         reader = reader_of(config["reader"], tokenizer)
         fusion = Fusion(**config.get("fusion", {}))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -195,15 +194,6 @@ def check_file(folder: Path, file: str, sha256: str) -> None:
         raise PretrainedError(f"{folder / file} cannot be read: {error.strerror}") from error
     if found != sha256:
         raise PretrainedError(f"{folder / file} is damaged: its sha256 is not the one in {CONFIG}")
-
-
-def _checked_tokenizer(folder: Path, files: Mapping[str, str]) -> Tokenizer | None:
-    if TOKENIZER not in files:
-        return None
-    try:
-        return Tokenizer.from_file(str(folder / TOKENIZER))
-    except Exception as error:  # the tokenizers library raises plain Exception
-        raise PretrainedError(f"{folder / TOKENIZER} is missing or damaged: {error}") from error
 
 
 def _runner(folder: Path, file: str, form: str, precision: str, files: Mapping[str, str]) -> Runner:

@@ -331,13 +331,28 @@ def load_model(folder: str | Path) -> LoadedModel:
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
     except Exception as error:  # the tokenizers library raises plain Exception
         raise PretrainedError(f"{folder / TOKENIZER} is damaged: {error}") from error
-    # Ids, not words, are counted: a single one of 2**31 would be written down as so many holes when it is fingerprinted.
-    if max(tokenizer.get_vocab().values(), default=-1) >= (room := architecture.describe(model)["vocab_size"]):
-        raise PretrainedError(f"{folder / TOKENIZER} has more words than the model's {room}")
+    require_room(folder / TOKENIZER, tokenizer, architecture.describe(model)["vocab_size"])
     bank = load_bank(folder, config)
     lines = _load_lines(folder, config)
     sha256 = fingerprint(model, tokenizer, config["model"], bank, lines)
     return LoadedModel(model, tokenizer, config, sha256, bank, lines)
+
+
+def read_tokenizer(file: Path) -> Tokenizer:
+    """Raises `PretrainedError` naming the file."""
+    try:
+        return Tokenizer.from_file(str(file))
+    except Exception as error:  # the tokenizers library raises plain Exception
+        raise PretrainedError(f"{file} is missing or damaged: {error}") from error
+
+
+def require_room(file: Path, tokenizer: Tokenizer, room: int) -> None:
+    """Raises `PretrainedError` for a tokenizer that makes ids which the model does not have.
+
+    Ids, not words, are counted: a single one of 2**31 would be written down as so many holes when it is fingerprinted.
+    """
+    if max(tokenizer.get_vocab().values(), default=-1) >= room:
+        raise PretrainedError(f"{file} has more words than the model's {room}")
 
 
 def _arrays(lines: LabelLines) -> dict[str, NDArray[Any]]:
