@@ -574,7 +574,7 @@ def model_folder(folder: Path) -> Path:
 
 
 def check_registered(name: str, sha256: str) -> None:
-    known = PRETRAINED.get(name)
+    known = (PRETRAINED | TEXT_TOWERS).get(name)
     if known and known.sha256 and sha256 != known.sha256:
         raise PretrainedError(f"{name}: the weights' sha256 is {sha256}, not the registered {known.sha256}")
 
@@ -607,10 +607,9 @@ def _load_reader(source: str, *, device: str) -> Any:
     """A text tower by itself: a student's folder, or a sentence-transformers model by folder or hub name."""
     from modiste.models.multilingual import ARCHITECTURE, load_student
 
-    if known := TEXT_TOWERS.get(source):
+    if source in TEXT_TOWERS:
         tower = load_student(WEIGHTS / source, device=device)
-        if tower.sha256 != known.sha256:
-            raise PretrainedError(f"{source}: the weights' sha256 is {tower.sha256}, not the registered {known.sha256}")
+        check_registered(source, tower.sha256)
         return tower
     folder = model_folder(Path(source))
     if folder.is_dir() and _architecture(folder) == ARCHITECTURE:
