@@ -30,7 +30,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from modiste.engine.rows import hashed, vector_sums
-from modiste.files import whole_object, write_atomically, writing_atomically
+from modiste.files import parse_json, whole_object, write_atomically, writing_atomically
 from modiste.types import Embeddings, EncoderId, FloatArray, ImageLike, Item, ItemEncoder
 
 FILE_NAME = "embedding.json"
@@ -69,7 +69,7 @@ class EmbeddingManifest:
         path = folder / FILE_NAME
         advice = f"make one with `modiste embed TABLE --out {folder}`"
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = parse_json(path.read_text(encoding="utf-8"))
             number = data["format"]
             if number == FORMAT:
                 encoder = EncoderId(

@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from modiste.files import parse_json
 from modiste.models.hf_clip import declared_languages, files_sha256, inert, json_object, quiet
 from modiste.models.pretrained import TOKENIZER, PretrainedError, read_tokenizer, require_room
 from modiste.models.reading import reading_of
@@ -102,10 +103,8 @@ def _download(source: str) -> Path:
 
 def _parts(folder: Path) -> list[tuple[str, Path]]:
     """The kind and the folder of each part, in order; raises `PretrainedError` for a path that leaves the folder."""
-    import json
-
     try:
-        listed = json.loads((folder / MODULES).read_text(encoding="utf-8"))
+        listed = parse_json((folder / MODULES).read_text(encoding="utf-8"))
         found = [(str(one["type"]).rsplit(".", 1)[-1], str(one["path"])) for one in listed]
     except FileNotFoundError:
         raise PretrainedError(
