@@ -131,6 +131,15 @@ def parse_json(text: str | bytes) -> Any:
         raise ValueError("nested too deep") from None
 
 
+def whole_object(path: Path) -> dict[str, Any] | None:
+    """The JSON object of a small file that others write; None when there is none, or it is not whole."""
+    try:
+        found = parse_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
 def _finite(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):

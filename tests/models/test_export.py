@@ -122,6 +122,8 @@ def test_a_grnet_describes_photos_as_before(items: list[Item], tmp_path: Path) -
     np.testing.assert_allclose(exported.features(photos), scorer.features(photos).astype(np.float32), atol=2e-3)
     with pytest.raises(ValueError, match="reads no words"):
         exported.encode_query("red dress")
+    with pytest.raises(ValueError, match="item 'x': "):
+        exported.encode([Item("x", image=b"no photo")])
 
 
 def test_int8_is_an_encoder_of_its_own(mvlt: ImageTextEncoder, items: list[Item], tmp_path: Path) -> None:

@@ -400,6 +400,8 @@ def test_the_embedding_is_an_encoder_of_photos_alone() -> None:
             wrong()
     with pytest.raises(ValueError, match="'x' has no photo"):
         encoder.encode([Item("x", "words")])
+    with pytest.raises(ValueError, match="item 'x': "):
+        encoder.encode([Item("w", image=photos(1)[0]), Item("x", image=b"no photo")])
 
 
 def test_regions_are_the_strongest_pairs_and_no_window_comes_twice() -> None:

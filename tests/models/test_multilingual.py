@@ -127,6 +127,19 @@ def test_a_damaged_student_names_its_file(student_folder: Path, tmp_path: Path) 
     (folder / "model.safetensors").write_bytes(b"x" * 100)
     with pytest.raises(PretrainedError, match=r"model\.safetensors"):
         load_student(folder)
+    shutil.copytree(student_folder, folder, dirs_exist_ok=True)
+    config = json.loads((folder / "config.json").read_text())
+    del config["files"], config["sum"]
+    (folder / "config.json").write_text(json.dumps(config))
+    words = json.loads((folder / "tokenizer.json").read_text())
+    words["model"]["vocab"]["boots"] = 2**31  # would be written down as so many holes
+    (folder / "tokenizer.json").write_text(json.dumps(words))
+    with pytest.raises(PretrainedError, match="has more words"):
+        load_student(folder)
+    config["model"]["text_dim"] = 2**16  # gigabytes, if anybody believed it
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(PretrainedError, match="text_dim: 65536 does not go with"):
+        load_student(folder)
 
 
 # --- sentence-transformers' format, against sentence-transformers itself

@@ -14,6 +14,8 @@ import transformers as hf
 from PIL import Image
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
+from modiste.models.export import export_encoder
+from modiste.models.exported import load_exported
 from modiste.models.hf_clip import load_published
 from modiste.models.pretrained import PretrainedError
 
@@ -143,3 +145,11 @@ def test_other_model_types_are_refused_by_name(chinese: Path, tmp_path: Path) ->
     (folder / "config.json").write_text(json.dumps(values | {"model_type": "blip"}))
     with pytest.raises(PretrainedError, match="chinese_clip"):
         load_published(str(folder), name="other")
+
+
+def test_an_exported_chinese_clip_reads_photos_as_before(chinese: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="modiste[export] is not installed")
+    pytest.importorskip("onnx", reason="modiste[export] is not installed")
+    encoder = load_published(str(chinese), name="chinese")
+    export_encoder(encoder, tmp_path / "chinese", num_items=12)
+    assert load_exported(tmp_path / "chinese").id == encoder.id

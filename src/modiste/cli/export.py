@@ -36,14 +36,14 @@ def export(
     from modiste.data.sources import load_items
     from modiste.models.export import export_encoder
     from modiste.models.grnet_pretrained import is_grnet, load_grnet
-    from modiste.models.pretrained import load, read_config
+    from modiste.models.pretrained import load, stored_config
 
     encoder = load_grnet(model) if is_grnet(model) else load(model)
     shown = load_items(photos)[: items + 64] if photos is not None else ()
     parity = export_encoder(
         encoder, out, form=form, precision=precision, opset=opset, items=shown, num_items=items
     )  # fmt: skip
-    identity = read_config(out)["encoder"]
+    identity = stored_config(out)["encoder"]
     if json:
         print_json({"folder": str(out), "encoder": identity, **parity.as_dict()})
         return

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from modiste.engine.catalogue import Catalogue
     from modiste.types import ItemEncoder
 
 TITLES = 500  # titles that are looked at for words which the encoder cannot read
@@ -91,8 +92,9 @@ def index(
     )  # fmt: skip
     from modiste.engine.hubs import find_hubs
 
-    hubs = find_hubs(Catalogue.open(into), encoder) if counts.ingest.encoded else ()
-    unread = _unread_titles(into, encoder)
+    store = Catalogue.open(into)
+    hubs = find_hubs(store, encoder) if counts.ingest.encoded else ()
+    unread = _unread_titles(store, encoder)
     if json:
         taken = {} if ready is None else {"taken": ready.taken, "encoded": ready.encoded}
         found = {**taken, "unread_titles": round(unread, 4), "hubs": [asdict(one) for one in hubs]}
@@ -116,13 +118,12 @@ def index(
     say(f'next: modiste search {place.name} "red dress"')
 
 
-def _unread_titles(into: Path, encoder: ItemEncoder) -> float:
+def _unread_titles(store: Catalogue, encoder: ItemEncoder) -> float:
     """The share of the catalogue's titles of which the encoder cannot read a word, by some that lie evenly in it."""
-    from modiste.engine.catalogue import Catalogue
     from modiste.engine.filters import TextColumn
     from modiste.engine.readable import unread_share
 
-    column = Catalogue.open(into).snapshot().columns.get("title")
+    column = store.snapshot().columns.get("title")
     titles = column.vocabulary if isinstance(column, TextColumn) else ()
     return unread_share(encoder, titles[:: max(1, len(titles) // TITLES)])
 

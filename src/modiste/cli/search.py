@@ -211,14 +211,11 @@ def matched_row(photo, hits, judge):  # type: ignore[no-untyped-def]
     scorer = judge.comparer
     known, features = judge.features.find(judge.catalogue.snapshot(), [item.id for item, _ in hits])
     asked = scorer.features([photo])[0]
-    shown = [hit for hit, is_known in zip(hits, known, strict=True) if is_known and hit[0].image is not None]
-    described = {
-        item.id: row
-        for (item, _), row in zip([h for h, k in zip(hits, known, strict=True) if k], features, strict=True)
-    }
+    described = [hit for hit, is_known in zip(hits, known, strict=True) if is_known]
     drawn = []
-    for item, score in shown:
-        row = described[item.id]
+    for (item, score), row in zip(described, features, strict=True):
+        if item.image is None:
+            continue
         pair = matched_pair(
             photo, item.image, scorer.model.config.image_size, scorer.heat(asked, row), scorer.regions(asked, row)
         )

@@ -30,7 +30,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from modiste.engine.rows import hashed, vector_sums
-from modiste.files import write_atomically, writing_atomically
+from modiste.files import parse_json, whole_object, write_atomically, writing_atomically
 from modiste.types import Embeddings, EncoderId, FloatArray, ImageLike, Item, ItemEncoder
 
 FILE_NAME = "embedding.json"
@@ -69,7 +69,7 @@ class EmbeddingManifest:
         path = folder / FILE_NAME
         advice = f"make one with `modiste embed TABLE --out {folder}`"
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = parse_json(path.read_text(encoding="utf-8"))
             number = data["format"]
             if number == FORMAT:
                 encoder = EncoderId(
@@ -97,10 +97,8 @@ def shard_of(content_hash: bytes, num_shards: int) -> int:
 
 def fingerprint(table: Path, options: Mapping[str, object] | None = None) -> dict[str, Any]:
     """Name, size and sha256 of a table, and of how its columns are read; what makes two workers' tables the same."""
-    digest = hashlib.sha256()
     with table.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
+        digest = hashlib.file_digest(file, "sha256")
     read_as = json.dumps(dict(options or {}), sort_keys=True, default=str)
     digest.update(read_as.encode("utf-8"))
     return {"name": table.name, "bytes": table.stat().st_size, "sha256": digest.hexdigest()}
@@ -124,12 +122,9 @@ class EmbeddingFolder:
     def __init__(self, folder: Path, manifest: EmbeddingManifest) -> None:
         self.folder = folder
         self.manifest = manifest
-        self._dtype = np.dtype(manifest.precision)
-
-    @property
-    def names(self) -> list[str]:
+        self.names = [_name(number) for number in range(manifest.num_shards)]
         """Of all shards, as files and claims are called."""
-        return [_name(number) for number in range(self.manifest.num_shards)]
+        self._dtype = np.dtype(manifest.precision)
 
     # -- parts: what a worker has finished of a shard -----------------------------------------------------------------
 
@@ -264,11 +259,7 @@ class EmbeddingFolder:
         return self.folder / "shards" / f"{_name(shard)}.json"
 
     def _marker(self, shard: int) -> dict[str, Any] | None:
-        try:
-            found = json.loads(self._marker_path(shard).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return found if isinstance(found, dict) else None
+        return whole_object(self._marker_path(shard))
 
 
 def _write_if_new(path: Path, text: str) -> None:

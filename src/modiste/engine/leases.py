@@ -23,6 +23,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from modiste.files import whole_object
+
 SECONDS = 60.0
 _BEATS = 5  # in the time after which a worker is taken for dead
 
@@ -56,7 +58,7 @@ class Leases:
         for name in sorted(self._mine):
             self.release(name)
         for path in [self._pulse(self.worker), *self._folder.glob("worker-*")]:
-            who = _read(path)
+            who = whole_object(path)
             dead = who is not None and who.get("machine") == self._who["machine"] and not is_running(who.get("pid"))
             if dead or path == self._pulse(self.worker):
                 for file in (path, self._folder / path.name.replace("worker-", ".beat-")):
@@ -69,7 +71,7 @@ class Leases:
         if self._create(path):
             self._mine.add(name)
             return True
-        holder = _read(path)
+        holder = whole_object(path)
         if holder is not None and holder.get("worker") == self.worker:
             return True
         if not self._is_dead(name, holder) or not self._inherit(path, holder):
@@ -79,7 +81,7 @@ class Leases:
 
     def holds(self, name: str) -> bool:
         """Whether `name` is still this worker's."""
-        holder = _read(self._folder / name)
+        holder = whole_object(self._folder / name)
         return holder is not None and holder.get("worker") == self.worker
 
     def release(self, name: str) -> None:
@@ -93,7 +95,7 @@ class Leases:
         """Those of `names` that another worker has claimed and is not known to have left."""
         found = []
         for name in names:
-            holder = _read(self._folder / name) if (self._folder / name).exists() else {"worker": self.worker}
+            holder = whole_object(self._folder / name) if (self._folder / name).exists() else {"worker": self.worker}
             if (holder is None or holder.get("worker") != self.worker) and not self._is_dead(name, holder):
                 found.append(name)
         return found
@@ -115,7 +117,7 @@ class Leases:
             return True
         # A claim that says nothing was cut short in its making: it is watched under its own name.
         worker = f"?{name}" if holder is None else str(holder.get("worker"))
-        pulse = _read(self._pulse(worker)) if holder is not None else None
+        pulse = whole_object(self._pulse(worker)) if holder is not None else None
         beat = -1 if pulse is None else int(pulse.get("beat", -1))
         known = self._watched.get(worker)
         if known is None or known[0] != beat:
@@ -127,12 +129,12 @@ class Leases:
         """Take a dead worker's claim over. Of several who try one makes the heir's mark, and only it may replace the claim."""
         mark = path.with_name(f".{path.name}-heir")
         if not self._create(mark):
-            heir = _read(mark)
+            heir = whole_object(mark)
             if self._is_dead(mark.name, heir):  # it died between its mark and the claim: the next who asks may make one
                 self._discard(mark, heir)
             return False
         try:
-            if _read(path) != holder or not path.exists():  # an heir was faster
+            if whole_object(path) != holder or not path.exists():  # an heir was faster
                 return False
             scratch = path.with_name(f".{path.name}-{self.worker}")
             scratch.write_text(json.dumps(self._who), encoding="utf-8")
@@ -149,7 +151,7 @@ class Leases:
         aside = mark.with_name(f"{mark.name}-{self.worker}")
         with contextlib.suppress(FileNotFoundError):
             os.rename(mark, aside)
-            if _read(aside) != heir:
+            if whole_object(aside) != heir:
                 with contextlib.suppress(OSError):
                     os.link(aside, mark)
             aside.unlink()
@@ -172,15 +174,6 @@ class Leases:
         )  # not flushed to the disk: after a crash of the machine it is worthless
         scratch.write_text(json.dumps({**self._who, "beat": beat}), encoding="utf-8")
         os.replace(scratch, self._pulse(self.worker))
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    """A small JSON object; None when there is none, or it is not whole."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def is_running(pid: object) -> bool:

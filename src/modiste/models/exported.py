@@ -18,18 +18,18 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 from torch import Tensor
 
-from modiste.data.images import ImageError, decode
+from modiste.data.images import decode
 from modiste.files import sha256_of
 from modiste.models import pretrained
 from modiste.models.export_graphs import PIXELS
 from modiste.models.export_readers import Reader, reader_of
 from modiste.models.fame_vil_inference import fame_vil_encoder
-from modiste.models.inference import Fusion, ImageTextEncoder, named_after_item, unit_rows
+from modiste.models.grnet_inference import PhotoEncoder
+from modiste.models.inference import Fusion, ImageTextEncoder, photo_at, unit_rows
 from modiste.models.pretrained import CONFIG, TOKENIZER, PretrainedError
-from modiste.types import Embeddings, EncoderId, FloatArray, ImageLike, Item
+from modiste.types import EncoderId, FloatArray, ImageLike
 
 ARCHITECTURE = "exported"
 FORMATS = ("onnx", "openvino")
@@ -124,7 +124,7 @@ def _named(graph: str, task: str) -> str:
     return graph if task == "xmr" else f"{graph}_{task}"
 
 
-class ExportedDescriber:
+class ExportedDescriber(PhotoEncoder):
     """An exported GRNet: its global embedding as `modiste.types.ItemEncoder` of photos, and what describes a photo."""
 
     def __init__(
@@ -140,36 +140,14 @@ class ExportedDescriber:
         for start in range(0, len(photos), self.batch_size):
             prepared = []
             for position, photo in enumerate(photos[start : start + self.batch_size], start):
-                try:
+                with photo_at(position):
                     prepared.append(self._reader.prepare_image(decode(photo, draft_to=self._reader.draft_size)))
-                except ImageError as error:
-                    raise ImageError(f"photo {position}: {error}") from error
             parts.append(self._graph({PIXELS: torch.stack(prepared).numpy()}))
         return np.concatenate(parts) if parts else np.zeros((0, self.id.dim), np.float32)
 
-    def encode(self, items: Sequence[Item]) -> Embeddings:
-        """(N, E); raises `ValueError` naming an item without a photo, or whose photo cannot be decoded."""
-        for item in items:
-            if item.image is None:
-                raise ValueError(f"item {item.id!r} has no photo, and {self.id.name} reads nothing else")
-        try:
-            return self._embeddings([item.image for item in items])  # type: ignore[misc]
-        except ImageError as error:
-            raise named_after_item(error, items) from error
-
-    def encode_query(self, text: str = "", image: ImageLike | None = None) -> Embeddings:
-        """(1, E) of a photo; raises `ValueError` for words, which it does not read."""
-        return self.encode_queries([(text, image)])
-
-    def encode_queries(self, queries: Sequence[tuple[str, ImageLike | None]]) -> Embeddings:
-        """(Q, E) of photos; raises `ValueError` as `encode_query` does."""
-        if any(text.strip() or image is None for text, image in queries):
-            raise ValueError("this model compares photos and reads no words: give photos alone")
-        return self._embeddings([image for _, image in queries])  # type: ignore[misc]
-
-    def _embeddings(self, photos: Sequence[ImageLike]) -> Embeddings:
-        rows = torch.from_numpy(self.features(photos)[:, -self.id.dim :])
-        return Embeddings(unit_rows(rows), self.id)
+    def embeddings(self, photos: Sequence[ImageLike]) -> FloatArray:
+        """Photos -> (N, E) unit vectors."""
+        return unit_rows(torch.from_numpy(self.features(photos)[:, -self.id.dim :]))
 
 
 def load_exported(folder: str | Path) -> ImageTextEncoder | ExportedDescriber:
@@ -189,7 +167,7 @@ def load_exported(folder: str | Path) -> ImageTextEncoder | ExportedDescriber:
         graph_files = {stem: str(file) for stem, file in config["graphs"].items()}
         if form not in FORMATS or precision not in PRECISIONS:
             raise ValueError(f"format {form!r}, precision {precision!r}")
-        tokenizer = _checked_tokenizer(folder, files)
+        tokenizer = pretrained.read_tokenizer(folder / TOKENIZER) if TOKENIZER in files else None
         reader = reader_of(config["reader"], tokenizer)
         fusion = Fusion(**config.get("fusion", {}))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -216,15 +194,6 @@ def check_file(folder: Path, file: str, sha256: str) -> None:
         raise PretrainedError(f"{folder / file} cannot be read: {error.strerror}") from error
     if found != sha256:
         raise PretrainedError(f"{folder / file} is damaged: its sha256 is not the one in {CONFIG}")
-
-
-def _checked_tokenizer(folder: Path, files: Mapping[str, str]) -> Tokenizer | None:
-    if TOKENIZER not in files:
-        return None
-    try:
-        return Tokenizer.from_file(str(folder / TOKENIZER))
-    except Exception as error:  # the tokenizers library raises plain Exception
-        raise PretrainedError(f"{folder / TOKENIZER} is missing or damaged: {error}") from error
 
 
 def _runner(folder: Path, file: str, form: str, precision: str, files: Mapping[str, str]) -> Runner:

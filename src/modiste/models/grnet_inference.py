@@ -7,6 +7,7 @@ Shapes: N photos or items, W windows of C numbers, E the embedding's width, F = 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from modiste.data.images import ImageError, decode
 from modiste.models.grnet import Described, Grnet
-from modiste.models.inference import photo_tensor
+from modiste.models.inference import named_after_item, photo_at, photo_tensor
 from modiste.types import Embeddings, EncoderId, FloatArray, ImageLike, Item
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom, as shares of the photo as the model sees it
@@ -86,10 +87,8 @@ class GrnetScorer:
     def _prepared(self, position: int, photo: ImageLike) -> Tensor:
         width, height = self.model.config.image_size
         factor = self.model.config.draft_factor
-        try:
+        with photo_at(position):
             return photo_tensor(decode(photo, draft_to=(factor * width, factor * height)), (width, height))
-        except ImageError as error:
-            raise ImageError(f"photo {position}: {error}") from error
 
     # ---- pairs --------------------------------------------------------------------------------------------------------
 
@@ -178,12 +177,14 @@ class GrnetScorer:
         return [(side, table.reshape(side**2, side**2)) for side, table in zip(pyramid, tables, strict=True)]
 
 
-class GrnetEncoder:
-    """GRNet's global embedding as `modiste.types.ItemEncoder`: photos alone, no words."""
+class PhotoEncoder(ABC):
+    """What embeds photos, as `modiste.types.ItemEncoder`: photos alone, no words."""
 
-    def __init__(self, scorer: GrnetScorer) -> None:
-        self._scorer = scorer
-        self.id = EncoderId(scorer.id.name, scorer.id.sha256, scorer.model.config.embed_dim)
+    id: EncoderId
+
+    @abstractmethod
+    def embeddings(self, photos: Sequence[ImageLike]) -> FloatArray:
+        """Photos -> (N, E) unit vectors. Raises `ImageError` naming a photo by its position."""
 
     def encode(self, items: Sequence[Item]) -> Embeddings:
         """(N, E); raises `ValueError` naming an item without a photo, or whose photo cannot be decoded."""
@@ -192,7 +193,10 @@ class GrnetEncoder:
                 raise ValueError(
                     f"item {item.id!r} has no photo, and {self.id.name or 'this model'} reads nothing else"
                 )
-        return Embeddings(self._scorer.embeddings([item.image for item in items]), self.id)  # type: ignore[misc]
+        try:
+            return Embeddings(self.embeddings([item.image for item in items]), self.id)  # type: ignore[misc]
+        except ImageError as error:
+            raise named_after_item(error, items) from error
 
     def encode_query(self, text: str = "", image: ImageLike | None = None) -> Embeddings:
         """(1, E) of a photo; raises `ValueError` for words, which it does not read."""
@@ -202,7 +206,19 @@ class GrnetEncoder:
         """(Q, E) of photos; raises `ValueError` as `encode_query` does."""
         if any(text.strip() or image is None for text, image in queries):
             raise ValueError("this model compares photos and reads no words: give photos alone")
-        return Embeddings(self._scorer.embeddings([image for _, image in queries]), self.id)  # type: ignore[misc]
+        return Embeddings(self.embeddings([image for _, image in queries]), self.id)  # type: ignore[misc]
+
+
+class GrnetEncoder(PhotoEncoder):
+    """GRNet's global embedding."""
+
+    def __init__(self, scorer: GrnetScorer) -> None:
+        self._scorer = scorer
+        self.id = EncoderId(scorer.id.name, scorer.id.sha256, scorer.model.config.embed_dim)
+
+    def embeddings(self, photos: Sequence[ImageLike]) -> FloatArray:
+        """As the scorer's own."""
+        return self._scorer.embeddings(photos)
 
 
 def _box(window: int, side: int) -> Box:

@@ -75,11 +75,11 @@ def load_grnet(name: str | Path, *, device: str = "cpu") -> GrnetScorer:
 
 
 def is_grnet(name: str | Path) -> bool:
-    """Whether a folder, or that of a run, holds a GRNet."""
+    """Whether a folder, or that of a run, says that it holds a GRNet; its files are checked when it is loaded."""
     folder = pretrained.model_folder(Path(name))
     if not str(name) or not (folder / CONFIG).is_file():
         return False
-    return pretrained.read_config(folder).get("architecture") == ARCHITECTURE
+    return pretrained.stored_config(folder).get("architecture") == ARCHITECTURE
 
 
 def load_torchvision_googlenet(model: Grnet, file: str | Path) -> dict[str, str]:

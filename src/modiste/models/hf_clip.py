@@ -364,10 +364,6 @@ def _embed_dim(model: Any) -> int:
 
 def _processor(folder: Path, open_clip: dict[str, Any] | None) -> Any:
     """The checkpoint's image transform; always transformers' Pillow implementation, whose results we test."""
-    from transformers.models.chinese_clip.image_processing_pil_chinese_clip import ChineseCLIPImageProcessorPil
-    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
-    from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
-
     if open_clip and (recipe := open_clip.get("preprocess_cfg")):
         return _open_clip_processor(folder, recipe, open_clip["model_cfg"]["vision_cfg"].get("image_size", 224))
     if (folder / "preprocessor_config.json").is_file():
@@ -381,15 +377,13 @@ def _processor(folder: Path, open_clip: dict[str, Any] | None) -> Any:
             f"{folder / 'preprocessor_config.json'} is missing: it says how the model's images were made"
         )
     kind = str(values.get("image_processor_type") or values.get("feature_extractor_type") or "")
-    known = {
-        "CLIP": CLIPImageProcessorPil, "ChineseCLIP": ChineseCLIPImageProcessorPil, "Siglip": SiglipImageProcessorPil
-    }  # fmt: skip
-    base = re.sub(r"(ImageProcessor(Fast|Pil)?|FeatureExtractor)$", "", kind)
-    if base not in known:
+    known = image_processors()
+    name = re.sub(r"(ImageProcessor(Fast|Pil)?|FeatureExtractor)$", "", kind) + "ImageProcessorPil"
+    if name not in known:
         raise PretrainedError(f"{file}: image processor {kind!r} is not supported, only CLIP's and SigLIP's")
     settings = {key: value for key, value in values.items() if not key.endswith("_type") and key not in _NOT_SETTINGS}
     try:
-        return known[base](**settings)
+        return known[name](**settings)
     except Exception as error:  # transformers checks settings with several exception types
         raise PretrainedError(f"{file} is not understood: {error}") from error
 
@@ -553,10 +547,11 @@ CLEANINGS: dict[str, Callable[[str], str]] = {
 
 def image_processors() -> dict[str, Any]:
     """The image transforms that there are, by class name; importing them takes a second."""
+    from transformers.models.chinese_clip.image_processing_pil_chinese_clip import ChineseCLIPImageProcessorPil
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
     from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
-    return {one.__name__: one for one in (CLIPImageProcessorPil, SiglipImageProcessorPil)}
+    return {one.__name__: one for one in (CLIPImageProcessorPil, ChineseCLIPImageProcessorPil, SiglipImageProcessorPil)}
 
 
 # --- small things

@@ -13,6 +13,7 @@ Shapes: N items, E embedding width of a tower, D item vector: 2E, or 2E + 2 with
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -239,10 +240,8 @@ class ImageTextEncoder:
             pending = ahead
 
     def _prepare(self, position: int, image: ImageLike) -> Any:
-        try:
+        with photo_at(position):
             return self.towers.prepare_image(decode(image, draft_to=self.towers.draft_size))
-        except ImageError as error:
-            raise _PositionedImageError(position, str(error)) from error
 
     def _stack(self, batches: list[FloatArray]) -> FloatArray:
         return np.concatenate(batches) if batches else np.zeros((0, self.tower_id.dim), np.float32)
@@ -295,6 +294,15 @@ class _PositionedImageError(ImageError):
     def __init__(self, position: int, reason: str) -> None:
         super().__init__(f"photo {position}: {reason}")
         self.position, self.reason = position, reason
+
+
+@contextlib.contextmanager
+def photo_at(position: int) -> Iterator[None]:
+    """Inside, one photo of several is read: an `ImageError` names its position, for `named_after_item` too."""
+    try:
+        yield
+    except ImageError as error:
+        raise _PositionedImageError(position, str(error)) from error
 
 
 def named_after_item(error: ImageError, items: Sequence[Item]) -> ImageError:

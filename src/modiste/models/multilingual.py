@@ -222,21 +222,26 @@ def save_student(
 
 def load_student(folder: Path, *, device: str = "cpu") -> Student:
     """A student from a folder that `save_student` wrote. Raises `PretrainedError` naming what is missing or damaged."""
-    from modiste.models.pretrained import CONFIG, TOKENIZER, PretrainedError, read_config, read_weights
+    from modiste.models.pretrained import (
+        CONFIG,
+        TOKENIZER,
+        PretrainedError,
+        build,
+        read_config,
+        read_tokenizer,
+        read_weights,
+        require_room,
+    )
 
     config = read_config(folder)
+    model = build(folder, config, lambda values: StudentTower(StudentConfig(**values)), f"a {ARCHITECTURE}")
     try:
-        model = StudentTower(StudentConfig(**config["model"]))
         teacher = EncoderId(**config["teacher"])
         languages = [str(one) for one in config["languages"]]
-    except (KeyError, TypeError, ValueError, AssertionError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise PretrainedError(f"{folder / CONFIG} does not describe a {ARCHITECTURE}: {error}") from error
     read_weights(folder, model)
-    try:
-        tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-    except Exception as error:  # the tokenizers library raises plain Exception
-        raise PretrainedError(f"{folder / TOKENIZER} is missing or damaged: {error}") from error
-    if tokenizer.get_vocab_size() > model.config.vocab_size:
-        raise PretrainedError(f"{folder / TOKENIZER} has more words than the model's {model.config.vocab_size}")
+    tokenizer = read_tokenizer(folder / TOKENIZER)
+    require_room(folder / TOKENIZER, tokenizer, model.config.vocab_size)
     name = str(config.get("name") or folder.name)
     return Student(model, tokenizer, name=name, languages=languages, teacher=teacher, device=device)

@@ -331,13 +331,28 @@ def load_model(folder: str | Path) -> LoadedModel:
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
     except Exception as error:  # the tokenizers library raises plain Exception
         raise PretrainedError(f"{folder / TOKENIZER} is damaged: {error}") from error
-    # Ids, not words, are counted: a single one of 2**31 would be written down as so many holes when it is fingerprinted.
-    if max(tokenizer.get_vocab().values(), default=-1) >= (room := architecture.describe(model)["vocab_size"]):
-        raise PretrainedError(f"{folder / TOKENIZER} has more words than the model's {room}")
+    require_room(folder / TOKENIZER, tokenizer, architecture.describe(model)["vocab_size"])
     bank = load_bank(folder, config)
     lines = _load_lines(folder, config)
     sha256 = fingerprint(model, tokenizer, config["model"], bank, lines)
     return LoadedModel(model, tokenizer, config, sha256, bank, lines)
+
+
+def read_tokenizer(file: Path) -> Tokenizer:
+    """Raises `PretrainedError` naming the file."""
+    try:
+        return Tokenizer.from_file(str(file))
+    except Exception as error:  # the tokenizers library raises plain Exception
+        raise PretrainedError(f"{file} is missing or damaged: {error}") from error
+
+
+def require_room(file: Path, tokenizer: Tokenizer, room: int) -> None:
+    """Raises `PretrainedError` for a tokenizer that makes ids which the model does not have.
+
+    Ids, not words, are counted: a single one of 2**31 would be written down as so many holes when it is fingerprinted.
+    """
+    if max(tokenizer.get_vocab().values(), default=-1) >= room:
+        raise PretrainedError(f"{file} has more words than the model's {room}")
 
 
 def _arrays(lines: LabelLines) -> dict[str, NDArray[Any]]:
@@ -559,7 +574,7 @@ def model_folder(folder: Path) -> Path:
 
 
 def check_registered(name: str, sha256: str) -> None:
-    known = PRETRAINED.get(name)
+    known = (PRETRAINED | TEXT_TOWERS).get(name)
     if known and known.sha256 and sha256 != known.sha256:
         raise PretrainedError(f"{name}: the weights' sha256 is {sha256}, not the registered {known.sha256}")
 
@@ -592,10 +607,9 @@ def _load_reader(source: str, *, device: str) -> Any:
     """A text tower by itself: a student's folder, or a sentence-transformers model by folder or hub name."""
     from modiste.models.multilingual import ARCHITECTURE, load_student
 
-    if known := TEXT_TOWERS.get(source):
+    if source in TEXT_TOWERS:
         tower = load_student(WEIGHTS / source, device=device)
-        if tower.sha256 != known.sha256:
-            raise PretrainedError(f"{source}: the weights' sha256 is {tower.sha256}, not the registered {known.sha256}")
+        check_registered(source, tower.sha256)
         return tower
     folder = model_folder(Path(source))
     if folder.is_dir() and _architecture(folder) == ARCHITECTURE:

@@ -99,8 +99,7 @@ def _spelled(word: str, encoding: Encoding) -> bool:
 
 
 def _declared(word: str, languages: Sequence[str]) -> bool:
-    known = {language.lower().split("-")[0] for language in languages}
-    of_script = _LANGUAGES.get(script_of(word))
-    if not known or known & {"multilingual", "mul"} or not script_of(word):
+    known, script = {language.lower().split("-")[0] for language in languages}, script_of(word)
+    if not known or known & {"multilingual", "mul"} or not script:
         return True
-    return bool(known & of_script) if of_script else script_of(word) == "latin" or "multilingual" in known
+    return bool(known & _LANGUAGES[script]) if script in _LANGUAGES else script == "latin"

@@ -21,8 +21,9 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from modiste.files import parse_json
 from modiste.models.hf_clip import declared_languages, files_sha256, inert, json_object, quiet
-from modiste.models.pretrained import PretrainedError
+from modiste.models.pretrained import TOKENIZER, PretrainedError, read_tokenizer, require_room
 from modiste.models.reading import reading_of
 from modiste.types import Reading
 
@@ -102,10 +103,8 @@ def _download(source: str) -> Path:
 
 def _parts(folder: Path) -> list[tuple[str, Path]]:
     """The kind and the folder of each part, in order; raises `PretrainedError` for a path that leaves the folder."""
-    import json
-
     try:
-        listed = json.loads((folder / MODULES).read_text(encoding="utf-8"))
+        listed = parse_json((folder / MODULES).read_text(encoding="utf-8"))
         found = [(str(one["type"]).rsplit(".", 1)[-1], str(one["path"])) for one in listed]
     except FileNotFoundError:
         raise PretrainedError(
@@ -194,12 +193,8 @@ def _dense(at: Path) -> tuple[nn.Module, int]:
 
 
 def _tokenizer(at: Path, config: Any) -> Tokenizer:
-    try:
-        tokenizer = Tokenizer.from_file(str(at / "tokenizer.json"))
-    except Exception as error:  # the tokenizers library raises plain Exception
-        raise PretrainedError(f"{at / 'tokenizer.json'} is missing or damaged: {error}") from error
-    if tokenizer.get_vocab_size() > config.vocab_size:
-        raise PretrainedError(f"{at / 'tokenizer.json'} has more words than the model's {config.vocab_size}")
+    tokenizer = read_tokenizer(at / TOKENIZER)
+    require_room(at / TOKENIZER, tokenizer, config.vocab_size)
     longest = [LONGEST, config.max_position_embeddings - 2 * (config.model_type == "xlm-roberta")]
     for file, field in (("sentence_bert_config.json", "max_seq_length"), ("tokenizer_config.json", "model_max_length")):
         with contextlib.suppress(TypeError, ValueError, OverflowError):
