@@ -98,6 +98,24 @@ def test_an_export_is_the_same_encoder_by_another_runtime(
     assert "an encoder of its own" not in (exported_mvlt / "README.md").read_text()
 
 
+def test_an_export_reads_the_words_that_its_model_reads(items: list[Item], tmp_path: Path) -> None:
+    towers = MvltTowers(awake(Mvlt(MVLT_SIZES["debug"])), tokenizer())
+    rare = towers.tokenizer.encode("jacket", add_special_tokens=False).ids
+    towers.trust[rare] = 0  # in no text of the training
+    model = ImageTextEncoder(towers, name="mvlt_debug.born", sha256="1" * 64, languages=("en",))
+    export_encoder(model, tmp_path / "mvlt", items=items)
+    exported = load(tmp_path / "mvlt")
+    assert exported.languages == ("en",)
+    for text in ("red dress", "blue jacket", "красное платье", "red платье 42"):
+        assert exported.reading(text) == model.reading(text)
+    assert exported.reading("blue jacket").doubtful == ("jacket",)
+    assert exported.reading("красное платье").nothing
+    config = json.loads((tmp_path / "mvlt" / "config.json").read_text())
+    _edit(tmp_path / "mvlt", reader={**config["reader"], "unseen": [10**6]})
+    with pytest.raises(PretrainedError, match="does not describe an export"):
+        load(tmp_path / "mvlt")
+
+
 def test_fame_vil_keeps_its_three_embeddings_and_fused_queries(items: list[Item], tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = awake(FameVil(FAME_VIL_SIZES["debug"]))

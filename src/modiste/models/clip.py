@@ -227,8 +227,13 @@ class DualEncoderTowers:
         images = torch.stack(list(prepared)).to(self.device)
         return average_over_views(self.model.encode_image, images, self.model.config.views)
 
+    @property
+    def trust(self) -> Tensor:
+        """(V,) how far each piece is believed; 0 for those that training never saw."""
+        return self.model.text_tower.trust.weights
+
     def reading(self, text: str, languages: Sequence[str]) -> Reading:
-        return reading_of(text, self.tokenizer, trust=self.model.text_tower.trust.weights, languages=languages)
+        return reading_of(text, self.tokenizer, trust=self.trust, languages=languages)
 
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
         return self.model.encode_text(

@@ -285,6 +285,8 @@ def _config(
     config |= {"embed_dim": encoder.towers.embed_dim, "fusion": asdict(encoder.fusion)}
     if tasks := getattr(encoder.towers, "tasks", ()):
         config["tasks"] = [task for task in tasks if task in ("xmr", "tgir")]
+    if encoder.languages:
+        config["languages"] = list(encoder.languages)
     if encoder.bank:
         config["query_bank"] = {name: getattr(encoder.bank, name) for name in BANK_NUMBERS}
     return config

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -21,6 +22,8 @@ from modiste.models.export_graphs import MASK, TOKEN_IDS
 from modiste.models.grnet_inference import GrnetScorer
 from modiste.models.hf_clip import CLEANINGS, PublishedTowers, image_processors, prepared_pixels, token_rows
 from modiste.models.inference import photo_tensor
+from modiste.models.reading import reading_of
+from modiste.types import Reading
 
 
 class Reader(Protocol):
@@ -34,6 +37,10 @@ class Reader(Protocol):
 
     def tokens(self, texts: Sequence[str]) -> dict[str, NDArray[Any]]:
         """Token ids (B, L), and a mask where the graph has one, by the names of the graph's inputs."""
+        ...
+
+    def reading(self, text: str, languages: Sequence[str]) -> Reading:
+        """Which words of a text the model can read, as its own towers say it."""
         ...
 
     def describe(self) -> dict[str, Any]:
@@ -51,6 +58,7 @@ class OwnInputs:
     context_length: int = 0  # 0: no words
     bos_id: int = -1  # of a causal model, which reads start and end of a text; -1: none
     eot_id: int = -1
+    unseen: tuple[int, ...] = ()  # ids of pieces that were in no text of the training
 
 
 class OwnReader:
@@ -60,6 +68,12 @@ class OwnReader:
         self.inputs, self.tokenizer = inputs, tokenizer
         width, height = inputs.image_size
         self.draft_size: tuple[int, int] | None = (inputs.draft_factor * width, inputs.draft_factor * height)
+        self._trust: Tensor | None = None
+        if inputs.unseen and tokenizer is not None:
+            self._trust = torch.ones(1 + max(tokenizer.get_vocab().values()))
+            if not 0 <= min(inputs.unseen) <= max(inputs.unseen) < len(self._trust):
+                raise ValueError("pieces that were never seen are none of the tokenizer's")
+            self._trust[list(inputs.unseen)] = 0
 
     def prepare_image(self, pixels: NDArray[np.uint8]) -> Tensor:
         return photo_tensor(pixels, self.inputs.image_size, self.inputs.image_fit)
@@ -76,6 +90,11 @@ class OwnReader:
             ids, mask = tokenize(self.tokenizer, texts, length)
         longest = int(mask.sum(axis=1).max())
         return {TOKEN_IDS: ids[:, :longest], MASK: mask[:, :longest]}
+
+    def reading(self, text: str, languages: Sequence[str]) -> Reading:
+        if self.tokenizer is None:
+            return Reading()
+        return reading_of(text, self.tokenizer, trust=self._trust, languages=languages)
 
     def describe(self) -> dict[str, Any]:
         return {"kind": "own", **asdict(self.inputs)}
@@ -102,6 +121,9 @@ class PublishedReader:
         if self.masks_padding:
             found[MASK] = rows["attention_mask"].numpy()
         return found
+
+    def reading(self, text: str, languages: Sequence[str]) -> Reading:
+        return reading_of(text, self.tokenizer, languages=languages, clean=self.clean)
 
     def describe(self) -> dict[str, Any]:
         settings = self.processor.to_dict()
@@ -132,9 +154,18 @@ def reader_for(encoder: Any) -> Reader:
     config = towers.model.config
     inputs = OwnInputs(
         tuple(config.image_size), getattr(config, "image_fit", "pad"), config.draft_factor, config.context_length,
-        getattr(config, "bos_id", -1), getattr(config, "eot_id", -1),
+        getattr(config, "bos_id", -1), getattr(config, "eot_id", -1), _unseen(towers),
     )  # fmt: skip
     return OwnReader(inputs, towers.tokenizer)
+
+
+def _unseen(towers: Any) -> tuple[int, ...]:
+    """Ids of the pieces that a model does not trust at all; none of a model that trusts all alike."""
+    trust: Tensor | None = getattr(towers, "trust", None)
+    if trust is None:
+        return ()
+    known = set(towers.tokenizer.get_vocab().values())  # a model may have room for more
+    return tuple(one for one in (trust == 0).nonzero()[:, 0].tolist() if one in known)
 
 
 def reader_of(values: Mapping[str, Any], tokenizer: Tokenizer | None) -> Reader:
@@ -142,7 +173,8 @@ def reader_of(values: Mapping[str, Any], tokenizer: Tokenizer | None) -> Reader:
     values = dict(values)
     kind = values.pop("kind")
     if kind == "own":
-        return OwnReader(OwnInputs(**{**values, "image_size": tuple(values["image_size"])}), tokenizer)
+        sequences = {"image_size": tuple(values["image_size"]), "unseen": tuple(values.get("unseen", ()))}
+        return OwnReader(OwnInputs(**{**values, **sequences}), tokenizer)
     if kind != "published" or tokenizer is None:
         raise ValueError(f"unknown reader {kind!r}, or one without a tokenizer")
     processor = image_processors()[values["image_processor"]](**values["image"])

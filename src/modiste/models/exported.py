@@ -29,7 +29,7 @@ from modiste.models.fame_vil_inference import fame_vil_encoder
 from modiste.models.grnet_inference import PhotoEncoder
 from modiste.models.inference import Fusion, ImageTextEncoder, photo_at, unit_rows
 from modiste.models.pretrained import CONFIG, TOKENIZER, PretrainedError
-from modiste.types import EncoderId, FloatArray, ImageLike
+from modiste.types import EncoderId, FloatArray, ImageLike, Reading
 
 ARCHITECTURE = "exported"
 FORMATS = ("onnx", "openvino")
@@ -107,6 +107,9 @@ class ExportedTowers:
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
         return self._run("text", self.reader.tokens(texts))
 
+    def reading(self, text: str, languages: Sequence[str]) -> Reading:
+        return self.reader.reading(text, languages)
+
     def embed_for(self, images: Tensor, task: str) -> Tensor:
         return self._run(_named("image", task), {PIXELS: images.numpy()})
 
@@ -170,6 +173,7 @@ def load_exported(folder: str | Path) -> ImageTextEncoder | ExportedDescriber:
         tokenizer = pretrained.read_tokenizer(folder / TOKENIZER) if TOKENIZER in files else None
         reader = reader_of(config["reader"], tokenizer)
         fusion = Fusion(**config.get("fusion", {}))
+        languages = tuple(map(str, config.get("languages", ())))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         if isinstance(error, PretrainedError):
             raise
@@ -181,7 +185,9 @@ def load_exported(folder: str | Path) -> ImageTextEncoder | ExportedDescriber:
         return ExportedDescriber(runners["describe"], reader, name=name, sha256=sha256, embed_dim=embed_dim)
     towers = ExportedTowers(runners, reader, embed_dim, tasks)
     make = fame_vil_encoder if tasks else ImageTextEncoder
-    return make(towers, name=name, sha256=sha256, fusion=fusion, bank=pretrained.load_bank(folder, config))
+    return make(
+        towers, name=name, sha256=sha256, fusion=fusion, bank=pretrained.load_bank(folder, config), languages=languages
+    )
 
 
 def check_file(folder: Path, file: str, sha256: str) -> None:

@@ -54,8 +54,13 @@ class MvltTowers:
 
         return average_over_views(encode, torch.stack(list(prepared)).to(self.device), self.model.config.views)
 
+    @property
+    def trust(self) -> Tensor:
+        """(V,) how far each piece is believed; 0 for those that training never saw."""
+        return self.model.word_trust.weights
+
     def reading(self, text: str, languages: Sequence[str]) -> Reading:
-        return reading_of(text, self.tokenizer, trust=self.model.word_trust.weights, languages=languages)
+        return reading_of(text, self.tokenizer, trust=self.trust, languages=languages)
 
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
         token_ids, mask = token_tensors(self.tokenizer, texts, self.model.config.context_length, self.device)
