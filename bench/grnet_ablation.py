@@ -7,8 +7,9 @@
 A cell is one row, one data set and one seed: `--products` products trained on for `--steps` steps from the shipped model's
 convolutions, then consumer-to-shop on `test`, its first `--shortlist` hits by the same model's embedding judged again by the
 graph. The baseline has the embedding alone: same backbone, photos, batches, steps and augmentation, so what differs is the
-graph. Queries are the same in every cell, so rows are compared photo by photo. `shipped` trains nothing: what the catalogue's
-own vectors give. Finished cells are files and are not run again; several processes may work on one grid.
+graph. Every product is asked for by `--photos` customers' photos, each taken under conditions of its own; they are the same in
+every cell, so rows are compared photo by photo. `shipped` trains nothing: what the catalogue's own vectors give. Finished cells
+are files and are not run again; several processes may work on one grid.
 
 What is printed for two rows is the mean difference over seeds and queries with a 95 % interval by a bootstrap that draws
 products, and seeds beside them, anew; and the difference of each seed.
@@ -37,7 +38,7 @@ from modiste.evaluation.consumer_to_shop import evaluate_consumer_to_shop
 from modiste.models.grnet_inference import GrnetScorer
 from modiste.models.grnet_pretrained import load_grnet
 from modiste.models.pretrained import load
-from modiste.recipes.grnet import GrnetRecipe, build, chosen_products
+from modiste.recipes.grnet import GrnetRecipe, build
 from modiste.training.checkpoint import write_json
 from modiste.training.loop import train
 from report import machine
@@ -67,8 +68,11 @@ ROWS = (
     Row("no reasoning", "ablation", {"steps": 0}),
     Row("one step", "ablation", {"steps": 1}),
     Row("three steps", "ablation", {"steps": 3}),
+    Row("no constant in nodes", "ablation", {"node_bias": "no"}),
+    Row("windows count alike", "ablation", {"window_weights": "no"}),
     Row("no window term", "ablation", {"window_term": "no"}),
-    Row("graph alone, as published", "ablation", {"window_term": "no", "cosine_term": "no"}),
+    Row("graph alone", "ablation", {"window_term": "no", "cosine_term": "no"}),
+    Row("graph alone, as published", "ablation", {"window_term": "no", "cosine_term": "no", "node_bias": "no"}),
 )
 
 
@@ -78,7 +82,7 @@ class Settings:
 
     products: int = 2_400
     steps: int = 500
-    queries: int = 1_200  # asked of the test split, at most
+    photos: int = 8  # of customers, of each product of the test split
     shortlist: int = 100
     batch_size: int = 24
     learning_rate: float = GrnetRecipe.learning_rate
@@ -96,9 +100,9 @@ class Grid:
 
     def test(self, data: str) -> ShopPhotos:
         if data not in self._tests:
-            photos = shop_photos(self.settings.sources[data], "test", seed=0)
-            each = len(photos.customer) / len({item.group for item in photos.customer})
-            self._tests[data] = chosen_products(photos, max(1, int(self.settings.queries / each)))
+            self._tests[data] = shop_photos(
+                self.settings.sources[data], "test", seed=0, photos_per_product=self.settings.photos
+            )
         return self._tests[data]
 
     def folder(self, row: Row, data: str, seed: int) -> Path:
@@ -235,7 +239,7 @@ def main() -> None:
     parser.add_argument("--source", help="another source in place of --data's, which must then name one")
     parser.add_argument("--size", help="of the model, for all data sets")
     parser.add_argument("--start", default=GrnetRecipe.start, help="what the backbone starts from; none: scratch")
-    for name in ("products", "steps", "queries", "shortlist", "batch_size"):
+    for name in ("products", "steps", "photos", "shortlist", "batch_size"):
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=getattr(Settings, name))
     parser.add_argument("--learning-rate", type=float, default=Settings.learning_rate)
     options = parser.parse_args()
@@ -247,7 +251,7 @@ def main() -> None:
     if options.size:
         sizes = dict.fromkeys(sizes, options.size)
     settings = Settings(
-        options.products, options.steps, options.queries, options.shortlist, options.batch_size, options.learning_rate,
+        options.products, options.steps, options.photos, options.shortlist, options.batch_size, options.learning_rate,
         sizes, sources, None if options.start == "none" else options.start,
     )  # fmt: skip
     if options.collect:

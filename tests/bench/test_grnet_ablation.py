@@ -35,7 +35,7 @@ def test_a_grid_is_run_once_and_collected(
             "--start",
             "none",
         ]
-        words += ["--products", "10", "--queries", "8", "--batch-size", "5", "--shortlist", "5", "--seeds", "0"]
+        words += ["--products", "10", "--photos", "2", "--batch-size", "5", "--shortlist", "5", "--seeds", "0"]
         monkeypatch.setattr(sys, "argv", ["grnet_ablation.py", *words, *more])
         ablation.main()
         return [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
@@ -68,8 +68,11 @@ def test_every_row_is_a_recipe_that_can_be_built(ablation: Any, tmp_path: Path) 
     assert [configs[name].steps for name in ("no reasoning", "one step", "GRNet", "three steps")] == [0, 1, 2, 3]
     assert not configs["no edges between scales"].cross_scale
     alone = configs["graph alone, as published"]
-    assert not alone.cosine_term
-    assert not alone.window_term
+    assert (alone.cosine_term, alone.window_term, alone.node_bias) == (False, False, False)
+    assert configs["graph alone"].node_bias
+    assert not configs["no constant in nodes"].node_bias
+    assert configs["windows count alike"].node_bias
+    assert [configs[name].window_weights for name in ("GRNet", "windows count alike")] == [True, False]
     assert {config.image_size for config in configs.values()} == {(60, 80)}
     assert model_config(grid.recipe(ablation.ROWS[0], "products", 0)).image_size == (80, 80)
 

@@ -31,6 +31,8 @@ def made(seed: int = 0, **changes: Any) -> Grnet:
     with torch.no_grad():
         for step in model.steps:  # edges that differ, as after training
             step.receive.weight *= 5
+        if model.config.window_weights:
+            model.telling.weight.normal_(std=3)
     return model
 
 
@@ -48,18 +50,20 @@ def slow_score(model: Grnet, x: Described, y: Described) -> float:
     a, b = x.windows[0].double(), y.windows[0].double()
 
     def similarity(projection: str, difference: Tensor) -> Tensor:
-        projected = weights[projection] @ difference.abs() ** 2
+        projected = weights[f"{projection}.weight"] @ difference.abs() ** 2
+        if config.node_bias:
+            projected = projected + weights[f"{projection}.bias"]
         return projected / (torch.linalg.vector_norm(projected) ** 2 + EPS**2).sqrt()
 
     nodes, scales, start = [], [], 0
     for number, side in enumerate(config.pyramid):
         for i, j in product(range(side**2), repeat=2):
-            nodes.append(similarity("compare.weight", a[start + i] - b[start + j]))
+            nodes.append(similarity("compare", a[start + i] - b[start + j]))
             scales.append(number)
         start += side**2
     whole = (lambda z: z.mean(0)) if config.global_pooling == "mean" else (lambda z: z.amax(0))
     if config.global_node == "vector":
-        nodes.append(similarity("compare_global.weight", whole(a) - whole(b)))
+        nodes.append(similarity("compare_global", whole(a) - whole(b)))
     else:
         cosine = whole(a) @ whole(b) / (whole(a).norm() * whole(b).norm())
         nodes.append(cosine * weights["global_direction"])
@@ -78,20 +82,29 @@ def slow_score(model: Grnet, x: Described, y: Described) -> float:
         nodes = new
     score = float(weights["read.weight"][0] @ nodes[-1] + weights["read.bias"][0])
     if config.cosine_term:
-        score += float(model.logit_scale.detach()) * (float(x.embedding[0].double() @ y.embedding[0].double()) - 1)
+        cosine = float(x.embedding[0].double() @ y.embedding[0].double())
+        score += config.cosine_share * float(model.logit_scale.detach()) * (cosine - 1)
     if config.window_term:
-        score += float(model.logit_scale.detach()) * (slow_window_term(config, x.windows[0], y.windows[0]) - 1)
+        found = slow_window_term(model, x.windows[0], y.windows[0])
+        score += config.window_share * float(model.logit_scale.detach()) * (found - 1)
     return score
 
 
-def slow_window_term(config: GrnetConfig, x: Tensor, y: Tensor) -> float:
+def slow_window_term(model: Grnet, x: Tensor, y: Tensor) -> float:
     """Each window looks for the most alike one of its scale on the other photo; windows, sides, scales averaged in turn."""
     scales, start = [], 0
-    for side in config.pyramid:
+
+    def weights(windows: list[Tensor], number: int) -> list[float]:
+        if not model.config.window_weights:
+            return [1 / len(windows)] * len(windows)
+        told = [math.exp(float(model.telling.weight[number].detach().double() @ (one / one.norm()))) for one in windows]
+        return [one / sum(told) for one in told]
+
+    for number, side in enumerate(model.config.pyramid):
         a, b = (list(one[start : start + side**2].double()) for one in (x, y))
         cosine = [[float(p @ q / (p.norm() * q.norm())) for q in b] for p in a]
-        of_x = sum(max(row) for row in cosine) / len(a)
-        of_y = sum(max(row[n] for row in cosine) for n in range(len(b))) / len(b)
+        of_x = sum(weight * max(row) for weight, row in zip(weights(a, number), cosine, strict=True))
+        of_y = sum(weight * max(row[n] for row in cosine) for n, weight in enumerate(weights(b, number)))
         scales.append((of_x + of_y) / 2)
         start += side**2
     return sum(scales) / len(scales)
@@ -103,6 +116,8 @@ def slow_window_term(config: GrnetConfig, x: Tensor, y: Tensor) -> float:
         {}, {"steps": 0}, {"steps": 1}, {"steps": 3}, {"cross_scale": False}, {"cross_scale": False, "steps": 3},
         {"pyramid": (2,)}, {"pyramid": (1, 2, 3)}, {"global_node": "cosine"}, {"global_pooling": "max"},
         {"cosine_term": False}, {"window_term": False}, {"unit_windows": False, "pyramid": (1, 3)},
+        {"node_bias": True}, {"node_bias": True, "unit_windows": False, "steps": 1}, {"window_weights": True},
+        {"cosine_share": 0.5, "window_share": 3.0, "window_weights": True, "node_bias": True},
     ],
     ids=str,
 )  # fmt: skip
@@ -172,6 +187,27 @@ def test_nodes_do_not_depend_on_how_strong_a_difference_is() -> None:
     assert torch.allclose(model.nodes(3 * x.windows, 3 * y.windows), model.nodes(x.windows, y.windows), atol=1e-5)
 
 
+def test_with_a_constant_a_node_says_how_much_windows_differ() -> None:
+    """Length 1 keeps the direction alone: windows that are nearly equal and windows that are not had the same node."""
+    near, far = (torch.full((1, DEBUG.window_dim), one) for one in (0.01, 0.4))
+    plain, constant = made(), made(node_bias=True)
+    assert torch.allclose(plain._similarity(plain.compare, near), plain._similarity(plain.compare, far), atol=1e-4)
+    apart = constant._similarity(constant.compare, near) - constant._similarity(constant.compare, far)
+    assert apart.norm() > 0.1
+
+
+def test_windows_count_alike_until_training_says_otherwise() -> None:
+    torch.manual_seed(0)
+    model = Grnet(replace(DEBUG, window_weights=True)).eval()
+    x, y = described(DEBUG, 5), described(DEBUG, 4, 2)
+    assert torch.allclose(model.window_similarity(x, y), made().window_similarity(x, y), atol=1e-6)
+    with torch.no_grad():
+        model.telling.weight.normal_(std=3)
+    assert not torch.allclose(model.window_similarity(x, y), made().window_similarity(x, y), atol=1e-3)
+    for scale in model._weights(x):
+        assert torch.allclose(scale.sum(dim=1), torch.ones(5))
+
+
 def test_without_edges_between_scales_a_scale_hears_nothing_of_the_others() -> None:
     for cross_scale in (True, False):
         model = made(cross_scale=cross_scale, pyramid=(1, 2))
@@ -223,7 +259,11 @@ class Peak(TorchDispatchMode):
         self.now -= size
 
 
-@pytest.mark.parametrize("changes", [{}, {"cross_scale": False, "steps": 3}, {"steps": 0}], ids=str)
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"cross_scale": False, "steps": 3}, {"steps": 0}, {"node_bias": True, "window_weights": True}],
+    ids=str,
+)
 @pytest.mark.parametrize("max_bytes", [400_000, 3_000_000])
 def test_scoring_keeps_to_the_memory_that_is_stated(changes: dict[str, Any], max_bytes: int) -> None:
     model = made(pyramid=(1, 2, 3), window_dim=24, **changes)
@@ -256,7 +296,14 @@ def test_scores_do_not_depend_on_the_other_pairs() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"steps": 1}, {"steps": 3}, {"steps": 2, "cross_scale": False}, {"steps": 0}, {"window_term": False}],
+    [
+        {"steps": 1},
+        {"steps": 3},
+        {"steps": 2, "cross_scale": False},
+        {"steps": 0},
+        {"window_term": False},
+        {"window_weights": True, "window_share": 2.0, "node_bias": True},
+    ],
     ids=str,
 )
 def test_relevance_adds_up_to_what_is_read(changes: dict[str, Any]) -> None:
@@ -264,7 +311,7 @@ def test_relevance_adds_up_to_what_is_read(changes: dict[str, Any]) -> None:
     x, y = described(model.config, 4), described(model.config, 4, 2)
     found = model.relevance(x, y)
     assert found.shape == (4, model.config.num_nodes + 1)
-    constant = model.read.bias - (model.logit_scale if model.config.window_term else 0)
+    constant = model.read.bias - (model.config.window_share * model.logit_scale if model.config.window_term else 0)
     assert torch.allclose(found.sum(dim=1) + constant, model.score(x, y), atol=1e-4)
 
 
@@ -325,7 +372,7 @@ def test_the_window_loss_is_a_contrast_of_customers_and_shop_photos() -> None:
         scale = float(model.logit_scale)
     shops, customers, shows = one.shop_rows.tolist(), one.customer_rows.tolist(), one.photo_products.tolist()
     logits = {
-        (c, s): scale * slow_window_term(DEBUG, found.windows[c], found.windows[s]) for c in customers for s in shops
+        (c, s): scale * slow_window_term(model, found.windows[c], found.windows[s]) for c in customers for s in shops
     }
 
     def asked(row: int, others: list[int], flipped: bool) -> float | None:

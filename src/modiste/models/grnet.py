@@ -6,10 +6,11 @@ about them, and a global node says how alike the photos are. Equations as in spe
 `ReasoningStep`, the score = `Grnet.logits`.
 
 What the paper leaves open and was chosen here: the window pyramid, the number of steps, the backbone's map, the pooling; all
-fields of `GrnetConfig`. What we add, each off in `SIZES["paper"]`: windows of length 1; beside the graph's read-out the cosine
-of the global embeddings (`cosine_term`) and of every window with its best partner (`window_term`), so that the graph starts
-from what the embedding and the windows know. The latter is learned by a contrastive loss over the whole batch, as in late
-interaction (Khattab and Zaharia 2020, arXiv 2004.12832): a few pairs a step are too few to learn windows from.
+fields of `GrnetConfig`. What we add, each off in `SIZES["paper"]`: windows of length 1; a constant beside P (`node_bias`);
+beside the graph's read-out the cosine of the global embeddings (`cosine_term`) and of every window with its best partner
+(`window_term`), so that the graph starts from what the embedding and the windows know. The latter is learned by a contrastive
+loss over the whole batch, as in late interaction (Khattab and Zaharia 2020, arXiv 2004.12832): a few pairs a step are too few
+to learn windows from. Windows may count by how much they tell (`window_weights`).
 
 Shapes: B photos or pairs, L scales of R_l x R_l windows, W = sum of R_l^2 windows of a photo, C their width, N = sum of R_l^4
 similarity nodes, D their width, E the global embedding's.
@@ -50,6 +51,8 @@ class GrnetConfig:
     window_dim: int = 96  # C
     unit_windows: bool = True  # windows of length 1
     node_dim: int = 32  # D
+    # A node has length 1, so without a constant it says in which way two windows differ and not how much.
+    node_bias: bool = False
     steps: int = 2  # T, with weights of their own; 0: the global node is read as it begins
     cross_scale: bool = True  # False: edges within a scale, and into the global node
     global_node: Literal["vector", "cosine"] = (
@@ -57,6 +60,9 @@ class GrnetConfig:
     )
     cosine_term: bool = True  # the embeddings' cosine, scaled, is added to the read-out
     window_term: bool = True  # so is the mean cosine of all windows with the best of the other photo's in their scale
+    window_weights: bool = False  # windows count in that mean by a learned softmax over those of a scale; False: alike
+    cosine_share: float = 1.0  # of the cosine term beside the graph's read-out
+    window_share: float = 1.0  # of the window term
     embed_dim: int = 128  # E: of the first search and the baseline
     initial_temperature: float = 0.07
     max_logit_scale: float = 50.0
@@ -87,7 +93,9 @@ class GrnetConfig:
         return BYTES * (differences + 8 * nodes * self.node_dim + edges + 4 * self.num_windows * self.window_dim)
 
 
-_SMALL = GrnetConfig(pyramid=(1, 2, 3))  # of a 60x80 photo's map of 8x10 places 4x4 windows are too small to tell much
+# Chosen on validation photos of fashion_products_224 (docs/results/grnet.md). Of a 60x80 photo's map of 8x10 places 4x4 windows
+# are too small to tell much.
+_SMALL = GrnetConfig(pyramid=(1, 2, 3), node_bias=True, window_weights=True, cosine_share=0.5, window_share=2.0)
 SIZES: dict[str, GrnetConfig] = {
     "debug": GrnetConfig(
         image_size=(30, 40), backbone_sizes={"channels": (8, 16, 16), "depths": (1, 1, 1)}, pyramid=(1, 2), window_dim=16,
@@ -95,8 +103,9 @@ SIZES: dict[str, GrnetConfig] = {
     ),
     "small": _SMALL,  # photos of 60x80 pixels, on two cores
     "small_square": replace(_SMALL, image_size=(80, 80)),
-    "small_224": GrnetConfig(
-        image_size=(224, 224), backbone_sizes={"channels": (32, 64, 128, 256, 256), "depths": (1, 1, 1, 2, 1)}
+    "small_224": replace(
+        _SMALL, image_size=(224, 224), backbone_sizes={"channels": (32, 64, 128, 256, 256), "depths": (1, 1, 1, 2, 1)},
+        pyramid=(1, 2, 4),
     ),
     # Photos of 224 pixels and GoogLeNet are the paper's; the rest of this row is not printed there.
     "paper": GrnetConfig(
@@ -161,13 +170,16 @@ class Grnet(nn.Module):
         self.window = nn.Linear(channels, config.window_dim)  # the 1x1 convolution to C
         self.embed = nn.Linear(2 * channels, config.embed_dim)
         self.log_logit_scale = nn.Parameter(torch.tensor(math.log(1 / config.initial_temperature)))
-        self.compare = nn.Linear(config.window_dim, config.node_dim, bias=False)  # P
+        self.compare = _projection(config)  # P
         if config.global_node == "vector":
-            self.compare_global = nn.Linear(config.window_dim, config.node_dim, bias=False)  # P_g
+            self.compare_global = _projection(config)  # P_g
         else:
             self.global_direction = nn.Parameter(torch.randn(config.node_dim) / math.sqrt(config.node_dim))
         self.steps = nn.ModuleList(ReasoningStep(config.node_dim) for _ in range(config.steps))
         self.read = nn.Linear(config.node_dim, 1)
+        if config.window_weights:
+            self.telling = nn.Linear(config.window_dim, len(config.pyramid), bias=False)  # of each scale
+            nn.init.zeros_(self.telling.weight)  # all windows count alike
         self.allowed: Tensor | None
         self.register_buffer("allowed", _same_scale(config) if not config.cross_scale else None, persistent=False)
 
@@ -232,16 +244,26 @@ class Grnet(nn.Module):
         """(B,) log-odds that both photos show the same item. All at once: `score` bounds the memory."""
         found = self.read(self.reasoned(self.nodes(x.windows, y.windows))).squeeze(1).float()
         if self.config.cosine_term:
-            found = found + self.logit_scale * ((x.embedding * y.embedding).sum(dim=1) - 1)
+            share = self.config.cosine_share * self.logit_scale
+            found = found + share * ((x.embedding * y.embedding).sum(dim=1) - 1)
         if self.config.window_term:
             alike = [a @ b.transpose(1, 2) for a, b in zip(self._scales(x), self._scales(y), strict=True)]
-            found = found + self.logit_scale * (_best_partners(alike) - 1)
+            share = self.config.window_share * self.logit_scale
+            found = found + share * (_best_partners(alike, self._weights(x), self._weights(y)) - 1)
         return found
 
     def window_similarity(self, x: Described, y: Described) -> Tensor:
         """Photos Q and G -> (Q, G) in [-1, 1]: each window's cosine with its best partner, as a mean over windows of both."""
         pairs = zip(self._scales(x), self._scales(y), strict=True)
-        return _best_partners([torch.einsum("qic,gjc->qgij", a, b) for a, b in pairs])
+        rows, columns = [one[:, None] for one in self._weights(x)], [one[None] for one in self._weights(y)]
+        return _best_partners([torch.einsum("qic,gjc->qgij", a, b) for a, b in pairs], rows, columns)
+
+    def _weights(self, photos: Described) -> tuple[Tensor, ...]:
+        """How much each window of each scale counts in the window term (B, R^2); 1 in the sum over a scale."""
+        scales = self._scales(photos)
+        if not self.config.window_weights:
+            return tuple(one.new_full(one.shape[:2], 1 / one.shape[1]) for one in scales)
+        return tuple(F.linear(one, self.telling.weight[n]).softmax(dim=1) for n, one in enumerate(scales))
 
     def _scales(self, photos: Described) -> tuple[Tensor, ...]:
         """The windows (B, R^2, C) of each scale, of length 1."""
@@ -275,7 +297,7 @@ class Grnet(nn.Module):
         """
         found = self._read_shares(x, y)
         if self.config.window_term:
-            found[:, :-1] += self.logit_scale * self._window_shares(x, y)
+            found[:, :-1] += self.config.window_share * self.logit_scale * self._window_shares(x, y)
         return found
 
     def _read_shares(self, x: Described, y: Described) -> Tensor:
@@ -304,11 +326,13 @@ class Grnet(nn.Module):
     def _window_shares(self, x: Described, y: Described) -> Tensor:
         """The cosine of each pair of windows (B, N), weighted as `_best_partners` does: 0 where neither is the other's best."""
         shares = []
-        for a, b in zip(self._scales(x), self._scales(y), strict=True):
+        for a, b, rows, columns in zip(
+            self._scales(x), self._scales(y), self._weights(x), self._weights(y), strict=True
+        ):
             alike = a @ b.transpose(1, 2)  # (B, R^2, R^2)
-            of_rows = F.one_hot(alike.argmax(dim=2), alike.shape[2])
-            of_columns = F.one_hot(alike.argmax(dim=1), alike.shape[1]).transpose(1, 2)
-            shares.append((alike * (of_rows + of_columns) / (2 * alike.shape[1])).flatten(1))
+            of_rows = F.one_hot(alike.argmax(dim=2), alike.shape[2]) * rows[:, :, None]
+            of_columns = F.one_hot(alike.argmax(dim=1), alike.shape[1]).transpose(1, 2) * columns[:, None]
+            shares.append((alike * (of_rows + of_columns) / 2).flatten(1))
         return torch.cat(shares, dim=1) / len(shares)
 
     # ---- Training -----------------------------------------------------------------------------------------------------
@@ -354,9 +378,15 @@ class Grnet(nn.Module):
             return shops[similarity.masked_fill(same, -math.inf).topk(count, dim=1).indices]
 
 
-def _best_partners(alike: Sequence[Tensor]) -> Tensor:
-    """Cosines (..., R^2, R^2) of windows of two photos, a scale each -> (...): the best of each row and column, averaged."""
-    means = [(scale.amax(dim=-1).mean(dim=-1) + scale.amax(dim=-2).mean(dim=-1)) / 2 for scale in alike]
+def _best_partners(alike: Sequence[Tensor], rows: Sequence[Tensor], columns: Sequence[Tensor]) -> Tensor:
+    """Cosines (..., R^2, R^2) of windows of two photos, a scale each -> (...): the best of each row and column, averaged.
+
+    `rows` and `columns`, (..., R^2) of each scale, say how much each window counts.
+    """
+    means = [
+        ((scale.amax(dim=-1) * mine).sum(dim=-1) + (scale.amax(dim=-2) * other).sum(dim=-1)) / 2
+        for scale, mine, other in zip(alike, rows, columns, strict=True)
+    ]
     return torch.stack(means).mean(dim=0)
 
 
@@ -373,6 +403,15 @@ def _contrast(logits: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
             chosen = wide[asked].log_softmax(dim=1).masked_fill(~right[asked], 0.0)
             found.append(-(chosen.sum(dim=1) / right[asked].sum(dim=1)).mean())
         return (found[0] + found[1]) / 2
+
+
+def _projection(config: GrnetConfig) -> nn.Linear:
+    """C -> D. With a constant, differences of unit windows, 2 / C for each element on average, begin as large as it is."""
+    made = nn.Linear(config.window_dim, config.node_dim, bias=config.node_bias)
+    if config.node_bias and config.unit_windows:
+        with torch.no_grad():
+            made.weight.mul_(config.window_dim / 2)
+    return made
 
 
 @dataclass(frozen=True)

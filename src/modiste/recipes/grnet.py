@@ -48,6 +48,10 @@ class GrnetRecipe:
     """Whether the embeddings' cosine is added to the read-out; empty: as the size says."""
     window_term: Literal["", "yes", "no"] = ""
     """Whether the windows' cosines with their best partners are; empty: as the size says."""
+    window_weights: Literal["", "yes", "no"] = ""
+    """Whether windows count there by how much they tell; empty: as the size says."""
+    node_bias: Literal["", "yes", "no"] = ""
+    """Whether a node also says how much two windows differ; empty: as the size says."""
     frozen: int = 2
     """Parts of the backbone that do not learn, from the photo on."""
     photos_per_product: int = 4
@@ -167,7 +171,7 @@ def _changes(config: GrnetRecipe) -> dict[str, Any]:
         changes["pyramid"] = config.pyramid
     if config.steps >= 0:
         changes["steps"] = config.steps
-    for term in ("cosine_term", "window_term"):
+    for term in ("cosine_term", "window_term", "window_weights", "node_bias"):
         if said := getattr(config, term):
             changes[term] = said == "yes"
     return changes
