@@ -48,6 +48,7 @@ KS = (1, 20, 50)
 HARD = {"view": "strong", "occlusion": "strong", "cropping": "strong"}  # FindFashion's
 DATA = {"atelier": "atelier:3000:7", "products": "fashion_products_224"}
 SIZES = {"atelier": "small", "products": "small_square"}
+PHOTOS = {"atelier": 12, "products": 4}  # of customers, of each product of the test split
 
 
 @dataclass(frozen=True)
@@ -81,11 +82,11 @@ class Settings:
     """What all cells of a grid have in common."""
 
     products: int = 2_400
-    steps: int = 500
-    photos: int = 8  # of customers, of each product of the test split
+    steps: int = 800
     shortlist: int = 100
     batch_size: int = 24
     learning_rate: float = GrnetRecipe.learning_rate
+    photos: Mapping[str, int] = field(default_factory=lambda: dict(PHOTOS))
     sizes: Mapping[str, str] = field(default_factory=lambda: dict(SIZES))
     sources: Mapping[str, str] = field(default_factory=lambda: dict(DATA))
     start: str | None = GrnetRecipe.start
@@ -101,7 +102,7 @@ class Grid:
     def test(self, data: str) -> ShopPhotos:
         if data not in self._tests:
             self._tests[data] = shop_photos(
-                self.settings.sources[data], "test", seed=0, photos_per_product=self.settings.photos
+                self.settings.sources[data], "test", seed=0, photos_per_product=self.settings.photos[data]
             )
         return self._tests[data]
 
@@ -239,7 +240,8 @@ def main() -> None:
     parser.add_argument("--source", help="another source in place of --data's, which must then name one")
     parser.add_argument("--size", help="of the model, for all data sets")
     parser.add_argument("--start", default=GrnetRecipe.start, help="what the backbone starts from; none: scratch")
-    for name in ("products", "steps", "photos", "shortlist", "batch_size"):
+    parser.add_argument("--photos", type=int, help="customers' photos of each product of the test split")
+    for name in ("products", "steps", "shortlist", "batch_size"):
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=getattr(Settings, name))
     parser.add_argument("--learning-rate", type=float, default=Settings.learning_rate)
     options = parser.parse_args()
@@ -250,9 +252,10 @@ def main() -> None:
         sources[options.data[0]] = options.source
     if options.size:
         sizes = dict.fromkeys(sizes, options.size)
+    photos = dict.fromkeys(PHOTOS, options.photos) if options.photos else dict(PHOTOS)
     settings = Settings(
-        options.products, options.steps, options.photos, options.shortlist, options.batch_size, options.learning_rate,
-        sizes, sources, None if options.start == "none" else options.start,
+        options.products, options.steps, options.shortlist, options.batch_size, options.learning_rate, photos, sizes,
+        sources, None if options.start == "none" else options.start,
     )  # fmt: skip
     if options.collect:
         cells = all_finished(options.runs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,15 @@ import torch
 from modiste.data.atelier import Atelier
 from modiste.models.grnet import Grnet
 from modiste.models.grnet_pretrained import load_grnet
-from modiste.recipes.grnet import GrnetRecipe, chosen_products, model_config, near, training_photos
+from modiste.recipes.grnet import (
+    GrnetRecipe,
+    chosen_products,
+    held_out_photos,
+    model_config,
+    near,
+    settled,
+    training_photos,
+)
 from modiste.recipes.registry import build_run, recipe_help
 from modiste.training.loop import train
 from modiste.types import Item
@@ -57,8 +66,6 @@ def test_the_baseline_learns_the_embedding_alone(cache: Path, tmp_path: Path) ->
 
 
 def test_a_stopped_run_goes_on_as_if_nothing_had_been(cache: Path, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     whole = train(build_run("grnet_debug", fields(cache)), tmp_path / "whole", device="cpu", progress=False)
     run = build_run("grnet_debug", fields(cache))
     half = replace(run, publish=None, checkpoint_every_steps=1)
@@ -79,16 +86,38 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_been(cache: Path, tmp_path: Pat
 def test_photos_are_drawn_once_and_look_alikes_are_mined_from_the_index(cache: Path) -> None:
     config = GrnetRecipe(data="atelier:24", cache=str(cache), photos_per_product=2, size="debug", neighbours=2)
     data = training_photos(config, model_config(config))
-    files = list(cache.glob("shop-photos-*.safetensors"))
-    assert len(files) == 1
-    stamp = files[0].stat().st_mtime_ns
+    stamps = {file: file.stat().st_mtime_ns for file in cache.glob("shop-photos-*.safetensors")}
+    assert stamps
     again = training_photos(config, model_config(config))
-    assert files[0].stat().st_mtime_ns == stamp
+    assert {file: file.stat().st_mtime_ns for file in cache.glob("shop-photos-*.safetensors")} == stamps
     assert torch.equal(again.gallery, data.gallery)
     assert data.neighbours is not None
     products = data.gallery_products.numpy()
     assert (products[data.neighbours] != products[data.shop_of][:, None]).all()
     assert len(data.gallery) > len(data)  # siblings stand in the gallery, and nobody asks for them
+
+
+def test_what_is_published_scores_by_shares_that_held_out_photos_gave(cache: Path, tmp_path: Path) -> None:
+    """The order of what the model itself would give is at least as good after it, on those photos."""
+    config = GrnetRecipe(data="atelier:60", cache=str(cache), photos_per_product=2, size="debug", share_products=20)
+    torch.manual_seed(0)
+    model = Grnet(model_config(config)).train()
+    photos = held_out_photos(config, model.config)
+    assert 0 < len(set(photos.customer_names)) <= 20
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    changed = settled(model, photos)
+    assert model.training
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    assert min(changed.config.cosine_share, changed.config.window_share) >= 0
+    assert changed.config != model.config
+    nobody = replace(photos, customer_names=["of nothing there"] * len(photos.customer_names))
+    assert settled(model, nobody) is model, "nothing can be learned from photos whose product is not there"
+
+
+def test_data_without_a_validation_split_say_what_to_do(cache: Path) -> None:
+    config = GrnetRecipe(data="atelier:2", cache=str(cache), size="debug")
+    with pytest.raises(ValueError, match="share_products=0"):
+        held_out_photos(config, model_config(config))
 
 
 def test_near_is_the_order_of_inner_products() -> None:

@@ -242,15 +242,21 @@ class Grnet(nn.Module):
 
     def logits(self, x: Described, y: Described) -> Tensor:
         """(B,) log-odds that both photos show the same item. All at once: `score` bounds the memory."""
-        found = self.read(self.reasoned(self.nodes(x.windows, y.windows))).squeeze(1).float()
+        return self._summed(*self.terms(x, y))
+
+    def _summed(self, cosine: Tensor, windows: Tensor, graph: Tensor) -> Tensor:
+        return self.config.cosine_share * cosine + self.config.window_share * windows + graph
+
+    def terms(self, x: Described, y: Described) -> tuple[Tensor, Tensor, Tensor]:
+        """What the score is a sum of, (B,) each: the embeddings' cosine and the windows' (0 where off), and the read-out."""
+        graph = self.read(self.reasoned(self.nodes(x.windows, y.windows))).squeeze(1).float()
+        cosine = windows = torch.zeros_like(graph)
         if self.config.cosine_term:
-            share = self.config.cosine_share * self.logit_scale
-            found = found + share * ((x.embedding * y.embedding).sum(dim=1) - 1)
+            cosine = self.logit_scale * ((x.embedding * y.embedding).sum(dim=1) - 1)
         if self.config.window_term:
             alike = [a @ b.transpose(1, 2) for a, b in zip(self._scales(x), self._scales(y), strict=True)]
-            share = self.config.window_share * self.logit_scale
-            found = found + share * (_best_partners(alike, self._weights(x), self._weights(y)) - 1)
-        return found
+            windows = self.logit_scale * (_best_partners(alike, self._weights(x), self._weights(y)) - 1)
+        return cosine, windows, graph
 
     def window_similarity(self, x: Described, y: Described) -> Tensor:
         """Photos Q and G -> (Q, G) in [-1, 1]: each window's cosine with its best partner, as a mean over windows of both."""
@@ -270,12 +276,16 @@ class Grnet(nn.Module):
         windows = photos.windows if self.config.unit_windows else F.normalize(photos.windows, dim=2)
         return windows.split([side**2 for side in self.config.pyramid], dim=1)
 
-    @torch.no_grad()
     def score(self, x: Described, y: Described, *, max_bytes: int = 64_000_000) -> Tensor:
         """`logits` without gradients; x may be one photo for all of y. At most `max_bytes` are in use beside the arguments.
 
         Raises `ValueError` when not even one pair fits.
         """
+        return self._summed(*self.score_terms(x, y, max_bytes=max_bytes).unbind(dim=1))
+
+    @torch.no_grad()
+    def score_terms(self, x: Described, y: Described, *, max_bytes: int = 64_000_000) -> Tensor:
+        """(B, 3): `terms` side by side, as `score` computes them."""
         if len(x) not in (1, len(y)):
             raise ValueError(f"{len(x)} photos cannot be compared with {len(y)}, only one with many or as many")
         most = max_bytes // self.config.pair_bytes
@@ -284,9 +294,8 @@ class Grnet(nn.Module):
         parts = []
         for start in range(0, len(y), most):
             rows = slice(start, start + most)
-            some = y[rows]
-            parts.append(self.logits(x[rows] if len(x) > 1 else x, some))
-        return torch.cat(parts) if parts else y.embedding.new_zeros(0)
+            parts.append(torch.stack(self.terms(x[rows] if len(x) > 1 else x, y[rows]), dim=1))
+        return torch.cat(parts) if parts else y.embedding.new_zeros((0, 3))
 
     @torch.no_grad()
     def relevance(self, x: Described, y: Described) -> Tensor:

@@ -15,6 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+
     from modiste.data.consumer_to_shop import ShopPhotos
     from modiste.data.shop_batches import ShopData
     from modiste.models.grnet import Grnet, GrnetConfig
@@ -76,6 +80,8 @@ class GrnetRecipe:
     """Of the contrastive loss of windows and their best partners."""
     embedding_weight: float = 1.0
     """Of the contrastive loss of the global embedding."""
+    share_products: int = 300
+    """Products of the validation split on which it is fitted what cosine, windows and graph count for; 0: as they learned."""
     epochs: int = 8
     """Passes over the products."""
     batch_size: int = 24
@@ -106,7 +112,6 @@ class GrnetRecipe:
 
 def build(config: GrnetRecipe) -> Run:
     """The complete run: photos drawn and decoded, hard negatives mined, evaluators named."""
-    import torch
 
     from modiste.models.grnet import Grnet
     from modiste.models.grnet_pretrained import save_grnet
@@ -115,11 +120,14 @@ def build(config: GrnetRecipe) -> Run:
 
     sizes = model_config(config)
     data = training_photos(config, sizes)
+    held_out = held_out_photos(config, sizes) if config.graph and config.share_products else None
     make = model_builder(config, sizes)
     kind = "grnet" if config.graph else "grnet_global"
 
     def publish(trained: torch.nn.Module, folder: Path) -> None:
         assert isinstance(trained, Grnet)
+        if held_out is not None:
+            trained = settled(trained, held_out)
         save_grnet(folder, trained, name=f"{kind}_{config.size}.{folder.parent.name}")
 
     weights = {"embedding_loss": config.embedding_weight}
@@ -221,9 +229,9 @@ def training_photos(config: GrnetRecipe, sizes: GrnetConfig) -> ShopData:
 
     from modiste.data.shop_batches import mined, shop_data
 
-    gallery, gallery_names, customer, customer_names, vectors = _drawn(config, sizes)
+    drawn, vectors = _training_photos(config, sizes)
     data = shop_data(
-        gallery, gallery_names, customer, customer_names, num_photos=config.num_photos,
+        drawn.gallery, drawn.gallery_names, drawn.customer, drawn.customer_names, num_photos=config.num_photos,
         num_look_alikes=config.num_look_alikes, augmentation=config.augmentation,
         customer_augmentation=config.customer_augmentation,
     )  # fmt: skip
@@ -240,8 +248,79 @@ def near(vectors: FloatArray, rows: Any, count: int) -> Any:
     return build_index(vectors).search(vectors[rows], wanted, None)[0]
 
 
-def _drawn(config: GrnetRecipe, sizes: GrnetConfig) -> tuple[Any, list[str], Any, list[str], Any]:
-    """Gallery and customers' photos as tensors with the names of their products, and the miner's vectors of the gallery."""
+def settled(model: Grnet, photos: DrawnPhotos) -> Grnet:
+    """A copy of the model whose shares put these photos in the best order (models/grnet_shares.py).
+
+    The model itself, with a warning in the log, where its embedding finds no photo's own product.
+    """
+    import logging
+
+    import numpy as np
+    import torch
+
+    from modiste.models.grnet import Described
+    from modiste.models.grnet_shares import NothingToFit, fitted_shares, terms_of_shortlists, with_shares
+
+    training = model.training
+
+    @torch.inference_mode()
+    def described(pixels: torch.Tensor) -> Described:
+        parts = [model.describe(some.to(model.device)) for some in pixels.split(64)]
+        return Described(torch.cat([one.windows for one in parts]), torch.cat([one.embedding for one in parts]))
+
+    model.eval()
+    try:
+        gallery, customer = described(photos.gallery), described(photos.customer)
+        same = np.array(photos.customer_names)[:, None] == np.array(photos.gallery_names)[None]
+        before = (model.config.cosine_share, model.config.window_share, 1.0)
+        return with_shares(model, fitted_shares(*terms_of_shortlists(model, customer, gallery, same), before))
+    except NothingToFit as error:
+        logging.getLogger(__name__).warning("the shares of the score stay as they were trained: %s", error)
+        return model
+    finally:
+        model.train(training)
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnPhotos:
+    """Photos of a split as the model's pixels, and the product that each shows."""
+
+    gallery: torch.Tensor  # (G, 3, H, W) uint8
+    gallery_names: list[str]
+    customer: torch.Tensor  # (V, 3, H, W) uint8
+    customer_names: list[str]
+
+
+def _training_photos(config: GrnetRecipe, sizes: GrnetConfig) -> tuple[DrawnPhotos, FloatArray]:
+    """The training split, and the miner's vectors of its gallery."""
+    from modiste.models.pretrained import load
+
+    def vectors(photos: ShopPhotos) -> FloatArray:
+        return load(config.miner or None).encode_images([item.image for item in photos.shop]).vectors  # type: ignore[misc]
+
+    says = [config.data, config.photos_per_product, config.max_products, sizes.image_size, config.miner]
+    drawn, found = _drawn(config, sizes, "train", config.max_products, says, vectors)
+    assert found is not None
+    return drawn, found
+
+
+def held_out_photos(config: GrnetRecipe, sizes: GrnetConfig) -> DrawnPhotos:
+    """Photos of `share_products` products of the validation split, among all its shop photos.
+
+    Raises `ValueError` saying what to do where the data have no such split.
+    """
+    says = [config.data, config.photos_per_product, config.share_products, sizes.image_size, "valid"]
+    try:
+        return _drawn(config, sizes, "valid", config.share_products, says)[0]
+    except ValueError as error:
+        raise ValueError(f"{error} (share_products=0 trains without a validation split)") from error
+
+
+def _drawn(
+    config: GrnetRecipe, sizes: GrnetConfig, split: str, products: int, says: list[Any],
+    vectors: Callable[[ShopPhotos], FloatArray] | None = None,
+) -> tuple[DrawnPhotos, FloatArray | None]:  # fmt: skip
+    """Photos of a split and what `vectors` makes of them, from the cache where one that `says` the same is there."""
     import hashlib
     import json
     from functools import partial
@@ -255,37 +334,27 @@ def _drawn(config: GrnetRecipe, sizes: GrnetConfig) -> tuple[Any, list[str], Any
     from modiste.data.shop_batches import decoded_photos
     from modiste.files import write_atomically
     from modiste.models.inference import photo_tensor
-    from modiste.models.pretrained import load
 
-    says = [
-        config.data,
-        config.photos_per_product,
-        config.max_products,
-        sizes.image_size,
-        config.miner,
-        DRAWING_VERSION,
-    ]
-    name = hashlib.sha256(json.dumps(says).encode()).hexdigest()[:16]
+    name = hashlib.sha256(json.dumps([*says, DRAWING_VERSION]).encode()).hexdigest()[:16]
     file = Path(config.cache) / f"shop-photos-{name}.safetensors" if config.cache else None
     if file is None or not file.exists():
-        photos = chosen_products(
-            shop_photos(config.data, "train", seed=1, photos_per_product=config.photos_per_product),
-            config.max_products,
-        )
+        every = shop_photos(config.data, split, seed=1, photos_per_product=config.photos_per_product)
+        photos = chosen_products(every, products)
         transform = partial(photo_tensor, image_size=sizes.image_size)
-        vectors = load(config.miner or None).encode_images([item.image for item in photos.shop]).vectors  # type: ignore[misc]
         tensors = {
             "gallery": decoded_photos(photos.shop, transform), "customer": decoded_photos(photos.customer, transform),
-            "vectors": torch.from_numpy(vectors),
         }  # fmt: skip
+        if vectors is not None:
+            tensors["vectors"] = torch.from_numpy(vectors(photos))
         names = {"gallery": [item.group for item in photos.shop], "customer": [item.group for item in photos.customer]}
-        if file is None:
-            return tensors["gallery"], names["gallery"], tensors["customer"], names["customer"], vectors
-        write_atomically(file, save(tensors, {"names": json.dumps(names)}))
-    with safe_open(file, "pt") as stored:
-        names = json.loads(stored.metadata()["names"])
-        found = [stored.get_tensor(one) for one in ("gallery", "customer", "vectors")]
-    return found[0], names["gallery"], found[1], names["customer"], found[2].numpy()
+        if file is not None:
+            write_atomically(file, save(tensors, {"names": json.dumps(names)}))
+    else:
+        with safe_open(file, "pt") as stored:
+            names = json.loads(stored.metadata()["names"])
+            tensors = {one: stored.get_tensor(one) for one in stored.keys()}  # noqa: SIM118
+    drawn = DrawnPhotos(tensors["gallery"], names["gallery"], tensors["customer"], names["customer"])
+    return drawn, tensors["vectors"].numpy() if "vectors" in tensors else None
 
 
 def chosen_products(photos: ShopPhotos, count: int) -> ShopPhotos:
