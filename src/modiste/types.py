@@ -326,6 +326,14 @@ def as_sets(rows: Sequence[Sequence[int] | NDArray[np.int64]], size: int | None 
     return sets
 
 
+def checked_rows(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Rows (N,) of a pool of `count` items; raises `ValueError` for another shape and for a row that it does not have."""
+    rows = np.asarray(rows, dtype=np.int64)
+    if rows.ndim != 1 or (len(rows) and not 0 <= rows.min() <= rows.max() < count):
+        raise ValueError(f"positions must be (R,) within 0..{count - 1}")
+    return rows
+
+
 class OutfitPool(Protocol):
     """Items made ready for one scorer, so that many sets of them are scored without looking at the items again.
 
@@ -351,6 +359,18 @@ class PairwisePool(OutfitPool, Protocol):
 
     def link(self, mean: FloatArray) -> FloatArray:
         """Means over pairs -> compatibility in (0, 1]; never falls when its argument rises."""
+        ...
+
+
+@runtime_checkable
+class JoinablePool(OutfitPool, Protocol):
+    """A pool that keeps what it made of each item alone, so that a catalogue's next version looks at new items only."""
+
+    def joined(self, fresh: OutfitPool | None, rows: NDArray[np.int64]) -> OutfitPool:
+        """The pool of `rows` (N,): of this pool, and from its length on of `fresh`, a pool of the same scorer.
+
+        Raises `ValueError` for a row that neither has, and a pool of another kind.
+        """
         ...
 
 

@@ -23,12 +23,13 @@ from modiste.models.clip import SIZES as TOWERS
 from modiste.models.clip import DualEncoder
 from modiste.models.csa_net import CsaNet
 from modiste.models.inference import ImageTextEncoder
-from modiste.models.outfit_inference import OutfitModelScorer, PairPool, TransformerPool
+from modiste.models.outfit_inference import OutfitModelScorer, PairPool, TransformerPool, encoded_items
 from modiste.models.outfit_pretrained import OutfitModel, load_outfit_model, load_outfit_scorer, save_outfit_model
 from modiste.models.outfit_transformer import SIZES, OutfitTransformer
 from modiste.models.pretrained import CARD, CONFIG, MODEL, PretrainedError, load, save_pretrained
+from modiste.models.stylist import Stylist
 from modiste.models.type_aware import TypeAware
-from modiste.types import ComplementPool, EncoderMismatch, Item, OutfitScorer, Slot
+from modiste.types import ComplementPool, EncoderMismatch, Item, JoinablePool, OutfitScorer, Slot
 
 MODELS = ["outfit_transformer", "csa_net", "type_aware"]
 TAGS = {"category": ("bag", "shirt", "shoe", "trouser")}  # as `known_tags` normalises them
@@ -97,6 +98,33 @@ def test_a_pool_keeps_its_contract(name: str) -> None:
         pool.score(np.array([[0, -2]]))
     with pytest.raises(ValueError, match=r"\(B, O\)"):
         pool.score(np.array([0, 1]))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_joined_pool_is_the_pool_of_its_items(name: str, encoder: ImageTextEncoder) -> None:
+    scorer = OutfitModelScorer(built(name, encoder.towers.embed_dim), encoder)
+    vectors = encoded_items(ITEMS, encoder)
+    rows = [4, 0, 5, 2, 0]  # of the first four items, then of the other two
+    joined = scorer.pool(ITEMS[:4], vectors[:4])
+    assert isinstance(joined, JoinablePool)
+    joined = joined.joined(scorer.pool(ITEMS[4:], vectors[4:]), np.array(rows))
+    whole = scorer.pool([ITEMS[row] for row in rows], vectors[rows])
+    sets = np.array([[0, 1], [1, 2], [3, -1], [0, 3], [4, 2]])
+    assert np.allclose(joined.score(sets), whole.score(sets), atol=1e-6)
+    if isinstance(whole, TransformerPool):
+        assert isinstance(joined, TransformerPool)
+        assert np.allclose(joined.candidates, whole.candidates, atol=1e-6)
+        asked = [Slot(frozenset({"shoe"}), wish="red")] * len(sets)
+        assert np.allclose(joined.queries(sets, asked), whole.queries(sets, asked), atol=1e-6)
+    else:
+        assert isinstance(joined, PairPool)
+        assert np.allclose(joined.pairs(np.arange(5), np.arange(5)), whole.pairs(np.arange(5), np.arange(5)), atol=1e-6)
+    kept = joined.joined(None, np.array([1, 1, 3]))
+    assert np.allclose(kept.score(np.array([[0, 2]])), whole.score(np.array([[1, 3]])), atol=1e-6)
+    with pytest.raises(ValueError, match="positions"):
+        joined.joined(None, np.array([5]))
+    with pytest.raises(ValueError, match="cannot be joined"):
+        joined.joined(Stylist().pool(ITEMS), np.array([0]))
 
 
 def test_the_greatest_inner_product_is_the_smallest_distance() -> None:

@@ -58,6 +58,16 @@ class Heads:
         return found
 
 
+def rows_of(heads: Heads, earlier: Heads) -> NDArray[np.int64]:
+    """(N,) an earlier row with the same content and vector, whatever its id and address; -1 where none is found."""
+    if not len(earlier):
+        return np.full(len(heads), -1, dtype=np.int64)
+    words = earlier.hashes[:, 0]
+    order = np.argsort(words, kind="stable")
+    at = order[np.minimum(np.searchsorted(words[order], heads.hashes[:, 0]), len(order) - 1)]
+    return np.where(earlier.same(at, heads) & heads.hashes.any(axis=1), at, -1)
+
+
 def heads_of(batches: Sequence[pa.RecordBatch]) -> Heads:
     """Of batches with `content_hash`, `vector_sum` and `_rowid`."""
 

@@ -137,12 +137,13 @@ class OutfitEngine:
         with self._lock:
             snapshot = self.catalogue.snapshot()
             if self._world is None or self._version != snapshot.version:
-                self._world, self._version = World.of_snapshot(snapshot, self.scorer), snapshot.version
+                self._world = World.of_snapshot(snapshot, self.scorer, self._world)
+                self._version = snapshot.version
             return self._world, snapshot
 
     def prepared(self, snapshot: Snapshot) -> World:
         """What outfits of a version need, made ready while another version is still served; see `adopt`."""
-        world = World.of_snapshot(snapshot, self.scorer)
+        world = World.of_snapshot(snapshot, self.scorer, self._world)
         _ = world.pool, world.centre
         return world
 

@@ -13,13 +13,14 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from modiste.engine.changes import Heads, rows_of
 from modiste.engine.constraints import Constraints, Rows, columns_of, compile_rules, kind_mask
 from modiste.engine.filters import BoolArray, Column, TextColumn
 from modiste.engine.index import products_with
 from modiste.engine.rules import Rule
 from modiste.engine.snapshot import Snapshot
 from modiste.taxonomy import normalise, set_apart
-from modiste.types import FloatArray, Item, OutfitPool, OutfitScorer
+from modiste.types import FloatArray, Item, JoinablePool, OutfitPool, OutfitScorer
 
 _KEPT = 16  # compiled rules and masks of kinds remembered
 _EXACT_TOP = 2_048  # rows whose similarity is summed in the order that search sums in
@@ -50,18 +51,31 @@ class SnapshotItems(Sequence[Item]):
 
 
 class World:
-    """N items: `items`, `vectors` (N, D), `columns`, and what the scorer made of them (`pool`, at first use)."""
+    """N items: `items`, `vectors` (N, D), `columns`, and what the scorer made of them (`pool`, at first use).
+
+    `heads` tells a catalogue's rows apart; `earlier` is a pool of the same scorer with the heads of its rows, of which what is
+    still there is taken over.
+    """
 
     def __init__(
-        self, items: Sequence[Item], vectors: FloatArray, columns: Mapping[str, Column], scorer: OutfitScorer
+        self,
+        items: Sequence[Item],
+        vectors: FloatArray,
+        columns: Mapping[str, Column],
+        scorer: OutfitScorer,
+        heads: Heads | None = None,
+        earlier: tuple[JoinablePool, Heads] | None = None,
     ) -> None:
         self.items, self.vectors, self.columns, self.scorer = items, vectors, columns, scorer
+        self._heads, self._earlier = heads, earlier
         self._compiled: dict[tuple[Rule, ...], Constraints] = {}
         self._kinds: dict[str, BoolArray] = {}
 
     @classmethod
-    def of_snapshot(cls, snapshot: Snapshot, scorer: OutfitScorer) -> World:
-        return cls(SnapshotItems(snapshot), snapshot.vectors, snapshot.columns, scorer)
+    def of_snapshot(cls, snapshot: Snapshot, scorer: OutfitScorer, before: World | None = None) -> World:
+        """`before`: the world of an earlier version, whose pool is used for the rows that are in this one, too."""
+        earlier = before._kept if before is not None and before.scorer is scorer else None
+        return cls(SnapshotItems(snapshot), snapshot.vectors, snapshot.columns, scorer, snapshot.heads, earlier)
 
     @classmethod
     def of_items(cls, items: Sequence[Item], vectors: FloatArray, scorer: OutfitScorer) -> World:
@@ -73,7 +87,25 @@ class World:
 
     @cached_property
     def pool(self) -> OutfitPool:
-        return self.scorer.pool(self.items, self.vectors)
+        earlier, self._earlier = self._earlier, None  # which held an earlier version in memory
+        if earlier is None or self._heads is None:
+            return self.scorer.pool(self.items, self.vectors)
+        pool, heads = earlier
+        rows = rows_of(self._heads, heads)
+        fresh = np.flatnonzero(rows < 0)
+        rows[fresh] = len(heads) + np.arange(len(fresh))
+        made = (
+            self.scorer.pool([self.items[row] for row in fresh.tolist()], self.vectors[fresh]) if len(fresh) else None
+        )
+        return pool.joined(made, rows)
+
+    @property
+    def _kept(self) -> tuple[JoinablePool, Heads] | None:
+        """What the next version may take over: this one's pool, or where none was asked for, what this one would have."""
+        made = self.__dict__.get("pool")
+        if made is None:
+            return self._earlier
+        return (made, self._heads) if self._heads is not None and isinstance(made, JoinablePool) else None
 
     @cached_property
     def centre(self) -> FloatArray:

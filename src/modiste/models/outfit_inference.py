@@ -8,7 +8,9 @@ Shapes: N items of a pool, B sets, O places, D width, E embedding width.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -25,11 +27,15 @@ from modiste.types import (
     EncoderId,
     FloatArray,
     Item,
+    JoinablePool,
     OutfitPool,
     OutfitScorer,
     PairwisePool,
     Slot,
+    checked_rows,
 )
+
+PoolT = TypeVar("PoolT", bound=OutfitPool)
 
 _SETS = 4096  # embedded in one go: bounds memory
 _READ = 1024  # scored in one go: what lies between two layers stays in the cache
@@ -93,7 +99,7 @@ def encoded_items(items: Sequence[Item], encoder: ImageTextEncoder) -> FloatArra
     return vectors
 
 
-class TransformerPool(ComplementPool):
+class TransformerPool(ComplementPool, JoinablePool):
     """Items embedded once by an `OutfitTransformer`."""
 
     def __init__(self, model: OutfitTransformer, features: ItemFeatures, encoder: ImageTextEncoder | None) -> None:
@@ -106,6 +112,14 @@ class TransformerPool(ComplementPool):
         self._candidates = np.concatenate([vectors, -norms / 2], axis=1).astype(np.float32)
         self._tags = features.tags
         self._wishes: dict[str, FloatArray] = {}
+
+    def joined(self, fresh: OutfitPool | None, rows: NDArray[np.int64]) -> TransformerPool:
+        found = copy.copy(self)
+        found._items = _joined(self, fresh, rows, lambda pool: pool._items)
+        found._candidates = _joined(self, fresh, rows, lambda pool: torch.from_numpy(pool._candidates)).numpy()
+        found._tags = _joined(self, fresh, rows, lambda pool: torch.from_numpy(pool._tags)).numpy()
+        found._wishes = {}
+        return found
 
     def score(self, sets: NDArray[np.int64]) -> FloatArray:
         sets = checked_sets(sets, len(self._items))
@@ -176,7 +190,7 @@ class TransformerPool(ComplementPool):
         return np.concatenate(found) if found else np.zeros((0, 1), np.float32)
 
 
-class PairPool(PairwisePool):
+class PairPool(PairwisePool, JoinablePool):
     """Items embedded once by a model of pairs."""
 
     def __init__(self, model: PairwiseModel, features: ItemFeatures) -> None:
@@ -184,6 +198,12 @@ class PairPool(PairwisePool):
         with torch.inference_mode():
             self._items = embedded(model.embed, features, model.device)
         self._types = torch.from_numpy(features.tags[:, 0]).to(model.device)
+
+    def joined(self, fresh: OutfitPool | None, rows: NDArray[np.int64]) -> PairPool:
+        found = copy.copy(self)
+        found._items = _joined(self, fresh, rows, lambda pool: pool._items)
+        found._types = _joined(self, fresh, rows, lambda pool: pool._types)
+        return found
 
     def score(self, sets: NDArray[np.int64]) -> FloatArray:
         """A set of one item has no pair, and is neither compatible nor not: 0.5."""
@@ -201,10 +221,7 @@ class PairPool(PairwisePool):
         return scores
 
     def pairs(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> FloatArray:
-        rows, columns = (np.asarray(one, dtype=np.int64) for one in (rows, columns))
-        for one in (rows, columns):
-            if one.ndim != 1 or (len(one) and not 0 <= one.min() <= one.max() < len(self._items)):
-                raise ValueError(f"positions must be (R,) within 0..{len(self._items) - 1}")
+        rows, columns = (checked_rows(one, len(self._items)) for one in (rows, columns))
         terms = np.zeros((len(rows), len(columns)), np.float32)
         step = max(1, _PAIRS // max(1, len(columns)))
         others = torch.from_numpy(columns).to(self.model.device)
@@ -223,6 +240,16 @@ class PairPool(PairwisePool):
 
     def _link(self, mean: Tensor) -> FloatArray:
         return positive(torch.sigmoid(self.model.link(mean).double()))
+
+
+def _joined(pool: PoolT, fresh: OutfitPool | None, rows: NDArray[np.int64], part: Callable[[PoolT], Tensor]) -> Tensor:
+    """Rows of what a pool keeps of each item, and behind them of another pool's of the same kind."""
+    kept = part(pool)
+    if fresh is not None:
+        if not isinstance(fresh, type(pool)):
+            raise ValueError(f"a {type(pool).__name__} cannot be joined with a {type(fresh).__name__}")
+        kept = torch.cat([kept, part(fresh)])
+    return kept[torch.from_numpy(checked_rows(rows, len(kept))).to(kept.device)]
 
 
 def positive(scores: Tensor) -> FloatArray:

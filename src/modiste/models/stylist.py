@@ -32,7 +32,7 @@ from modiste.data.style import (
 )
 from modiste.data.style.photo import dominant_colours
 from modiste.data.style.scoring import checked_sets
-from modiste.types import FloatArray, Item, OutfitScorer, PairwisePool
+from modiste.types import FloatArray, Item, JoinablePool, OutfitPool, OutfitScorer, PairwisePool, checked_rows
 
 NAME = "rules"
 # Half of the atelier's looks (valid) score above 0.81, half of the sets that its stylists declined below 0.09.
@@ -93,13 +93,27 @@ def item_traits(item: Item) -> Traits:
     return known
 
 
-class StylistPool(PairwisePool):
+class StylistPool(PairwisePool, JoinablePool):
     """Items made ready for the rules."""
 
-    def __init__(self, items: Sequence[Item], weights: FloatArray, gain: float, bar: float) -> None:
-        self.traits = tuple(item_traits(item) for item in items)
-        self.facts = Facts.of(self.traits)
+    def __init__(self, traits: tuple[Traits, ...], facts: Facts, weights: FloatArray, gain: float, bar: float) -> None:
+        self.traits, self.facts = traits, facts
         self._weights, self._gain, self._bar = weights, gain, bar
+
+    @classmethod
+    def of(cls, items: Sequence[Item], weights: FloatArray, gain: float, bar: float) -> StylistPool:
+        known = tuple(item_traits(item) for item in items)
+        return cls(known, Facts.of(known), weights, gain, bar)
+
+    def joined(self, fresh: OutfitPool | None, rows: NDArray[np.int64]) -> StylistPool:
+        traits, facts = self.traits, self.facts
+        if fresh is not None:
+            if not isinstance(fresh, StylistPool):
+                raise ValueError(f"a pool of the rules cannot be joined with {type(fresh).__name__}")
+            traits, facts = traits + fresh.traits, facts.joined(fresh.facts)
+        rows = checked_rows(rows, len(traits))
+        chosen = tuple(map(traits.__getitem__, rows.tolist()))
+        return StylistPool(chosen, facts[rows], self._weights, self._gain, self._bar)
 
     def score(self, sets: NDArray[np.int64]) -> FloatArray:
         sets = checked_sets(sets, len(self.facts))
@@ -155,4 +169,4 @@ class Stylist(OutfitScorer):
 
     def pool(self, items: Sequence[Item], vectors: FloatArray | None = None) -> StylistPool:
         """Read the items' facts; `vectors` are not needed."""
-        return StylistPool(items, weights_of(self.weights), self.gain, self.bar)
+        return StylistPool.of(items, weights_of(self.weights), self.gain, self.bar)

@@ -131,5 +131,10 @@ class Facts:
     def __len__(self) -> int:
         return len(self.slot)
 
+    def joined(self, other: Facts) -> Facts:
+        """The facts of these items and then of others."""
+        pairs = ((one.name, getattr(self, one.name), getattr(other, one.name)) for one in fields(self))
+        return Facts(**{name: np.concatenate([mine, theirs]) for name, mine, theirs in pairs})
+
     def __getitem__(self, index: object) -> Facts:
         return Facts(**{one.name: getattr(self, one.name)[index] for one in fields(self)})
