@@ -45,7 +45,7 @@ SYSTEMS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
         "debug": ("fame_vil_debug", ()),
     },
     "HFGN": {"small": ("hfgn_atelier", ()), "debug": ("hfgn_debug", ())},
-    "GRNet": {"small": ("grnet_small", ("data=atelier:300",)), "debug": ("grnet_debug", ())},
+    "GRNet": {"small": ("grnet_small", ("data=atelier:300", "share_products=0")), "debug": ("grnet_debug", ())},
 }  # fmt: skip
 
 

@@ -33,6 +33,7 @@ def made(seed: int = 0, **changes: Any) -> Grnet:
             step.receive.weight *= 5
         if model.config.window_weights:
             model.telling.weight.normal_(std=3)
+            model.telling.bias.normal_()
     return model
 
 
@@ -91,23 +92,25 @@ def slow_score(model: Grnet, x: Described, y: Described) -> float:
 
 
 def slow_window_term(model: Grnet, x: Tensor, y: Tensor) -> float:
-    """Each window looks for the most alike one of its scale on the other photo; windows, sides, scales averaged in turn."""
-    scales, start = [], 0
+    """Each window looks for the most alike one of its scale, or of all, on the other photo."""
+    scale = [number for number, side in enumerate(model.config.pyramid) for _ in range(side**2)]
 
-    def weights(windows: list[Tensor], number: int) -> list[float]:
-        if not model.config.window_weights:
-            return [1 / len(windows)] * len(windows)
-        told = [math.exp(float(model.telling.weight[number].detach().double() @ (one / one.norm()))) for one in windows]
+    def weights(windows: list[Tensor]) -> list[float]:
+        told = [1 / (len(model.config.pyramid) * scale.count(number)) for number in scale]
+        if model.config.window_weights:
+            line = model.telling.weight.detach().double(), model.telling.bias.detach().double()
+            for n, one in enumerate(windows):
+                told[n] *= math.exp(float(line[0][scale[n]] @ (one / one.norm()) + line[1][scale[n]]))
         return [one / sum(told) for one in told]
 
-    for number, side in enumerate(model.config.pyramid):
-        a, b = (list(one[start : start + side**2].double()) for one in (x, y))
-        cosine = [[float(p @ q / (p.norm() * q.norm())) for q in b] for p in a]
-        of_x = sum(weight * max(row) for weight, row in zip(weights(a, number), cosine, strict=True))
-        of_y = sum(weight * max(row[n] for row in cosine) for n, weight in enumerate(weights(b, number)))
-        scales.append((of_x + of_y) / 2)
-        start += side**2
-    return sum(scales) / len(scales)
+    def partner(window: Tensor, number: int, others: list[Tensor]) -> float:
+        allowed = [n for n in range(len(others)) if model.config.window_partners == "any" or scale[n] == number]
+        return max(float(window @ others[n] / (window.norm() * others[n].norm())) for n in allowed)
+
+    a, b = list(x.double()), list(y.double())
+    of_x = sum(weight * partner(one, number, b) for weight, one, number in zip(weights(a), a, scale, strict=True))
+    of_y = sum(weight * partner(one, number, a) for weight, one, number in zip(weights(b), b, scale, strict=True))
+    return (of_x + of_y) / 2
 
 
 @pytest.mark.parametrize(
@@ -116,6 +119,7 @@ def slow_window_term(model: Grnet, x: Tensor, y: Tensor) -> float:
         {}, {"steps": 0}, {"steps": 1}, {"steps": 3}, {"cross_scale": False}, {"cross_scale": False, "steps": 3},
         {"pyramid": (2,)}, {"pyramid": (1, 2, 3)}, {"global_node": "cosine"}, {"global_pooling": "max"},
         {"cosine_term": False}, {"window_term": False}, {"unit_windows": False, "pyramid": (1, 3)},
+        {"window_partners": "any"}, {"window_partners": "any", "window_weights": True, "unit_windows": False},
         {"node_bias": True}, {"node_bias": True, "unit_windows": False, "steps": 1}, {"window_weights": True},
         {"cosine_share": 0.5, "window_share": 3.0, "window_weights": True, "node_bias": True},
     ],
@@ -204,8 +208,7 @@ def test_windows_count_alike_until_training_says_otherwise() -> None:
     with torch.no_grad():
         model.telling.weight.normal_(std=3)
     assert not torch.allclose(model.window_similarity(x, y), made().window_similarity(x, y), atol=1e-3)
-    for scale in model._weights(x):
-        assert torch.allclose(scale.sum(dim=1), torch.ones(5))
+    assert torch.allclose(model._weights(x).sum(dim=1), torch.ones(5))
 
 
 def test_without_edges_between_scales_a_scale_hears_nothing_of_the_others() -> None:
@@ -303,16 +306,17 @@ def test_scores_do_not_depend_on_the_other_pairs() -> None:
         {"steps": 0},
         {"window_term": False},
         {"window_weights": True, "window_share": 2.0, "node_bias": True},
+        {"window_partners": "any", "window_weights": True, "pyramid": (1, 2, 3)},
     ],
     ids=str,
 )
 def test_relevance_adds_up_to_what_is_read(changes: dict[str, Any]) -> None:
     model = made(cosine_term=False, **changes)
     x, y = described(model.config, 4), described(model.config, 4, 2)
-    found = model.relevance(x, y)
-    assert found.shape == (4, model.config.num_nodes + 1)
+    pairs, whole = model.relevance(x, y)
+    assert (pairs.shape, whole.shape) == ((4, model.config.num_windows, model.config.num_windows), (4,))
     constant = model.read.bias - (model.config.window_share * model.logit_scale if model.config.window_term else 0)
-    assert torch.allclose(found.sum(dim=1) + constant, model.score(x, y), atol=1e-4)
+    assert torch.allclose(pairs.sum(dim=(1, 2)) + whole + constant, model.score(x, y), atol=1e-4)
 
 
 # ---- training ---------------------------------------------------------------------------------------------------------

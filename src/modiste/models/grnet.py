@@ -19,7 +19,7 @@ similarity nodes, D their width, E the global embedding's.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -59,8 +59,9 @@ class GrnetConfig:
         "vector"  # as the other nodes, or the cosine of both A times a learned vector
     )
     cosine_term: bool = True  # the embeddings' cosine, scaled, is added to the read-out
-    window_term: bool = True  # so is the mean cosine of all windows with the best of the other photo's in their scale
-    window_weights: bool = False  # windows count in that mean by a learned softmax over those of a scale; False: alike
+    window_term: bool = True  # so is the mean cosine of all windows with the best of the other photo's
+    window_partners: Literal["scale", "any"] = "scale"  # where a window looks for its partner: in its scale, or in all
+    window_weights: bool = False  # windows count in that mean by a learned softmax over all; False: alike in each scale
     cosine_share: float = 1.0  # of the cosine term beside the graph's read-out
     window_share: float = 1.0  # of the window term
     embed_dim: int = 128  # E: of the first search and the baseline
@@ -90,12 +91,15 @@ class GrnetConfig:
         differences = 2 * max(self.pyramid) ** 4 * self.window_dim
         nodes = self.num_nodes + 1
         edges = 2 * nodes**2 if self.steps > 1 and not self.cross_scale else 0
-        return BYTES * (differences + 8 * nodes * self.node_dim + edges + 4 * self.num_windows * self.window_dim)
+        windows = 4 * self.num_windows * (self.window_dim + self.num_windows)
+        return BYTES * (differences + 8 * nodes * self.node_dim + edges + windows)
 
 
 # Chosen on validation photos of fashion_products_224 (docs/results/grnet.md). Of a 60x80 photo's map of 8x10 places 4x4 windows
 # are too small to tell much.
-_SMALL = GrnetConfig(pyramid=(1, 2, 3), node_bias=True, window_weights=True, cosine_share=0.5, window_share=2.0)
+_SMALL = GrnetConfig(
+    pyramid=(1, 2, 3), node_bias=True, window_weights=True, window_partners="any", cosine_share=0.5, window_share=2.0
+)
 SIZES: dict[str, GrnetConfig] = {
     "debug": GrnetConfig(
         image_size=(30, 40), backbone_sizes={"channels": (8, 16, 16), "depths": (1, 1, 1)}, pyramid=(1, 2), window_dim=16,
@@ -178,8 +182,15 @@ class Grnet(nn.Module):
         self.steps = nn.ModuleList(ReasoningStep(config.node_dim) for _ in range(config.steps))
         self.read = nn.Linear(config.node_dim, 1)
         if config.window_weights:
-            self.telling = nn.Linear(config.window_dim, len(config.pyramid), bias=False)  # of each scale
-            nn.init.zeros_(self.telling.weight)  # all windows count alike
+            self.telling = nn.Linear(config.window_dim, len(config.pyramid))  # of each scale
+            nn.init.zeros_(self.telling.weight)  # all windows of a scale count alike, and all scales
+            nn.init.zeros_(self.telling.bias)
+        counts = torch.tensor([side**2 for side in config.pyramid])
+        scale = torch.arange(len(counts)).repeat_interleave(counts, output_size=config.num_windows)
+        self.scale: Tensor  # (W,) of each window
+        self.register_buffer("scale", scale, persistent=False)
+        self.even: Tensor  # (W,) what each window counts where all scales count alike, and all windows of a scale
+        self.register_buffer("even", 1 / (len(counts) * counts[scale]), persistent=False)
         self.allowed: Tensor | None
         self.register_buffer("allowed", _same_scale(config) if not config.cross_scale else None, persistent=False)
 
@@ -254,27 +265,36 @@ class Grnet(nn.Module):
         if self.config.cosine_term:
             cosine = self.logit_scale * ((x.embedding * y.embedding).sum(dim=1) - 1)
         if self.config.window_term:
-            alike = [a @ b.transpose(1, 2) for a, b in zip(self._scales(x), self._scales(y), strict=True)]
-            windows = self.logit_scale * (_best_partners(alike, self._weights(x), self._weights(y)) - 1)
+            alike = self._unit_windows(x) @ self._unit_windows(y).transpose(1, 2)  # (B, W, W)
+            windows = self.logit_scale * (self._best_partners(alike, self._weights(x), self._weights(y)) - 1)
         return cosine, windows, graph
 
     def window_similarity(self, x: Described, y: Described) -> Tensor:
         """Photos Q and G -> (Q, G) in [-1, 1]: each window's cosine with its best partner, as a mean over windows of both."""
-        pairs = zip(self._scales(x), self._scales(y), strict=True)
-        rows, columns = [one[:, None] for one in self._weights(x)], [one[None] for one in self._weights(y)]
-        return _best_partners([torch.einsum("qic,gjc->qgij", a, b) for a, b in pairs], rows, columns)
+        alike = torch.einsum("qic,gjc->qgij", self._unit_windows(x), self._unit_windows(y))
+        return self._best_partners(alike, self._weights(x)[:, None], self._weights(y)[None])
 
-    def _weights(self, photos: Described) -> tuple[Tensor, ...]:
-        """How much each window of each scale counts in the window term (B, R^2); 1 in the sum over a scale."""
-        scales = self._scales(photos)
+    def _unit_windows(self, photos: Described) -> Tensor:
+        """(B, W, C) of length 1."""
+        return photos.windows if self.config.unit_windows else F.normalize(photos.windows, dim=2)
+
+    def _weights(self, photos: Described) -> Tensor:
+        """How much each window counts in the window term (B, W); 1 in all."""
         if not self.config.window_weights:
-            return tuple(one.new_full(one.shape[:2], 1 / one.shape[1]) for one in scales)
-        return tuple(F.linear(one, self.telling.weight[n]).softmax(dim=1) for n, one in enumerate(scales))
+            return self.even.expand(len(photos), -1)
+        told = torch.einsum("bwc,wc->bw", self._unit_windows(photos), self.telling.weight[self.scale])
+        return (told + self.telling.bias[self.scale] + self.even.log()).softmax(dim=1)
 
-    def _scales(self, photos: Described) -> tuple[Tensor, ...]:
-        """The windows (B, R^2, C) of each scale, of length 1."""
-        windows = photos.windows if self.config.unit_windows else F.normalize(photos.windows, dim=2)
-        return windows.split([side**2 for side in self.config.pyramid], dim=1)
+    def _best_partners(self, alike: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        """Cosines (..., W, W) of windows -> (...): the best of each row and column, by the windows' weights (..., W)."""
+        alike = self._possible(alike)
+        return ((alike.amax(dim=-1) * rows).sum(dim=-1) + (alike.amax(dim=-2) * columns).sum(dim=-1)) / 2
+
+    def _possible(self, alike: Tensor) -> Tensor:
+        """Cosines (..., W, W) of windows, -inf where they cannot be partners."""
+        if self.config.window_partners == "any":
+            return alike
+        return alike.masked_fill(self.scale[:, None] != self.scale[None], -math.inf)
 
     def score(self, x: Described, y: Described, *, max_bytes: int = 64_000_000) -> Tensor:
         """`logits` without gradients; x may be one photo for all of y. At most `max_bytes` are in use beside the arguments.
@@ -298,16 +318,18 @@ class Grnet(nn.Module):
         return torch.cat(parts) if parts else y.embedding.new_zeros((0, 3))
 
     @torch.no_grad()
-    def relevance(self, x: Described, y: Described) -> Tensor:
-        """What each node adds to the score (B, N + 1): its share of the read-out, and of the window term.
+    def relevance(self, x: Described, y: Described) -> tuple[Tensor, Tensor]:
+        """What each pair of windows (B, W, W), and the global node (B,), add to the score.
 
-        The sum over nodes is the score but for what is the same for all pairs (the read-out's bias, and the window term's
-        least) and for the cosine of the embeddings.
+        The sum of both is the score but for what is the same for all pairs (the read-out's bias, and the window term's least)
+        and for the cosine of the embeddings.
         """
-        found = self._read_shares(x, y)
+        nodes = self._read_shares(x, y)
+        found = nodes.new_zeros(len(nodes), self.config.num_windows, self.config.num_windows)
+        found[:, self.scale[:, None] == self.scale[None]] = nodes[:, :-1]
         if self.config.window_term:
-            found[:, :-1] += self.config.window_share * self.logit_scale * self._window_shares(x, y)
-        return found
+            found += self.config.window_share * self.logit_scale * self._window_shares(x, y)
+        return found, nodes[:, -1]
 
     def _read_shares(self, x: Described, y: Described) -> Tensor:
         """The last step's sum taken apart (B, N + 1), then followed back along the edges.
@@ -333,16 +355,12 @@ class Grnet(nn.Module):
         return found
 
     def _window_shares(self, x: Described, y: Described) -> Tensor:
-        """The cosine of each pair of windows (B, N), weighted as `_best_partners` does: 0 where neither is the other's best."""
-        shares = []
-        for a, b, rows, columns in zip(
-            self._scales(x), self._scales(y), self._weights(x), self._weights(y), strict=True
-        ):
-            alike = a @ b.transpose(1, 2)  # (B, R^2, R^2)
-            of_rows = F.one_hot(alike.argmax(dim=2), alike.shape[2]) * rows[:, :, None]
-            of_columns = F.one_hot(alike.argmax(dim=1), alike.shape[1]).transpose(1, 2) * columns[:, None]
-            shares.append((alike * (of_rows + of_columns) / 2).flatten(1))
-        return torch.cat(shares, dim=1) / len(shares)
+        """Each cosine of windows (B, W, W), weighted as `_best_partners` does: 0 where neither is the other's best."""
+        alike = self._unit_windows(x) @ self._unit_windows(y).transpose(1, 2)
+        possible = self._possible(alike)
+        of_rows = F.one_hot(possible.argmax(dim=2), alike.shape[2]) * self._weights(x)[:, :, None]
+        of_columns = F.one_hot(possible.argmax(dim=1), alike.shape[1]).transpose(1, 2) * self._weights(y)[:, None]
+        return alike * (of_rows + of_columns) / 2
 
     # ---- Training -----------------------------------------------------------------------------------------------------
 
@@ -385,18 +403,6 @@ class Grnet(nn.Module):
             if count < 1:
                 raise ValueError("a batch needs shop photos of two products or more")
             return shops[similarity.masked_fill(same, -math.inf).topk(count, dim=1).indices]
-
-
-def _best_partners(alike: Sequence[Tensor], rows: Sequence[Tensor], columns: Sequence[Tensor]) -> Tensor:
-    """Cosines (..., R^2, R^2) of windows of two photos, a scale each -> (...): the best of each row and column, averaged.
-
-    `rows` and `columns`, (..., R^2) of each scale, say how much each window counts.
-    """
-    means = [
-        ((scale.amax(dim=-1) * mine).sum(dim=-1) + (scale.amax(dim=-2) * other).sum(dim=-1)) / 2
-        for scale, mine, other in zip(alike, rows, columns, strict=True)
-    ]
-    return torch.stack(means).mean(dim=0)
 
 
 def _contrast(logits: Tensor, rows: Tensor, columns: Tensor) -> Tensor:

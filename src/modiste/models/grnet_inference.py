@@ -140,11 +140,11 @@ class GrnetScorer:
 
         No window is named twice, so that what is shown is not one place over and over.
         """
+        boxes = [(side, _box(n, side)) for side in self.model.config.pyramid for n in range(side**2)]
         found = [
-            (float(relevance), _box(mine, side), _box(other, side))
-            for side, table in self._relevance(query, item)
-            if side > 1
-            for (mine, other), relevance in np.ndenumerate(table)
+            (float(relevance), boxes[mine][1], boxes[other][1])
+            for (mine, other), relevance in np.ndenumerate(self._relevance(query, item))
+            if min(boxes[mine][0], boxes[other][0]) > 1
         ]
         chosen: list[Region] = []
         taken: set[tuple[str, Box]] = set()
@@ -159,22 +159,23 @@ class GrnetScorer:
     def heat(self, query: Features, item: Features, side: int = 8) -> tuple[FloatArray, FloatArray]:
         """How much each place of the query and of the item spoke for a match: two maps (side, side) in [0, 1]."""
         maps = np.zeros((2, side, side), np.float32)
-        for windows, table in self._relevance(query, item):
-            place = (np.arange(side) * windows) // side
-            spoke_for = table.clip(min=0)
-            for which, sums in enumerate((spoke_for.sum(axis=1), spoke_for.sum(axis=0))):
-                maps[which] += sums.reshape(windows, windows)[np.ix_(place, place)]
+        pyramid = self.model.config.pyramid
+        spoke_for = self._relevance(query, item).clip(min=0)
+        for which, sums in enumerate((spoke_for.sum(axis=1), spoke_for.sum(axis=0))):
+            scales = np.split(sums, np.cumsum([windows**2 for windows in pyramid])[:-1])
+            for windows, of_scale in zip(pyramid, scales, strict=True):
+                place = (np.arange(side) * windows) // side
+                maps[which] += of_scale.reshape(windows, windows)[np.ix_(place, place)]
         largest = maps.max(axis=(1, 2), keepdims=True)
         scaled = np.divide(maps, largest, out=np.zeros_like(maps), where=largest > 0)
         return scaled[0], scaled[1]
 
-    def _relevance(self, query: Features, item: Features) -> list[tuple[int, FloatArray]]:
-        """Of each scale R: what the query's windows with the item's add to the log-odds, (R^2, R^2)."""
+    def _relevance(self, query: Features, item: Features) -> FloatArray:
+        """(W, W): what each of the query's windows with each of the item's adds to the log-odds."""
         with torch.inference_mode():
-            every = self.model.relevance(self._restored(query[None]), self._restored(item[None]))[0].cpu().numpy()
-        pyramid = self.model.config.pyramid
-        tables = np.split(every[:-1], np.cumsum([side**4 for side in pyramid])[:-1])
-        return [(side, table.reshape(side**2, side**2)) for side, table in zip(pyramid, tables, strict=True)]
+            pairs, _ = self.model.relevance(self._restored(query[None]), self._restored(item[None]))
+        found: FloatArray = pairs[0].cpu().numpy()
+        return found
 
 
 class PhotoEncoder(ABC):
