@@ -71,6 +71,7 @@ ROWS = (
     Row("three steps", "ablation", {"steps": 3}),
     Row("no constant in nodes", "ablation", {"node_bias": "no"}),
     Row("windows count alike", "ablation", {"window_weights": "no"}),
+    Row("partners within a scale", "ablation", {"window_partners": "scale"}),
     Row("no window term", "ablation", {"window_term": "no"}),
     Row("graph alone", "ablation", {"window_term": "no", "cosine_term": "no"}),
     Row("graph alone, as published", "ablation", {"window_term": "no", "cosine_term": "no", "node_bias": "no"}),

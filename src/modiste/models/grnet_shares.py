@@ -82,7 +82,8 @@ def fitted_shares(terms: NDArray[np.float64], right: NDArray[np.bool_], before: 
     scale, offset = minimize(
         same, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[(1e-3, None), (None, None)]
     ).x
-    return Shares(*(float(one) for one in scale * shares), float(offset))
+    cosine, windows, graph = (float(one) for one in scale * shares)
+    return Shares(cosine, windows, graph, float(offset))
 
 
 def with_shares(model: Grnet, shares: Shares) -> Grnet:

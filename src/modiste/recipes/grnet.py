@@ -54,6 +54,8 @@ class GrnetRecipe:
     """Whether the windows' cosines with their best partners are; empty: as the size says."""
     window_weights: Literal["", "yes", "no"] = ""
     """Whether windows count there by how much they tell; empty: as the size says."""
+    window_partners: Literal["", "scale", "any"] = ""
+    """Where a window looks for its partner there: in its scale or in all; empty: as the size says."""
     node_bias: Literal["", "yes", "no"] = ""
     """Whether a node also says how much two windows differ; empty: as the size says."""
     frozen: int = 2
@@ -182,6 +184,8 @@ def _changes(config: GrnetRecipe) -> dict[str, Any]:
     for term in ("cosine_term", "window_term", "window_weights", "node_bias"):
         if said := getattr(config, term):
             changes[term] = said == "yes"
+    if config.window_partners:
+        changes["window_partners"] = config.window_partners
     return changes
 
 
