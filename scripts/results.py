@@ -1019,6 +1019,8 @@ SCALE = {  # label: part and the way to the value
     "... visible in, s": ("upsert", "changes", 0, "visible s"),
     "... first filter after them, s": ("upsert", "changes", 0, "first filter s"),
     "1,000 deletions visible in, s": ("upsert", "changes", 1, "visible s"),
+    "what outfits need of a version, made anew, s": ("upsert", "outfits anew s"),
+    "... taken up after 1,000 upserts, s": ("upsert", "changes", 0, "outfits s"),
     "search alone, p95 ms": ("rebuild", "alone p95 ms"),
     "search while lists are made, p95 ms": ("rebuild", "meanwhile p95 ms"),
     "complete 2 slots, rules, p95 ms": ("outfits", "complete 2 slots, rules", "p95 ms"),
