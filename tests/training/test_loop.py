@@ -139,6 +139,16 @@ def test_stopped_by_a_signal_and_resumed_equals_uninterrupted(
     assert same_weights(tmp_path / "stopped", tmp_path / "whole")
 
 
+def test_a_signal_that_comes_too_late_is_not_swallowed(tmp_path: Path) -> None:
+    """While the weights are published the run is over, but a grid of runs that is to be stopped must not begin the next."""
+    run = toy_run(publish=lambda model, folder: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(TrainingInterrupted) as stopped:
+        train_quietly(run, tmp_path / "late")
+    assert stopped.value.code == 128 + signal.SIGTERM
+    assert numbers(tmp_path / "late") == numbers(train_quietly(toy_run(), tmp_path / "whole").folder)
+    assert (tmp_path / "late" / "model.safetensors").exists()
+
+
 def test_evaluators_and_worker_threads_do_not_disturb_training(tmp_path: Path) -> None:
     def draws(model: nn.Module) -> dict[str, float]:
         assert not model.training

@@ -62,7 +62,7 @@ class NonFiniteLoss(ValueError):
 
 
 class TrainingInterrupted(SystemExit):
-    """A signal ended the run after a checkpoint; `code` is the shell's for that signal."""
+    """A signal ended the run after a checkpoint, or came too late for that; `code` is the shell's for that signal."""
 
 
 @dataclass(frozen=True)
@@ -250,6 +250,8 @@ def train(
         if is_main:
             _publish(run, model, ema, folder)
         accelerator.wait_for_everyone()
+        if stopped_by:  # too late to stop this run, but whoever sent it also meant what comes behind it
+            raise TrainingInterrupted(128 + stopped_by[0])
         return TrainResult(step, metrics, best, folder)
 
 
