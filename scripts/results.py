@@ -926,6 +926,7 @@ def blocks() -> dict[str, str]:
             ("`dual_encoder_small`", load("photo_classes_test_dual")),
             (f"`{SHIPPED}`", load("photo_classes_test_mvlt")),
             ("... with words, re-ranked by its matching head", load("photo_classes_test_mvlt_itm")),
+            ("GRNet, embedding and second look", load("photo_classes_test_grnet")),
         ]
     )
     found["rec-ifashion"] = recommendation_table(load("recommendation"))
