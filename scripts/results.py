@@ -143,12 +143,23 @@ GRNET_SLICES = {
     "cropping=strong": "cropped",
     "hard": "any",
 }
-GRNET_BASELINE = "global embedding"
+GRNET, GRNET_BASELINE = "GRNet", "global embedding"
+GRNET_MAIN = (GRNET, GRNET_BASELINE, "shipped")
 
 
-def grnet_table(result: dict, data: str) -> str:
-    """Top-1 of the rows of one data set, on all queries and the hard slices, with the difference to the baseline."""
-    rows = [row for row in result["rows"] if row["data"] == data]
+def grnet_tables(result: dict) -> dict[str, str]:
+    """Of each data set of a grid: the model beside its baseline; then its parts beside the model, seed by seed."""
+    found = {}
+    for data in sorted({row["data"] for row in result["rows"]}):
+        rows = [row for row in result["rows"] if row["data"] == data]
+        found[f"grnet-{data}"] = grnet_table([row for row in rows if row["row"] in GRNET_MAIN], GRNET_BASELINE)
+        if parts := [row for row in rows if row["row"] not in GRNET_MAIN]:
+            found[f"grnet-{data}-parts"] = grnet_table(parts, GRNET)
+    return found
+
+
+def grnet_table(rows: list[dict], other: str) -> str:
+    """Top-1 on all queries and the hard slices, with the difference to another row."""
     counts = {name: rows[0]["top"][name]["queries"] for name in GRNET_SLICES}
     heads = [f"top-1, {label} ({counts[name]:,})" for name, label in GRNET_SLICES.items()]
     lines = [f"|  | seeds | {' | '.join(heads)} | top-20 | top-50 |", "|" + "---|" * (len(heads) + 4)]
@@ -156,7 +167,7 @@ def grnet_table(result: dict, data: str) -> str:
         cells = []
         for name in GRNET_SLICES:
             text = f"{row['top'][name]['top-1']:.1f}"
-            if apart := row["top"][name].get(f"top-1 - {GRNET_BASELINE}"):
+            if apart := row["top"][name].get(f"top-1 - {other}"):
                 text += beside(apart["mean"], apart["low"], apart["high"])
             cells.append(text)
         cells += [f"{row['top']['all'][key]:.1f}" for key in ("top-20", "top-50")]
@@ -906,9 +917,9 @@ def blocks() -> dict[str, str]:
     found["ablation"] = ablation_table(load("mvlt_ablation")["runs"])
     if (RESULTS / "mvlt_table3.json").exists():  # bench/mvlt_ablation.py --collect
         found["table3"] = table3(load("mvlt_table3"))
-    if (RESULTS / "grnet.json").exists():  # bench/grnet_ablation.py --collect
-        grid = load("grnet")
-        found |= {f"grnet-{data}": grnet_table(grid, data) for data in sorted({row["data"] for row in grid["rows"]})}
+    for name in ("grnet_products", "grnet_atelier"):  # bench/grnet_ablation.py --collect
+        if (RESULTS / f"{name}.json").exists():
+            found |= grnet_tables(load(name))
     atelier, products, larger = (
         load(f"consumer_to_shop_{name}_mvlt") for name in ("atelier", "products", "products_224")
     )
