@@ -202,6 +202,7 @@ def collect(cells: list[dict[str, Any]], photos: Mapping[str, ShopPhotos], resam
             told["first_top-1"] = [cell["metrics"].get("first/top-1") for cell in of_row]
             told["cpu_seconds"] = [cell["cpu_seconds"] for cell in of_row]
             found["rows"].append(told)
+    found["queries"] = sum(len(one.customer) for one in photos.values())
     found["machine"] = [cells[0]["machine"], cells[-1]["machine"]]
     return found
 

@@ -51,6 +51,7 @@ COMMANDS = {
     "wish_words": ("words an encoder understands", "python bench/wish_words.py", "–"),
     "wishes_*": ("wishes fulfilled in outfits", "python bench/wishes.py", "S alone; uncalibrated"),
     "languages*": ("queries in three languages", "python bench/languages.py", "the same wishes in English; chance"),
+    "grnet_*": ("exact search: GRNet and its parts", "python bench/grnet_ablation.py --collect", "a global embedding"),
     "data_sheet": ("counts of the data sheets", "python scripts/data_sheet.py", "–"),
 }  # fmt: skip
 
