@@ -84,8 +84,8 @@ class GrnetRecipe:
     """Of the contrastive loss of the global embedding."""
     share_products: int = 300
     """Products of the validation split on which it is fitted what cosine, windows and graph count for; 0: as they learned."""
-    epochs: int = 8
-    """Passes over the products."""
+    epochs: int = 16
+    """Passes over the products: as long as the drawn world's models in the lab notes; those of real products, half of it."""
     batch_size: int = 24
     """Products of one step, P."""
     num_photos: int = 2
