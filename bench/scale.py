@@ -308,7 +308,7 @@ def index(options: argparse.Namespace) -> dict[str, Any]:
 def upsert(options: argparse.Namespace) -> dict[str, Any]:
     """A thousand rows stored by another handle; then a reader that has the catalogue in memory, lists and columns, looks.
 
-    What outfits by the rules need of a version is made before, too, and taken up after each of both changes.
+    What outfits by the rules need of a version is made before, too, and taken up after the upserts.
     """
     from modiste.engine.outfits import OutfitEngine
     from modiste.models.stylist import Stylist

@@ -192,7 +192,9 @@ class Grnet(nn.Module):
         self.even: Tensor  # (W,) what each window counts where all scales count alike, and all windows of a scale
         self.register_buffer("even", 1 / (len(counts) * counts[scale]), persistent=False)
         self.allowed: Tensor | None
-        self.register_buffer("allowed", _same_scale(config) if not config.cross_scale else None, persistent=False)
+        self.register_buffer(
+            "allowed", _edges_within_scales(config) if not config.cross_scale else None, persistent=False
+        )
 
     @property
     def device(self) -> torch.device:
@@ -294,7 +296,12 @@ class Grnet(nn.Module):
         """Cosines (..., W, W) of windows, -inf where they cannot be partners."""
         if self.config.window_partners == "any":
             return alike
-        return alike.masked_fill(self.scale[:, None] != self.scale[None], -math.inf)
+        return alike.masked_fill(~self._same_scale, -math.inf)
+
+    @property
+    def _same_scale(self) -> Tensor:
+        """(W, W) bool: which windows of two photos are of one scale, as a node's are."""
+        return self.scale[:, None] == self.scale[None]
 
     def score(self, x: Described, y: Described, *, max_bytes: int = 64_000_000) -> Tensor:
         """`logits` without gradients; x may be one photo for all of y. At most `max_bytes` are in use beside the arguments.
@@ -326,7 +333,7 @@ class Grnet(nn.Module):
         """
         nodes = self._read_shares(x, y)
         found = nodes.new_zeros(len(nodes), self.config.num_windows, self.config.num_windows)
-        found[:, self.scale[:, None] == self.scale[None]] = nodes[:, :-1]
+        found[:, self._same_scale] = nodes[:, :-1]
         if self.config.window_term:
             found += self.config.window_share * self.logit_scale * self._window_shares(x, y)
         return found, nodes[:, -1]
@@ -439,7 +446,7 @@ class GrnetObjective:
     """Wrong shop photos judged for each customer's photo."""
 
 
-def _same_scale(config: GrnetConfig) -> Tensor:
+def _edges_within_scales(config: GrnetConfig) -> Tensor:
     """(N + 1, N + 1) bool: True where the column's node may send to the row's when scales keep to themselves.
 
     The global node hears all and is heard by none but itself, or it would carry news from scale to scale.

@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import torch
 
     from modiste.data.consumer_to_shop import ShopPhotos
@@ -114,7 +112,6 @@ class GrnetRecipe:
 
 def build(config: GrnetRecipe) -> Run:
     """The complete run: photos drawn and decoded, hard negatives mined, evaluators named."""
-
     from modiste.models.grnet import Grnet
     from modiste.models.grnet_pretrained import save_grnet
     from modiste.training.run import Run
@@ -233,7 +230,7 @@ def training_photos(config: GrnetRecipe, sizes: GrnetConfig) -> ShopData:
 
     from modiste.data.shop_batches import mined, shop_data
 
-    drawn, vectors = _training_photos(config, sizes)
+    drawn, vectors = _drawn(config, sizes, "train")
     data = shop_data(
         drawn.gallery, drawn.gallery_names, drawn.customer, drawn.customer_names, num_photos=config.num_photos,
         num_look_alikes=config.num_look_alikes, augmentation=config.augmentation,
@@ -241,6 +238,7 @@ def training_photos(config: GrnetRecipe, sizes: GrnetConfig) -> ShopData:
     )  # fmt: skip
     if not config.num_look_alikes:
         return data
+    assert vectors is not None
     return replace(data, neighbours=mined(near(vectors, data.shop_of, config.neighbours), data, config.neighbours))
 
 
@@ -295,36 +293,21 @@ class DrawnPhotos:
     customer_names: list[str]
 
 
-def _training_photos(config: GrnetRecipe, sizes: GrnetConfig) -> tuple[DrawnPhotos, FloatArray]:
-    """The training split, and the miner's vectors of its gallery."""
-    from modiste.models.pretrained import load
-
-    def vectors(photos: ShopPhotos) -> FloatArray:
-        return load(config.miner or None).encode_images([item.image for item in photos.shop]).vectors  # type: ignore[misc]
-
-    says = [config.data, config.photos_per_product, config.max_products, sizes.image_size, config.miner]
-    drawn, found = _drawn(config, sizes, "train", config.max_products, says, vectors)
-    assert found is not None
-    return drawn, found
-
-
 def held_out_photos(config: GrnetRecipe, sizes: GrnetConfig) -> DrawnPhotos:
     """Photos of `share_products` products of the validation split, among all its shop photos.
 
     Raises `ValueError` saying what to do where the data have no such split.
     """
-    says = [config.data, config.photos_per_product, config.share_products, sizes.image_size, "valid"]
     try:
-        return _drawn(config, sizes, "valid", config.share_products, says)[0]
+        return _drawn(config, sizes, "valid")[0]
     except ValueError as error:
         raise ValueError(f"{error} (share_products=0 trains without a validation split)") from error
 
 
 def _drawn(
-    config: GrnetRecipe, sizes: GrnetConfig, split: str, products: int, says: list[Any],
-    vectors: Callable[[ShopPhotos], FloatArray] | None = None,
-) -> tuple[DrawnPhotos, FloatArray | None]:  # fmt: skip
-    """Photos of a split and what `vectors` makes of them, from the cache where one that `says` the same is there."""
+    config: GrnetRecipe, sizes: GrnetConfig, split: Literal["train", "valid"]
+) -> tuple[DrawnPhotos, FloatArray | None]:
+    """A split's photos, and of the training split the miner's vectors of its gallery; kept in the folder `cache`."""
     import hashlib
     import json
     from functools import partial
@@ -338,8 +321,11 @@ def _drawn(
     from modiste.data.shop_batches import decoded_photos
     from modiste.files import write_atomically
     from modiste.models.inference import photo_tensor
+    from modiste.models.pretrained import load
 
-    name = hashlib.sha256(json.dumps([*says, DRAWING_VERSION]).encode()).hexdigest()[:16]
+    miner, products = (config.miner, config.max_products) if split == "train" else (None, config.share_products)
+    says = [config.data, split, config.photos_per_product, products, sizes.image_size, miner, DRAWING_VERSION]
+    name = hashlib.sha256(json.dumps(says).encode()).hexdigest()[:16]
     file = Path(config.cache) / f"shop-photos-{name}.safetensors" if config.cache else None
     if file is None or not file.exists():
         every = shop_photos(config.data, split, seed=1, photos_per_product=config.photos_per_product)
@@ -348,8 +334,9 @@ def _drawn(
         tensors = {
             "gallery": decoded_photos(photos.shop, transform), "customer": decoded_photos(photos.customer, transform),
         }  # fmt: skip
-        if vectors is not None:
-            tensors["vectors"] = torch.from_numpy(vectors(photos))
+        if miner is not None:
+            vectors = load(miner or None).encode_images([item.image for item in photos.shop]).vectors  # type: ignore[misc]
+            tensors["vectors"] = torch.from_numpy(vectors)
         names = {"gallery": [item.group for item in photos.shop], "customer": [item.group for item in photos.customer]}
         if file is not None:
             write_atomically(file, save(tensors, {"names": json.dumps(names)}))
