@@ -1,7 +1,7 @@
 """How much say the matching head should have in a re-ranking: a sweep on validation data, to be set with ship_model.py.
 
-python bench/rerank_share.py runs/mvlt_small_joint --data fashion_products --split valid
-python bench/rerank_share.py src/modiste/weights/mvlt_small.products_v1 --steps 5 --out docs/results/rerank_share.json
+python bench/rerank_share.py runs/mvlt_small_joint --steps 5
+python bench/rerank_share.py src/modiste/weights/mvlt_small.products_v1 --judge src/modiste/weights/mvlt_judge.products_v1
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 
 from modiste.data.sources import load_items
 from modiste.evaluation.retrieval import evaluate_scorers, with_image_and_text
+from modiste.models.mvlt_inference import Reranker
 from modiste.models.mvlt_pairs import mvlt_scorers
 from modiste.models.pretrained import load_model
 from report import machine
@@ -25,6 +26,9 @@ from report import machine
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="a run's or a model's folder")
+    parser.add_argument(
+        "--judge", help="the folder of another MVLT whose matching head judges; by default the model's own"
+    )
     parser.add_argument("--data", default="fashion_products")
     parser.add_argument("--split", default="valid")
     parser.add_argument("--num-queries", type=int, default=1000)
@@ -33,10 +37,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="also write everything here, as JSON")
     options = parser.parse_args()
     found = load_model(options.model)
+    judge = None
+    if options.judge:
+        other = load_model(options.judge)
+        scale = float(found.model.logit_scale.detach())
+        judge = Reranker(
+            other.model, other.tokenizer, name=other.name, sha256=other.sha256, bank=other.bank, first_scale=scale
+        )
     items = with_image_and_text(load_items(options.data, options.split))
     num_queries = min(options.num_queries, len(items))
     remembered: dict[tuple[int, str], np.ndarray] = {}
-    ways = mvlt_scorers(found.model, found.tokenizer, items, shortlist=options.shortlist, bank=found.bank)
+    ways = mvlt_scorers(found.model, found.tokenizer, items, shortlist=options.shortlist, bank=found.bank, judge=judge)
 
     def once(way, direction):  # type: ignore[no-untyped-def]
         """The same pairs come for every share: judged once."""
@@ -69,6 +80,7 @@ def main() -> None:
             "shortlist": options.shortlist,
         }
         result = {**machine(), "model": found.name, "sha256": found.sha256, **same, "rows": rows}
+        result |= {"judge": judge.name, "judge_sha256": judge.sha256} if judge else {}
         options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 

@@ -5,6 +5,7 @@ many as there are, the rest counting as misses of nothing). Photo: is the item o
 8? Mixed: a shop photo and "<colour> <type>" of another colour: are the first 8 of that type and colour?
 
     python bench/search_quality.py                         # the shipped encoder with its own weights
+    python bench/search_quality.py --words-alone --items 1000 --seed 2 --shares 0 0.2 0.4 0.6 0.8 1
     python bench/search_quality.py --sweep --seed 2        # choose weights: on a world that no result is quoted from
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -21,7 +23,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 
 from modiste.data.atelier import Atelier, describe_constraints, matches
-from modiste.models.pretrained import load
+from modiste.engine.rerank import SHORTLIST
+from modiste.models.pretrained import load, reranker_of
 from modiste.types import Item
 from report import machine
 
@@ -35,6 +38,8 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=200, help="customer photos searched with")
     parser.add_argument("--seed", type=int, default=0, help="of the generated world; 1 was trained on")
     parser.add_argument("--sweep", action="store_true", help="try fusion weights from 0 to 1")
+    parser.add_argument("--shares", type=float, nargs="+", help="of the judge in a second look; by default its own")
+    parser.add_argument("--words-alone", action="store_true", help="leave photos out")
     options = parser.parse_args()
     encoder = load(options.model or None)
     world = Atelier(seed=options.seed)
@@ -53,6 +58,26 @@ def main() -> None:
             for wish, answers in questions
         ]
         return {"words_precision_at_8": float(np.mean(found)), "queries": len(questions)}
+
+    def words_again() -> dict[str, object]:
+        """Precision at 8 with the best 25 judged again, by the judge's share, and its milliseconds a query."""
+        judge = reranker_of(encoder)
+        if judge is None:
+            return {}
+        found: dict[float, list[float]] = {share: [] for share in options.shares or [judge.share]}
+        seconds = 0.0
+        for wish, answers in questions:
+            asked_for = describe_constraints(wish)
+            scores = vectors @ encoder.encode_query(asked_for).vectors[0]
+            first = np.argsort(-scores, kind="stable")[:SHORTLIST]
+            start = time.perf_counter()
+            odds = judge.score(Item("query", asked_for), [items[at] for at in first])
+            seconds += time.perf_counter() - start
+            for share, each in found.items():
+                blend = share * odds + (1 - share) * judge.logit_scale * scores[first]
+                each.append(precision(first[np.argsort(-blend, kind="stable")], answers))
+        shares = {f"{share:g}": round(float(np.mean(each)), 4) for share, each in found.items()}
+        return {"judged_again_precision_at_8": shares, "judge_ms": round(1000 * seconds / max(len(questions), 1), 1)}
 
     def photo() -> dict[str, float]:
         places = [
@@ -91,7 +116,8 @@ def main() -> None:
                 print(name, weight, json.dumps(measure()))
             encoder.fusion = own
         return
-    print(json.dumps(result | words() | photo() | mixed(), indent=2))
+    photos_too = {} if options.words_alone else photo() | mixed()
+    print(json.dumps(result | words() | words_again() | photos_too, indent=2))
 
 
 def attribute_questions(items: list[Item], random: np.random.Generator) -> list[tuple[dict[str, str], set[int]]]:

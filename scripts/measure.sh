@@ -8,8 +8,10 @@ evaluate() { protocol=$1 out=$2; shift 2; modiste evaluate "$protocol" --out "$r
 evaluate retrieval-1of101 baseline_1of101 --model "$baseline" --data $data --split test
 evaluate retrieval-full baseline_full --model "$baseline" --data $data --split test
 evaluate retrieval-1of101 mvlt_1of101_vectors --model "$mvlt" --data $data --split test
+evaluate retrieval-1of101 mvlt_1of101_rerank --by rerank --model "$mvlt" --data $data --split test
 evaluate retrieval-full mvlt_full_vectors --model "$mvlt" --data $data --split test
 evaluate retrieval-1of101 mvlt_atelier_vectors --model "$mvlt" --data atelier:1000 --no-control
+evaluate retrieval-1of101 mvlt_atelier_rerank --by rerank --model "$mvlt" --data atelier:1000 --no-control
 evaluate recognition mvlt_recognition_both --model "$mvlt" --data $data --split test
 for inputs in image text; do
   evaluate recognition mvlt_recognition_$inputs --inputs $inputs --no-control --model "$mvlt" --data $data --split test

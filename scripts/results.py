@@ -62,7 +62,7 @@ LABELS = {
     "colour_accuracy": "colour accuracy",
     "gender_accuracy": "gender accuracy",
 }
-SHIPPED = "mvlt_small.products_v1"
+SHIPPED, JUDGE = "mvlt_small.products_v1", "mvlt_judge.products_v1"
 
 
 def recognition_table(rows: list[tuple[str, dict, str]]) -> str:
@@ -213,6 +213,29 @@ def share_table(result: dict) -> str:
     lines.append("|" + "---|" * (len(rows) + 1))
     for label, key in (("sum", "sum"), ("text→image R@1", "t2i_R@1"), ("image→text R@1", "i2t_R@1")):
         lines.append(f"| {label} | {' | '.join(f'{row[key]:.1f}' for row in rows)} |")
+    return "\n".join(lines)
+
+
+_WAYS = {"t2i": "text→image", "i2t": "image→text"}
+
+
+def rivals_table(result: dict) -> str:
+    """Ways to retrieve, and how far each is ahead of the first."""
+    keys = [f"{way}_R@{k}" for way in ("t2i", "i2t") for k in (1, 5, 10)]
+    lines = [
+        "| | " + " | ".join([*(f"{_WAYS[key[:3]]} {key[4:]}" for key in keys), "sum", "ahead of the first row"]) + " |",
+        "|" + "---|" * (len(keys) + 3),
+    ]
+    for row in result["rows"]:
+        ahead = (
+            f"{row['ahead']:+.1f} ({row['ahead_low']:+.1f} to {row['ahead_high']:+.1f})" if row["ahead_high"] else ""
+        )
+        values = [
+            *(f"{row[key]:.1f}" for key in keys),
+            f"{row['sum']:.1f} ({row['sum_low']:.1f}–{row['sum_high']:.1f})",
+            ahead,
+        ]
+        lines.append(f"| {row['name']} | {' | '.join(values)} |")
     return "\n".join(lines)
 
 
@@ -821,7 +844,8 @@ def blocks() -> dict[str, str]:
     found["products-1of101"] = table(
         [
             ("`dual_encoder_small`, products only", baseline, ""),
-            (f"`{SHIPPED}`, by vectors: what ships", vectors, ""),
+            (f"`{SHIPPED}`, by vectors", vectors, ""),
+            (f"... the best 25 judged again by `{JUDGE}`: what ships", load("mvlt_1of101_rerank"), ""),
             (f"`{SHIPPED}`, every pair judged (ITM; 1,000 queries)", itm, ""),
             ("metadata only, no pixel seen", baseline, "control_"),
             ("chance", baseline, "chance"),
@@ -902,7 +926,14 @@ def blocks() -> dict[str, str]:
         ]
     )
     atelier = load("mvlt_atelier_vectors")
-    found["atelier"] = table([(f"`{SHIPPED}`, by vectors", atelier, ""), ("chance", atelier, "chance")])
+    found["atelier"] = table(
+        [
+            (f"`{SHIPPED}`, by vectors", atelier, ""),
+            (f"... the best 25 judged again by `{JUDGE}`", load("mvlt_atelier_rerank"), ""),
+            ("chance", atelier, "chance"),
+        ]
+    )
+    found["rivals"] = rivals_table(load("retrieval_rivals"))
     both, image, text = (load(f"mvlt_recognition_{inputs}") for inputs in ("both", "image", "text"))
     found["recognition"] = recognition_table(
         [

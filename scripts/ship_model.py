@@ -14,6 +14,7 @@ from pathlib import Path
 
 from modiste.models.inference import Fusion
 from modiste.models.pretrained import WEIGHTS, load_model, save_pretrained
+from modiste.models.query_bank import QueryBank, chosen_rows
 
 
 def main() -> None:
@@ -23,15 +24,21 @@ def main() -> None:
     parser.add_argument(
         "--fusion", type=float, nargs=3, metavar=("WORDS", "PHOTO", "MIXED"), help="see models.inference"
     )
+    parser.add_argument("--bank-rows", type=int, help="keep so many rows of the query bank")
+    parser.add_argument("--eight-bits", action="store_true", help="matrices in eight bits a number instead of float16")
     parser.add_argument("--itm-share", type=float, help="of an MVLT's re-ranking; see bench/rerank_share.py")
     options = parser.parse_args()
     found = load_model(options.run)
     if options.itm_share is not None:
         found.model.config = replace(found.model.config, itm_share=options.itm_share)
     fusion = Fusion(*options.fusion) if options.fusion else None
+    bank = found.bank
+    if bank is not None and options.bank_rows:
+        rows = list(chosen_rows(len(bank.images), options.bank_rows))
+        bank = QueryBank.of(bank.images[rows].astype("f4"), bank.texts[rows].astype("f4"), scale=bank.scale)
     folder = save_pretrained(
-        WEIGHTS / options.name, found.model, found.tokenizer, name=options.name, fusion=fusion, bank=found.bank,
-        lines=found.lines, languages=found.languages or ("en",),
+        WEIGHTS / options.name, found.model, found.tokenizer, name=options.name, fusion=fusion, bank=bank,
+        lines=found.lines, languages=found.languages or ("en",), eight_bits=options.eight_bits,
     )  # fmt: skip
     size = sum(file.stat().st_size for file in folder.iterdir())
     print(f"{folder}: {size / 1e6:.1f} MB, sha256 {load_model(folder).sha256}")

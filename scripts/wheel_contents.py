@@ -15,6 +15,7 @@ from pathlib import Path
 NEEDED = (
     "modiste/py.typed",
     "modiste/weights/mvlt_small.products_v1/model.safetensors",
+    "modiste/weights/mvlt_judge.products_v1/model.safetensors",
     "modiste/weights/fame_vil_small.products_v1/model.safetensors",
     "modiste/service/page/index.html",
     "modiste/cli/templates/",

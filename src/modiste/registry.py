@@ -25,6 +25,7 @@ class Pretrained:
     data_terms: str = ""  # what the data's own licence allows, in a sentence
     can: tuple[str, ...] = ("encode",)  # of encode, rerank, tag, imagine, compose, caption: what commands may ask of it
     # ("read texts" alone: a text tower)
+    judge: str = ""  # the model that takes a second look at what this one's vectors find; empty: its own matching head
     scores: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
@@ -38,6 +39,7 @@ _PRODUCTS = (
 )
 _UNKNOWN = "not published: whether it may be used for your purpose is for the model's own card to say"
 DEFAULT = "mvlt_small.products_v1"
+JUDGE = "mvlt_judge.products_v1"  # what looks again at what the default's vectors find
 FAME_VIL = "fame_vil_small.products_v1"  # what writes captions and fuses photo with words, where none is named
 
 # Text towers that read more languages for one of the encoders below: "ENCODER+TOWER" is an encoder, too.
@@ -68,8 +70,9 @@ PRETRAINED: dict[str, Pretrained] = {
             license="Apache-2.0",
             data="Fashion Product Images (Small), MIT, train split; the atelier's generated catalogue",
             data_terms=_PRODUCTS,
-            sha256="4001c3d1602328f693443536ffc0cfe76c34f9fd3374770ba9ce497760c5d9a2",
+            sha256="639242944535389a8990f0cfc220ea79a38b414c3d4948642057267719e72d66",
             can=("encode", "rerank", "tag", "imagine"),
+            judge=JUDGE,
             scores=MappingProxyType(
                 {
                     "1-of-101 t2i_R@1": 46.1,
@@ -80,6 +83,16 @@ PRETRAINED: dict[str, Pretrained] = {
                     "1-of-101 i2t_R@10": 90.5,
                 }
             ),
+        ),
+        Pretrained(
+            name=JUDGE,
+            summary="our MVLT that looks at photos at full resolution: judges again what the default's vectors found",
+            license="Apache-2.0",
+            data="Fashion Product Images (Small), MIT, train split; the atelier's generated catalogue",
+            data_terms=_PRODUCTS,
+            sha256="8f39c5a26a4b24443409e4c6d211bb5b73b7944244df067182784e92bbd81763",
+            can=("encode", "rerank"),
+            scores=MappingProxyType({}),
         ),
         Pretrained(
             name=FAME_VIL,

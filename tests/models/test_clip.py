@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from modiste.data.batches import ImageTextBatch
-from modiste.models.clip import SIZES, DualEncoder
+from modiste.models.clip import SIZES, DualEncoder, ImageTower
 from modiste.models.inference import photo_tensor
 
 
@@ -148,3 +148,11 @@ def test_a_photos_embedding_is_the_mean_over_its_views(model: DualEncoder) -> No
         near[1][0] * (1 - right) + near[1][1] * right
     ) * down
     torch.testing.assert_close(seen(2.0), model.encode_image(middle), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 4])
+def test_the_stem_divides_the_photo_by_its_stride(stride: int) -> None:
+    tower = ImageTower(dataclasses.replace(SIZES["debug"], stem_stride=stride))
+    assert tower.stem(torch.zeros(1, 3, 40, 32)).shape[2:] == (40 // stride, 32 // stride)
+    with pytest.raises(ValueError, match="must be 1, 2 or 4, not 3"):
+        ImageTower(dataclasses.replace(SIZES["debug"], stem_stride=3))

@@ -18,7 +18,7 @@ from modiste.data.images import ImageError, fit
 from modiste.data.masking import FILL
 from modiste.data.text import train_wordpiece
 from modiste.evaluation.retrieval import evaluate_scorers
-from modiste.models.inference import photo_tensor, token_tensors
+from modiste.models.inference import average_over_views, photo_tensor, token_tensors
 from modiste.models.mvlt import SIZES, Mvlt, MvltConfig
 from modiste.models.mvlt_inference import (
     Inpainter,
@@ -29,6 +29,9 @@ from modiste.models.mvlt_inference import (
     prepared_photos,
 )
 from modiste.models.mvlt_pairs import mvlt_scorers
+from modiste.models.pretrained import judge_of, load, load_reranker, reranker_of
+from modiste.models.query_bank import QueryBank
+from modiste.registry import DEFAULT, JUDGE
 from modiste.types import Item
 
 LABELS = {"colour": ("blue", "red"), "kind": ("dress", "jeans", "shirt")}
@@ -130,6 +133,63 @@ def test_the_shortlist_is_ordered_by_both_and_stands_before_the_rest(
         np.testing.assert_allclose(found[row, listed], blend[listed], rtol=1e-4, atol=1e-4)
         assert found[row, rest].max() < found[row, listed].min()
         assert np.argsort(-found[row, rest], kind="stable").tolist() == list(range(13))
+
+
+@pytest.mark.parametrize("direction", ["t2i", "i2t"])
+def test_another_models_head_can_be_the_judge(drawn: list[Item], tokenizer: Tokenizer, direction: str) -> None:
+    """Its log-odds, less what its own query bank says of both sides, beside the first model's cosines."""
+    model = made(replace(SIZES["debug"], joint_from=4))
+    torch.manual_seed(8)
+    other = Mvlt(
+        replace(SIZES["debug"], joint_from=4, match_product=True, match_views=(1.0, -0.9), itm_share=0.3)
+    ).eval()
+    rows = np.random.default_rng(0).normal(size=(2, 12, 16)).astype(np.float32)
+    bank = QueryBank.of(*(rows / np.linalg.norm(rows, axis=2, keepdims=True)))
+    judge = Reranker(other, tokenizer, bank=bank, first_scale=5.0)
+    assert judge.logit_scale == 5.0
+    ways = mvlt_scorers(model, tokenizer, drawn[:12], shortlist=12, judge=judge)
+    queries, candidates = np.arange(12), np.broadcast_to(np.arange(12), (12, 12))
+    first, own, found = (np.asarray(ways[way][direction](queries, candidates)) for way in ("itc", "itm", "rerank"))  # type: ignore[index]
+    photos = prepared_photos(drawn[:12], other.config)
+    pairs = PairModel(other, tokenizer)
+    plain = PairModel(other, tokenizer, bank=None)
+    vectors = average_over_views(lambda x: other.embed_photos(other.begin(x)), photos, (1.0, -0.9)).detach()
+    torch.testing.assert_close(pairs.begin_images(photos).vectors, vectors)
+    texts = plain.begin_texts([item.text for item in drawn[:12]])
+    at = torch.arange(12)
+    offered, asked = at.repeat(12), at.repeat_interleave(12)
+    image_rows, text_rows = (offered, asked) if direction == "t2i" else (asked, offered)
+    odds = plain.score(plain.begin_images(photos), texts, image_rows, text_rows)
+    scale = float(other.logit_scale.detach())
+    bias = bank.image_bias(vectors.numpy())[image_rows] + bank.text_bias(texts.vectors.numpy())[text_rows]  # type: ignore[union-attr]
+    expected = odds.numpy().reshape(12, 12) - scale * bias.reshape(12, 12)
+    blend = 0.3 * expected + 0.7 * float(model.logit_scale.detach()) * first
+    np.testing.assert_allclose(found, blend, atol=2e-3)
+    assert not np.allclose(own, expected, atol=1e-2)
+    query = Item("q", drawn[0].text) if direction == "t2i" else Item("q", image=drawn[0].image)
+    alone = judge.score(query, drawn[:12])  # as a search asks; and once more from what it kept
+    np.testing.assert_allclose(alone, expected[0], atol=2e-3)
+    np.testing.assert_allclose(judge.score(query, drawn[:12]), alone, atol=1e-6)
+
+
+def test_a_bank_needs_a_head_that_reads_the_product(tokenizer: Tokenizer) -> None:
+    rows = np.eye(4, 16, dtype=np.float32)
+    with pytest.raises(ValueError, match="reads the embeddings' product"):
+        PairModel(made(SIZES["debug"]), tokenizer, bank=QueryBank.of(rows, rows))
+
+
+def test_the_shipped_encoder_has_its_own_judge() -> None:
+    encoder = load()
+    judge = reranker_of(encoder)
+    assert judge is not None
+    assert (judge.name, judge.share) == (JUDGE, 0.4)
+    own = load_reranker(DEFAULT)
+    assert own.name == DEFAULT
+    assert judge.logit_scale == pytest.approx(own.logit_scale)  # of the vectors that the first search compares
+    again = judge_of(own)
+    assert again is not None
+    assert again.name == JUDGE
+    assert judge_of(load_reranker(JUDGE)) is None
 
 
 def test_both_directions_ask_the_same_of_a_pair(drawn: list[Item], tokenizer: Tokenizer) -> None:

@@ -117,3 +117,19 @@ def test_frozen_towers_stay_as_they_are_and_the_rest_learns() -> None:
         torch.testing.assert_close(
             model.embed_photos(model.begin(one.images)), trained_dual().eval().encode_image(one.images)
         )
+
+
+def test_the_towers_at_full_resolution_can_start_the_judge() -> None:
+    """clip.SIZES["fine"] and mvlt.SIZES["judge"] are the same towers, and the judge retrieves as the dual encoder did."""
+    torch.manual_seed(0)
+    dual = DualEncoder(replace(DUAL_SIZES["fine"], vocab_size=64, dropout=0.0)).eval()
+    judge = Mvlt(replace(SIZES["judge"], vocab_size=64)).eval()
+    copy_towers(judge, dual)
+    photos = torch.randint(0, 256, (2, 3, 80, 60), dtype=torch.uint8)
+    with torch.inference_mode():
+        torch.testing.assert_close(
+            judge.embed_photos(judge.begin(photos)), dual.encode_image(photos), atol=1e-5, rtol=0
+        )
+    assert judge.decoder is None
+    with pytest.raises(ValueError, match="it paints no photos, and MIR needs one"):
+        judge.reconstruct(judge.encode(photos))

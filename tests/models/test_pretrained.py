@@ -26,6 +26,7 @@ from modiste.models.pretrained import (
     TOKENIZER,
     PretrainedError,
     load,
+    load_model,
     push_to_hub,
     save_pretrained,
 )
@@ -60,6 +61,23 @@ def test_saving_what_was_loaded_keeps_the_fingerprint(folder: Path, tmp_path: Pa
     towers = encoder.towers
     other = save_pretrained(tmp_path / "copy", towers.model, towers.tokenizer, name="another name")  # type: ignore[attr-defined]
     assert load(other).id.sha256 == encoder.id.sha256
+
+
+def test_eight_bits_take_fewer_bytes_and_say_nearly_the_same(folder: Path, tmp_path: Path) -> None:
+    found = load_model(folder)
+    small = save_pretrained(tmp_path / "small", found.model, found.tokenizer, name="in eight bits", eight_bits=True)
+    assert (small / MODEL).stat().st_size < 0.75 * (folder / MODEL).stat().st_size
+    for name, value in load_model(small).model.state_dict().items():
+        before = found.model.state_dict()[name]
+        if value.ndim < 2 or not value.is_floating_point():
+            assert torch.equal(value, before)
+        else:  # half of a step of each row
+            largest = before.flatten(1).abs().amax(dim=1)
+            assert ((value - before).flatten(1).abs().amax(dim=1) <= largest / 127 * 0.501 + 1e-12).all()
+    assert load(small).id == load(small).id
+    texts = ["red dress", "blue jeans"]
+    cosines = (load(small).encode_texts(texts).vectors * load(folder).encode_texts(texts).vectors).sum(axis=1)
+    assert (cosines > 0.999).all()
 
 
 def test_another_weight_is_another_encoder(folder: Path, tmp_path: Path) -> None:

@@ -95,19 +95,26 @@ def _pairwise_retrieval(request: Request, items: Sequence[Item]) -> Measured:
     from modiste.evaluation.controls import add_metadata_control
     from modiste.evaluation.retrieval import evaluate_scorers, with_image_and_text
     from modiste.models.mvlt_pairs import mvlt_scorers
-    from modiste.models.pretrained import load_reranker
+    from modiste.models.pretrained import judge_of, load_reranker
 
     reranker = load_reranker(request.model or None, device=request.device)
+    judge = judge_of(reranker, device=request.device) if request.by == "rerank" else None
     usable = with_image_and_text(items)
     with errors.status(f"encoding {len(usable):,} items with {reranker.name}"):
         ways = mvlt_scorers(
-            reranker.pairs.model, reranker.pairs.tokenizer, usable, device=request.device, bank=reranker.bank
+            reranker.pairs.model,
+            reranker.pairs.tokenizer,
+            usable,
+            device=request.device,
+            bank=reranker.bank,
+            judge=judge,
         )
     if request.by not in ways:
         raise ValueError(
             f"--by {request.by!r}: {reranker.name} offers vectors, {', '.join(way for way in ways if way != 'itc')}"
         )
-    with errors.status(f"judging pairs with {reranker.name}"):
+    judging = judge.name if judge else reranker.name
+    with errors.status(f"judging pairs with {judging}"):
         report = evaluate_scorers(
             request.protocol, usable, ways[request.by], seed=request.seed, num_queries=request.num_queries or None
         )  # fmt: skip
@@ -115,7 +122,8 @@ def _pairwise_retrieval(request: Request, items: Sequence[Item]) -> Measured:
     if request.control:
         with errors.status("metadata-only control"):
             report = add_metadata_control(report, items)
-    caption = f"by {request.by}, {report.num_queries:,} queries (percent)"
+    by = f"{request.by} with {judge.name}" if judge else request.by
+    caption = f"by {by}, {report.num_queries:,} queries (percent)"
     return Measured(report, reranker.name, reranker.sha256, caption)
 
 

@@ -60,12 +60,13 @@ class MvltConfig:
     pad_mask: bool = True  # False: padding is attended to, as in the released code
     joint_from: int = 1  # first stage in which photo and words attend to each other; the paper's is 1
     conv_stages: int = 0  # so many first stages see the photo by convolutions, and words by linear layers alone
-    decoder: Literal["unet4", "cpd3"] = "unet4"  # the paper's, or the released one
+    decoder: Literal["unet4", "cpd3", "none"] = "unet4"  # the paper's, or the released one; none: no photo is painted
     embed_dim: int = 0  # E of the contrastive head; 0: there is none, as in the paper
     match_product: bool = False  # the matching head sees the two embeddings' product too: it starts as good as ITC
     initial_temperature: float = 0.07
     max_logit_scale: float = 100.0
     views: tuple[float, ...] = (1.0, -1.0)  # item vectors: zooms whose embeddings are averaged, mirrored where negative
+    match_views: tuple[float, ...] = (1.0,)  # zooms whose embeddings' mean the matching head reads, where it reads any
     itm_share: float = 0.5  # the matching head's say in a re-ranking beside the contrastive head's; chosen on valid
     draft_factor: int = 4  # JPEGs are decoded at no more than this many times the size, where their blocks allow
     activation_checkpointing: bool = False  # recompute blocks backwards: memory for time, at 256 px
@@ -112,6 +113,12 @@ SIZES: dict[str, MvltConfig] = {
     ),
     "small": _SMALL,
     "small_224": replace(_SMALL, image_size=(180, 240)),
+    # For judging pairs alone: it first looks at the photo at full resolution (clip.SIZES["fine"]), and paints nothing.
+    "judge": replace(
+        _SMALL, dims=(24, 48, 96, 192, 256, 256), depths=(1, 1, 1, 1, 2, 2), num_heads=(1, 1, 2, 4, 4, 4), mlp_ratios=(4,) * 6,
+        sr_ratios=(1,) * 6, strides=(1, 2, 2, 2, 2, 1), conv_stages=5, joint_from=6, decoder="none",
+        match_views=(1.0, -0.93, 1.08),
+    ),
     # The image side alone on photos of 28x28 pixels (Fashion-MNIST).
     "micro_28": replace(
         _SMALL, image_size=(28, 28), word_dim=64, dims=(64, 128, 256, 256), depths=(1, 2, 2, 1), num_heads=(1, 2, 4, 4),
@@ -391,7 +398,7 @@ class Mvlt(nn.Module):
             else Stage(config, number, rates[start : start + depth])
             for number, (start, depth) in enumerate(zip(starts, config.depths, strict=True))
         )
-        self.decoder: Decoder = build_decoder(config.decoder, config.dims)
+        self.decoder: Decoder | None = None if config.decoder == "none" else build_decoder(config.decoder, config.dims)
         self.itm_project = Projection(config)
         self.itm_classify = nn.Linear(config.word_dim, 2)  # no match, match
         self.mlm_project = Projection(config)
@@ -572,7 +579,9 @@ class Mvlt(nn.Module):
         return F.linear(x, self.words.weight, self.mlm_bias)
 
     def reconstruct(self, encoded: Pyramid) -> Tensor:
-        """I' (B, 3, H, W) from {V^k}; not clamped."""
+        """I' (B, 3, H, W) from {V^k}; not clamped. Raises `ValueError` for a model without a decoder."""
+        if self.decoder is None:
+            raise ValueError("this MVLT has no decoder (decoder=none): it paints no photos, and MIR needs one")
         height, width = encoded.image[0].shape[-2:]
         return self.decoder(encoded.image[1:], (height, width)).float()
 

@@ -10,6 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -75,32 +76,50 @@ def draft_size(config: MvltConfig) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class BegunImages:
-    """Photos as far as they go alone: the maps before the joint stages (N, D, h, w), and unit vectors (N, E) if needed."""
+    """Photos as far as they go alone: the maps before the joint stages (N, D, h, w), and unit vectors (N, E) if needed.
+
+    With a query bank, also how readily any text finds each of them, as log-odds (N,).
+    """
 
     maps: Tensor
     vectors: Tensor | None
+    bias: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class BegunTexts:
-    """Texts as far as they go alone, padded to the longest: (N, L, D), mask (N, L), and unit vectors (N, E) if needed."""
+    """Texts as far as they go alone, padded to the longest: (N, L, D), mask (N, L), and unit vectors (N, E) if needed.
+
+    With a query bank, also how readily any photo finds each of them, as log-odds (N,).
+    """
 
     words: Tensor
     mask: Tensor | None
     vectors: Tensor | None
+    bias: Tensor | None = None
 
 
 class PairModel:
     """Photos and texts as far as they go alone (`Mvlt.begin`), and any pair of them scored by the ITM head.
 
     With `joint_from` = 3 a photo is encoded once, however many pairs it is in; with the paper's 1 nothing but the word
-    embeddings can be kept. The answer for a pair does not depend on the pairs beside it.
+    embeddings can be kept. The answer for a pair does not depend on the pairs beside it. With a query `bank`, what finds
+    everything readily counts less (models/query_bank.py); the matching head must then read the embeddings' product.
     """
 
     def __init__(
-        self, model: Mvlt, tokenizer: Tokenizer, *, device: str | torch.device = "cpu", batch_size: int = 256
+        self,
+        model: Mvlt,
+        tokenizer: Tokenizer,
+        *,
+        device: str | torch.device = "cpu",
+        batch_size: int = 256,
+        bank: QueryBank | None = None,
     ) -> None:
+        if bank is not None and not model.config.match_product:
+            raise ValueError("a query bank needs a matching head that reads the embeddings' product")
         self.model = model.eval().to(device)
+        self.bank = bank
         self.tokenizer = tokenizer
         self.device = torch.device(device)
         self.batch_size = batch_size
@@ -113,8 +132,25 @@ class PairModel:
             begun = self.model.begin(part.to(self.device))
             maps.append(begun.image[-1])
             if self.model.config.match_product:
-                vectors.append(self.model.embed_photos(begun))
-        return BegunImages(torch.cat(maps), torch.cat(vectors) if vectors else None)
+                vectors.append(self._embedded(part.to(self.device), begun))
+        if not vectors:
+            return BegunImages(torch.cat(maps), None)
+        return BegunImages(torch.cat(maps), torch.cat(vectors), self._bias("image", torch.cat(vectors)))
+
+    def _embedded(self, images: Tensor, begun: Pyramid) -> Tensor:
+        """Unit vectors (B, E) of the views that the matching head reads; `begun` is the photos as they are."""
+        if self.model.config.match_views == (1.0,):
+            return self.model.embed_photos(begun)
+        return average_over_views(
+            lambda shown: self.model.embed_photos(self.model.begin(shown)), images, self.model.config.match_views
+        )
+
+    def _bias(self, kind: Literal["image", "text"], vectors: Tensor) -> Tensor | None:
+        """(N,) log-odds by which these vectors are found too readily; None without a bank."""
+        if self.bank is None:
+            return None
+        cosines = getattr(self.bank, f"{kind}_bias")(vectors.float().cpu().numpy())
+        return torch.from_numpy(cosines).to(self.device) * self.model.logit_scale
 
     @torch.inference_mode()
     def begin_texts(self, texts: Sequence[str]) -> BegunTexts:
@@ -127,9 +163,10 @@ class PairModel:
             masks += [begun.attention_mask] if begun.attention_mask is not None else []
             if self.model.config.match_product:
                 vectors.append(self.model.embed_texts(begun))
-        return BegunTexts(
-            torch.cat(words), torch.cat(masks) if masks else None, torch.cat(vectors) if vectors else None
-        )
+        attended = torch.cat(masks) if masks else None
+        if not vectors:
+            return BegunTexts(torch.cat(words), attended, None)
+        return BegunTexts(torch.cat(words), attended, torch.cat(vectors), self._bias("text", torch.cat(vectors)))
 
     @torch.inference_mode()
     def score(self, images: BegunImages, texts: BegunTexts, image_rows: Tensor, text_rows: Tensor) -> Tensor:
@@ -149,7 +186,10 @@ class PairModel:
             if images.vectors is not None and texts.vectors is not None:
                 product = images.vectors[image_row] * texts.vectors[text_row]
             pairs = Pyramid([images.maps[image_row]], [words], mask, product=product)
-            found.append(self.model.match_score(self.model.finish(pairs)))
+            scores = self.model.match_score(self.model.finish(pairs))
+            if images.bias is not None and texts.bias is not None:
+                scores = scores - images.bias[image_row] - texts.bias[text_row]
+            found.append(scores)
         return torch.cat(found)
 
 
@@ -169,10 +209,13 @@ class Reranker:
         sha256: str = "",
         device: str | torch.device = "cpu",
         bank: QueryBank | None = None,
+        first_scale: float | None = None,
     ) -> None:
-        self.pairs = PairModel(model, tokenizer, device=device)
+        # Where another model's vectors choose what is judged, the bank is the judge's own say of what all are found by.
+        self.pairs = PairModel(model, tokenizer, device=device, bank=None if first_scale is None else bank)
         self.name, self.sha256 = name, sha256
-        self.bank = bank  # of the contrastive head that chooses what is judged again
+        self.bank = bank
+        self._first_scale = first_scale
         self._photos = _BegunPhotos(self.pairs)
 
     @property
@@ -182,7 +225,12 @@ class Reranker:
 
     @property
     def logit_scale(self) -> float:
-        """Log-odds that a unit of cosine of the contrastive head is worth; 0 where the model has none."""
+        """Log-odds that a unit of cosine of the first search is worth: of the model that searched, or of this one's vectors.
+
+        0 where this model has no contrastive head.
+        """
+        if self._first_scale is not None:
+            return self._first_scale
         model = self.pairs.model
         return float(model.logit_scale.detach()) if model.config.embed_dim else 0.0
 
@@ -215,6 +263,9 @@ class Reranker:
         return scores.float().cpu().numpy()
 
 
+_Kept = tuple[Tensor, Tensor | None, Tensor | None]  # a photo's map, vector and bias
+
+
 class _BegunPhotos:
     """Photos as far as they go alone, the last used ones kept: the same items come back in search after search.
 
@@ -227,7 +278,7 @@ class _BegunPhotos:
 
     def __init__(self, pairs: PairModel) -> None:
         self._pairs = pairs
-        self._kept: OrderedDict[tuple[str, bytes], tuple[Tensor, Tensor | None]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, bytes], _Kept] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
 
@@ -247,12 +298,14 @@ class _BegunPhotos:
             begun = self._pairs.begin_images(prepared)
             for at, n in enumerate(missing):  # copies: a view would keep the whole batch alive
                 vector = begun.vectors[at].clone() if begun.vectors is not None else None
-                found[keys[n]] = begun.maps[at].clone(), vector
+                bias = begun.bias[at].clone() if begun.bias is not None else None
+                found[keys[n]] = begun.maps[at].clone(), vector, bias
             self._keep({keys[n]: found[keys[n]] for n in missing})
-        maps, vectors = zip(*(found[key] for key in keys), strict=True)
-        return BegunImages(torch.stack(maps), torch.stack(vectors) if vectors[0] is not None else None)
+        maps, *parts = zip(*(found[key] for key in keys), strict=True)
+        vectors, biases = (None if part[0] is None else torch.stack(part) for part in parts)
+        return BegunImages(torch.stack(maps), vectors, biases)
 
-    def _keep(self, new: Mapping[tuple[str, bytes], tuple[Tensor, Tensor | None]]) -> None:
+    def _keep(self, new: Mapping[tuple[str, bytes], _Kept]) -> None:
         with self._lock:
             for key, one in new.items():
                 if key not in self._kept:
@@ -262,7 +315,7 @@ class _BegunPhotos:
                 self._bytes -= _num_bytes(self._kept.popitem(last=False)[1])
 
 
-def _num_bytes(begun: tuple[Tensor, Tensor | None]) -> int:
+def _num_bytes(begun: _Kept) -> int:
     return sum(one.nbytes for one in begun if one is not None)
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from modiste.models.mvlt import Mvlt
-from modiste.models.mvlt_inference import MvltTowers, PairModel, prepared_photos
+from modiste.models.mvlt_inference import MvltTowers, PairModel, Reranker, prepared_photos
 from modiste.models.query_bank import QueryBank, comparable
 from modiste.types import Item
 
@@ -35,11 +35,13 @@ def mvlt_scorers(
     shortlist: int = 25,
     itm_share: float | None = None,
     bank: QueryBank | None = None,
+    judge: Reranker | None = None,
 ) -> dict[str, Mapping[Direction, Scorer]]:
     """Way -> direction -> scorer over `items`, each with photo and text: "itm", and with a contrastive head the others.
 
     `itm_share`: weight of ITM's log-odds in "rerank", the model's own by default; the rest is on ITC's logits (cosine times
-    the learned scale), both in units of log-odds. `bank`: ITC's scores are normalised by it.
+    the learned scale), both in units of log-odds. `bank`: ITC's scores are normalised by it. `judge`: whose matching head
+    judges in "rerank" in place of the model's own, which stays what "itm" is.
     """
     photos = prepared_photos(items, model.config)
     texts = [item.text for item in items]
@@ -51,9 +53,10 @@ def mvlt_scorers(
     ways["itm"] = {"t2i": pairs.for_direction("t2i"), "i2t": pairs.for_direction("i2t")}
     if "itc" in ways:
         scale = float(model.logit_scale.detach())
-        share = model.config.itm_share if itm_share is None else itm_share
+        share = (judge.share if judge else model.config.itm_share) if itm_share is None else itm_share
+        judging = _PairScores(judge.pairs, prepared_photos(items, judge.pairs.model.config), texts) if judge else pairs
         ways["rerank"] = {
-            direction: _Reranked(ways["itc"][direction], ways["itm"][direction], scale, shortlist, share)
+            direction: _Reranked(ways["itc"][direction], judging.for_direction(direction), scale, shortlist, share)
             for direction in ("t2i", "i2t")
         }
     return ways

@@ -57,15 +57,16 @@ class ConvBlock(nn.Module):
 
 
 class Stem(nn.Module):
-    """Pixels (B, 3, H, W) in [0, 1] -> (B, C, H/stride, W/stride) by strided 3x3 convolutions; stride 2 or 4."""
+    """Pixels (B, 3, H, W) in [0, 1] -> (B, C, H/stride, W/stride) by strided 3x3 convolutions; stride 1, 2 or 4."""
 
     def __init__(self, channels: int, stride: int) -> None:
         super().__init__()
-        if stride not in (2, 4):
-            raise ValueError(f"a convolutional first stage has stride 2 or 4, not {stride}")
-        widths = [channels] if stride == 2 else [channels // 2, channels]
+        if stride not in (1, 2, 4):
+            raise ValueError(f"a convolutional first stage has stride 1, 2 or 4, not {stride}")
+        widths = [channels // 2, channels] if stride == 4 else [channels]
         self.convs = nn.ModuleList(
-            nn.Conv2d(before, width, 3, 2, 1, bias=False) for before, width in zip([3, *widths], widths, strict=False)
+            nn.Conv2d(before, width, 3, min(stride, 2), 1, bias=False)
+            for before, width in zip([3, *widths], widths, strict=False)
         )
         self.norms = nn.ModuleList(SplitNorm(width) for width in widths)
 

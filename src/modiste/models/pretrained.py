@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
@@ -30,6 +31,7 @@ from modiste.data.text import canonical_json
 from modiste.files import parse_json, replace_folder, require_unchanged, sha256_of, signed
 from modiste.models.architectures import ARCHITECTURES, OUTFIT_ARCHITECTURES, architecture_of
 from modiste.models.cards import plain_card
+from modiste.models.eight_bits import from_eight_bits, in_eight_bits, packed, widened, without_factors
 from modiste.models.fame_vil import FameVil
 from modiste.models.fame_vil_inference import FameVilCaptioner, FameVilRecogniser, FameVilTowers
 from modiste.models.inference import Fusion, ImageTextEncoder
@@ -44,6 +46,7 @@ CONFIG, MODEL, TOKENIZER, CARD = "config.json", "model.safetensors", "tokenizer.
 BANK, LINES = "query_bank.safetensors", "label_lines.safetensors"
 _ADDED_LATER = "trust.weights"  # what models have since words are trusted by how often they came
 _MAX_NUMBER = 10_000  # of a config.json, where no weight is larger
+BANK_PARTS = ("images", "texts")
 BANK_NUMBERS = ("scale", "image_mean", "text_mean")
 
 JOIN = "+"  # between an encoder and a text tower that reads more languages
@@ -111,8 +114,9 @@ def save_pretrained(
     lines: LabelLines | None = None,
     languages: Sequence[str] = (),
     card: str = "",
+    eight_bits: bool = False,
 ) -> Path:
-    """Write the model's folder atomically; matrices in fp16, everything one-dimensional in fp32.
+    """Write the model's folder atomically; matrices in fp16 or `eight_bits`, everything one-dimensional in fp32.
 
     `languages`: codes of those that the training texts were in; without any the tokenizer alone tells what can be read. The
     folder appears whole or not at all; an existing one is replaced.
@@ -127,10 +131,13 @@ def save_pretrained(
     }
     if languages:
         config["languages"] = list(languages)
-    more: dict[str, Mapping[str, NDArray[Any]]] = {}
+    more: dict[str, dict[str, NDArray[Any]]] = {}
     if bank:
         config["query_bank"] = {name: getattr(bank, name) for name in BANK_NUMBERS}
-        more[BANK] = {"images": bank.images, "texts": bank.texts}
+        more[BANK] = {}
+        for part in BANK_PARTS:
+            more[BANK][part], exponent = packed(getattr(bank, part))
+            more[BANK][f"{part}.exponent"] = np.array([exponent], np.int8)
     if lines:
         config["label_lines"] = {name: [one.slope, one.share] for name, one in lines.labels.items()}
         more[LINES] = _arrays(lines)
@@ -138,7 +145,8 @@ def save_pretrained(
         name, architecture.name, sha256=fingerprint(model, tokenizer, None, bank, lines), languages=languages,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
     )  # fmt: skip
-    return write_folder(folder, to_stored(model.state_dict()), config, card, tokenizer, more)
+    stored = to_stored(model.state_dict())
+    return write_folder(folder, in_eight_bits(stored) if eight_bits else stored, config, card, tokenizer, more)
 
 
 def write_folder(
@@ -235,11 +243,30 @@ def captioner_of(encoder: ImageTextEncoder) -> FameVilCaptioner | None:
 
 
 def reranker_of(encoder: ImageTextEncoder) -> Reranker | None:
-    """The matching head of the model that the encoder is made of, sharing its weights; None for a model without one."""
+    """What takes a second look at what the encoder found: the judge registered for it, else its own model's matching head.
+
+    None for a model without either.
+    """
     towers = encoder.towers
     if not isinstance(towers, MvltTowers):
         return None
+    found = _registered_judge(encoder.id.name, encoder.id.sha256, towers.model, str(towers.device))
+    if found is not None:
+        return found
     return _sharing(encoder, towers, Reranker, bank=encoder.bank)
+
+
+def judge_of(first: Reranker, *, device: str = "cpu") -> Reranker | None:
+    """The judge registered for the model that `first` is the matching head of; None where there is none."""
+    return _registered_judge(first.name, first.sha256, first.pairs.model, device)
+
+
+def _registered_judge(name: str, sha256: str, model: Mvlt, device: str) -> Reranker | None:
+    known = PRETRAINED.get(name)
+    if known is None or not known.judge or known.sha256 != sha256:
+        return None
+    scale = float(model.logit_scale.detach())
+    return _load_use(known.judge, device, {Mvlt: Reranker}, lambda found: {"bank": found.bank, "first_scale": scale})
 
 
 def recogniser_of(encoder: ImageTextEncoder) -> Recogniser | None:
@@ -377,7 +404,11 @@ def load_bank(folder: Path, config: Mapping[str, Any]) -> QueryBank | None:
     """A folder's query bank, None if its config names none; raises `PretrainedError` where the two do not fit."""
 
     def made(arrays: Mapping[str, NDArray[Any]], numbers: Mapping[str, float]) -> QueryBank:
-        return QueryBank(arrays["images"], arrays["texts"], **{name: numbers[name] for name in BANK_NUMBERS})
+        images, texts = (
+            widened(arrays[part], int(arrays[f"{part}.exponent"][0])) if arrays[part].dtype == np.int8 else arrays[part]
+            for part in BANK_PARTS  # float16 in models of earlier versions
+        )
+        return QueryBank(images, texts, **{name: numbers[name] for name in BANK_NUMBERS})
 
     return _load_part(folder, BANK, config.get("query_bank"), made)
 
@@ -446,7 +477,7 @@ def build(folder: Path, config: Mapping[str, Any], builder: Callable[[Mapping[st
         with torch.device("meta"):
             state = builder(described).state_dict()
         expected = {key: value for key, value in state.items() if key in shapes or not key.endswith(_ADDED_LATER)}
-        _check_keys(folder / MODEL, expected, shapes)
+        _check_keys(folder / MODEL, expected, without_factors(shapes))
         return builder(described)
     except PretrainedError:
         raise
@@ -487,8 +518,8 @@ def check_numbers(described: Any, shapes: Mapping[str, torch.Tensor], name: str 
 def read_weights(folder: Path, model: nn.Module) -> None:
     """Load a folder's weights into a model, every key accounted for; raises `PretrainedError` naming the file."""
     try:
-        state = load_file(folder / MODEL)
-    except (SafetensorError, OSError, RuntimeError) as error:
+        state = from_eight_bits(load_file(folder / MODEL))
+    except (SafetensorError, OSError, RuntimeError, ValueError) as error:
         raise PretrainedError(f"{folder / MODEL} is damaged: {error}") from error
     for key, value in model.state_dict().items():  # models saved before words were trusted by how often they came
         if key.endswith(_ADDED_LATER):

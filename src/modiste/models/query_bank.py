@@ -22,6 +22,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from modiste.models.eight_bits import rounded
 from modiste.types import FloatArray
 
 SCALE = 26.0  # s: flat between 20 and 32 on validation data
@@ -30,7 +31,7 @@ _CHUNK = 1024
 
 @dataclass(frozen=True, eq=False)
 class QueryBank:
-    """Unit embeddings of photos and of texts, float16 as they are stored, and how sharply they are asked."""
+    """Unit embeddings of photos and of texts, and how sharply they are asked; stored in eight bits (models/eight_bits.py)."""
 
     images: NDArray[np.float16]  # (M, E)
     texts: NDArray[np.float16]  # (M, E)
@@ -51,7 +52,7 @@ class QueryBank:
     @classmethod
     def of(cls, images: FloatArray, texts: FloatArray, *, scale: float = SCALE) -> QueryBank:
         """A bank of these unit embeddings (M, E) each, its biases centred on them."""
-        bank = cls(images.astype(np.float16), texts.astype(np.float16), scale)
+        bank = cls(rounded(images), rounded(texts), scale)
         return cls(
             bank.images,
             bank.texts,

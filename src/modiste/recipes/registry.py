@@ -102,6 +102,18 @@ _PAPER: dict[str, Any] = {
 # What a long training on two cores needs, or it learns the rare words of its titles by heart.
 _REGULARISED: dict[str, Any] = {"dropout": 0.2, "drop_token_rate": 0.2, "augmentation": 1.0}
 
+# Of the model that judges again, and of the dual encoder that it is compared with.
+_JUDGED: dict[str, Any] = {
+    "atelier": 2000,
+    "customer_photos": 2,
+    "epochs": 64,
+    "batch_size": 512,
+    "learning_rate": 2e-3,
+    "drop_token_rate": 0.2,
+    "augmentation": 1.0,
+    "eval_every": 64,
+}
+
 RECIPES: dict[str, Recipe] = {
     "dual_encoder_small": _dual_encoder(
         "the baseline: a small image-text dual encoder (CLIP's objective) for 60x80 photos, on two cores in an hour",
@@ -122,6 +134,10 @@ RECIPES: dict[str, Recipe] = {
             "eval_every": 4,
             **_REGULARISED,
         },
+    ),
+    "dual_encoder_fine": _dual_encoder(
+        "the baseline of mvlt_judge: its towers, photos and steps with the contrastive loss alone; made for a GPU",
+        {"size": "fine", **_JUDGED, "dropout": 0.2, "bank_size": 0},
     ),
     "dual_encoder_debug": _dual_encoder(
         "the same at toy size on 256 generated items: seconds, for tests and for trying the loop",
@@ -158,6 +174,10 @@ RECIPES: dict[str, Recipe] = {
             "drop_token_rate": 0.2,
             "eval_every": 3,
         },
+    ),
+    "mvlt_judge": _mvlt(
+        "MVLT that looks again at what others' vectors found: photos at full resolution, ITC and ITM; six minutes on a GPU",
+        {"size": "judge", "objectives": ("itc", "itm"), **_JUDGED, "label_lines": False, "bank_size": 2500},
     ),
     "mvlt_micro": _mvlt(
         "the paper's MVLT in small: joint from the first stage, MIR + ITM + MLM on one masked pass; for ablations",

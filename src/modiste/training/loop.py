@@ -383,6 +383,9 @@ def _accelerator(run: Run, device: str | None) -> tuple[Accelerator, Precision]:
         mixed_precision="bf16" if precision == "bf16" else "no",
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=run.find_unused_parameters)],
     )
+    torch.backends.cudnn.benchmark = (
+        not on_cpu
+    )  # photos of a run have one size: the fastest kernels are looked for once
     if accelerator.num_processes > 1:
         atexit.register(_leave_group)
     return accelerator, precision
