@@ -75,12 +75,12 @@ PRETRAINED: dict[str, Pretrained] = {
             judge=JUDGE,
             scores=MappingProxyType(
                 {
-                    "1-of-101 t2i_R@1": 46.1,
+                    "1-of-101 t2i_R@1": 45.8,
                     "1-of-101 t2i_R@5": 80.6,
-                    "1-of-101 t2i_R@10": 89.3,
-                    "1-of-101 i2t_R@1": 52.2,
+                    "1-of-101 t2i_R@10": 89.5,
+                    "1-of-101 i2t_R@1": 52.1,
                     "1-of-101 i2t_R@5": 81.8,
-                    "1-of-101 i2t_R@10": 90.5,
+                    "1-of-101 i2t_R@10": 90.6,
                 }
             ),
         ),
@@ -92,7 +92,16 @@ PRETRAINED: dict[str, Pretrained] = {
             data_terms=_PRODUCTS,
             sha256="8f39c5a26a4b24443409e4c6d211bb5b73b7944244df067182784e92bbd81763",
             can=("encode", "rerank"),
-            scores=MappingProxyType({}),
+            scores=MappingProxyType(
+                {
+                    "1-of-101 t2i_R@1": 51.0,
+                    "1-of-101 t2i_R@5": 82.6,
+                    "1-of-101 t2i_R@10": 90.8,
+                    "1-of-101 i2t_R@1": 53.3,
+                    "1-of-101 i2t_R@5": 83.5,
+                    "1-of-101 i2t_R@10": 90.7,
+                }
+            ),
         ),
         Pretrained(
             name=FAME_VIL,
