@@ -19,6 +19,7 @@ from typing import Any
 
 from safetensors import safe_open
 
+from modiste.models.eight_bits import FACTOR
 from modiste.registry import DEFAULT, FAME_VIL, JUDGE, PRETRAINED, TEXT_TOWERS, TOWER
 
 ROOT = Path(__file__).parents[1]
@@ -168,9 +169,16 @@ def scores(result: dict[str, Any], name: str) -> str:
 
 
 def parameters(name: str) -> int:
-    """How many numbers the weights hold."""
+    """How many numbers the weights hold; factors of eight-bit rows are none of the model's."""
     with safe_open(WEIGHTS / name / "model.safetensors", framework="numpy") as file:
-        return sum(math.prod(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118  (no dict)
+        keys = [key for key in file.keys() if not key.endswith(FACTOR)]  # noqa: SIM118  (no dict)
+        return sum(math.prod(file.get_slice(key).get_shape()) for key in keys)
+
+
+def stored_as(name: str) -> str:
+    """What a matrix of the weights is stored as."""
+    with safe_open(WEIGHTS / name / "model.safetensors", framework="numpy") as file:
+        return "eight bits" if any(file.get_slice(key).get_dtype() == "I8" for key in file.keys()) else "fp16"  # noqa: SIM118
 
 
 def front_matter(name: str, prose: Prose, results: Sequence[dict[str, Any]]) -> str:
@@ -215,7 +223,10 @@ def card(name: str) -> str:
     prose, known = PROSE[name], PRETRAINED[name]
     config = json.loads((WEIGHTS / name / "config.json").read_text(encoding="utf-8"))["model"]
     shape = "x".join(map(str, config["image_size"]))
-    size = f"{parameters(name) / 1e6:.1f} M parameters, matrices in fp16; photos {shape}, whole, padded with white; WordPiece, "
+    size = (
+        f"{parameters(name) / 1e6:.1f} M parameters, matrices in {stored_as(name)}; photos {shape}, whole, padded with "
+    )
+    size += "white; WordPiece, "
     size += f"lower case, {config['context_length']} tokens"
     results = [load(one) for one in prose.results]
     for one, result in zip(prose.results, results, strict=True):

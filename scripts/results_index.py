@@ -35,10 +35,14 @@ COMMANDS = {
     "fltb": ("HFGN's blanks", "python bench/fltb.py", "popularity"),
     "generated_looks_eyes": ("looks judged by eye", "the rubric of its page", "before and after"),
     "generated_looks_*": ("looks counted by labels", "python bench/looks.py", "looks of stylists"),
+    "judge_wishes_*": (
+        "wishes judged again", "python bench/search_quality.py --words-alone --items 1000 --seed SEED --shares ...", "no judge"
+    ),
     "label_lines_cv": ("label lines, cross-validated", "python bench/label_lines.py", "LinearSVC"),
     "modifications": ("changes and negations obeyed", "python bench/modifications.py", "the encoder's query; words left out"),
     "mvlt_ablation": ("MVLT's losses", "the runs of its page", "no further loss"),
     "mvlt_recognition_inputs_*": ("recognition by inputs", "python bench/recognition_inputs.py", "the title alone"),
+    "retrieval_rivals": ("MVLT beside dual encoders", "python bench/retrieval_rivals.py", "a dual encoder of its towers"),
     "mvlt_table3": ("MVLT's Table 3", "python bench/mvlt_ablation.py", "the first row"),
     "outfit_shortlist": ("shortlists of a trained scorer", "python bench/trained_search.py --part shortlist", "all items"),
     "outfit_speed": ("speed of a trained scorer", "python bench/trained_search.py", "–"),

@@ -50,7 +50,8 @@ def test_no_plan_is_the_plain_fused_query(modiste, indexed: Path, photo: Path) -
     from modiste.engine.catalogue import Catalogue
     from modiste.models.pretrained import load
 
-    found = modiste("search", indexed, "without stripes", "--image", photo, "--no-plan", "-k", 60, "--json").json
+    asked = ("search", indexed, "without stripes", "--image", photo, "--no-plan", "--no-rerank", "-k", 60, "--json")
+    found = modiste(*asked).json
     encoder, store = load(), Catalogue.open(indexed)
     right = store.search(encoder.encode_query("without stripes", photo.read_bytes()), k=60)
     assert found["plan"] is None

@@ -11,17 +11,33 @@ from pathlib import Path
 import pytest
 
 from modiste.data.atelier import Atelier
+from modiste.engine.rerank import SHORTLIST
+from modiste.models.pretrained import load, reranker_of
+from modiste.registry import JUDGE
 
 
 def test_an_index_is_searched_by_words(modiste, indexed: Path) -> None:  # type: ignore[no-untyped-def]
-    found = modiste("search", indexed, "dress", "-k", 5, "--json").json
+    found = modiste("search", indexed, "dress", "-k", 5, "--no-rerank", "--json").json
     assert len(found["hits"]) == 5
     assert found["candidates"] == 60
     scores = [hit["score"] for hit in found["hits"]]
     assert scores == sorted(scores, reverse=True)
-    table = modiste("search", indexed, "dress", "-k", 5)
+    table = modiste("search", indexed, "dress", "-k", 5, "--no-rerank")
     assert table.code == 0
     assert all(hit["id"] in table.out.replace("\n", "") for hit in found["hits"])
+
+
+def test_the_shipped_judge_orders_the_best_hits_anew(modiste, indexed: Path) -> None:  # type: ignore[no-untyped-def]
+    found = modiste("search", indexed, "red dress", "-k", 60, "--json").json
+    assert (found["reranker"], found["reranked"]) == (JUDGE, SHORTLIST)
+    judge = reranker_of(load())
+    assert judge is not None
+    judged = found["hits"][:SHORTLIST]
+    blend = [judge.share * hit["match"] + (1 - judge.share) * judge.logit_scale * hit["score"] for hit in judged]
+    assert blend == sorted(blend, reverse=True)
+    plain = modiste("search", indexed, "red dress", "-k", 60, "--no-rerank", "--json").json["hits"]
+    assert {hit["id"] for hit in judged} == {hit["id"] for hit in plain[:SHORTLIST]}
+    assert [hit["id"] for hit in found["hits"][SHORTLIST:]] == [hit["id"] for hit in plain[SHORTLIST:]]
 
 
 def test_searching_with_an_items_own_photo_finds_it(modiste, indexed: Path, shop: Path) -> None:  # type: ignore[no-untyped-def]
