@@ -77,7 +77,7 @@ def test_a_run_starts_from_another_models_weights_and_words(start: Path) -> None
 
 
 def test_an_unknown_size_lists_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="debug, small, base"):
+    with pytest.raises(ValueError, match="debug, small, fine, base"):
         build_run("dual_encoder_debug", ["size=huge"])
 
 

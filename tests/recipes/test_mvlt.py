@@ -230,7 +230,7 @@ def test_the_same_recipe_builds_the_same_batches() -> None:
 
 def test_an_unknown_size_lists_the_known_ones() -> None:
     with pytest.raises(
-        ValueError, match="no size 'huge'; choose one of debug, micro, small, small_224, micro_28, tiny"
+        ValueError, match="no size 'huge'; choose one of debug, micro, small, small_224, judge, micro_28, tiny"
     ):
         build_run("mvlt_debug", [*FIELDS, "size=huge"])
 
