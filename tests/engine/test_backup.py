@@ -96,6 +96,21 @@ def test_a_backup_while_items_are_written_is_one_version(tmp_path: Path) -> None
         writer.join()
 
 
+def test_a_file_that_is_gone_for_a_moment_is_waited_for(shop: Path, tmp_path: Path) -> None:
+    """As while a writer has dropped files and not yet sealed what is left."""
+    victim = max((shop / "items.lance" / "data").iterdir(), key=lambda path: path.stat().st_size)
+    aside = victim.with_name("aside")
+    with Catalogue.open(shop).writing():  # so that no backup can seal anew
+        victim.rename(aside)
+        back = threading.Timer(0.3, lambda: aside.rename(victim))
+        back.start()
+        try:
+            saved = backup(shop, tmp_path / "one.tar")
+        finally:
+            back.join()
+    assert len(Catalogue.open(restore(saved.path, tmp_path / "again").path)) == 48
+
+
 def test_nothing_is_overwritten(shop: Path, tmp_path: Path) -> None:
     saved = backup(shop, tmp_path / "one.tar").path
     with pytest.raises(ValueError, match=r"one\.tar is there already"):

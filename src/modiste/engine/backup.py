@@ -45,6 +45,7 @@ _LEFT_OUT = ("jobs", _TABLE, SEAL)  # tables that wait to be indexed stay with t
 _NAME = re.compile(r"[^\x00-\x1f\\:]{1,400}")
 _CHUNK = 1 << 20
 _TRIES = 5
+_PAUSE = 0.05  # seconds; twice as long from one try to the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,9 @@ def backup(catalogue: Path, to: Path) -> BackupReport:
         except _Gone as error:  # a compaction dropped it: there is a newer seal
             if attempt == _TRIES:
                 raise CatalogueError(f"{error} keeps being dropped while it is read; try again later") from error
+            time.sleep(
+                _PAUSE * 2**attempt
+            )  # between dropping files and sealing what is left a writer may take its time
         except OSError as error:
             raise CatalogueError(f"{to} cannot be written: {error}; what was there before is as it was") from error
     raise AssertionError("unreachable")
