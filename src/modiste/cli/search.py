@@ -146,11 +146,13 @@ def _judge(store, encoder, words, rerank, *, exact, no_rerank):  # type: ignore[
 
     if exact:
         return open_judge(store)
-    judge = None if no_rerank else reranker_of(encoder)
+    if no_rerank or (rerank is None and not words.strip()):
+        return None  # a photo is compared with photos
+    judge = reranker_of(encoder)
     if judge is None and rerank is not None:
         raise ValueError(f"--rerank: {encoder.id.name} has no matching head; index with an MVLT model to have one")
-    if rerank is None and judge is not None and not (words.strip() and judge.share):
-        return None  # a photo is compared with photos, and a judge without a say needs no hearing: only if asked for
+    if rerank is None and judge is not None and not judge.share:
+        return None  # a judge without a say needs no hearing: only if asked for
     return judge
 
 

@@ -279,15 +279,20 @@ def average_over_views(
     a zoom out repeats the photo's border. Time grows with the number of views.
     """
     pixels = images.float() / 255
-    total = torch.zeros(())
+    total = torch.zeros((), device=pixels.device)
     for view in views:
-        shown = pixels.flip(3) if view < 0 else pixels
-        if abs(view) != 1:
-            scale = torch.tensor([[1 / abs(view), 0.0, 0.0], [0.0, 1 / abs(view), 0.0]], device=pixels.device)
-            grid = F.affine_grid(scale.expand(len(pixels), 2, 3), list(pixels.shape), align_corners=False)
-            shown = F.grid_sample(shown, grid, padding_mode="border", align_corners=False)
-        total = total.to(pixels.device) + encode(shown)
+        total = total + encode(seen(pixels, view))
     return F.normalize(total, dim=1)
+
+
+def seen(pixels: torch.Tensor, view: float) -> torch.Tensor:
+    """A view of photos (B, 3, H, W): zoomed by its size, mirrored where it is negative; a zoom out repeats the border."""
+    shown = pixels.flip(3) if view < 0 else pixels
+    if abs(view) == 1:
+        return shown
+    scale = torch.tensor([[1 / abs(view), 0.0, 0.0], [0.0, 1 / abs(view), 0.0]], device=pixels.device)
+    grid = F.affine_grid(scale.expand(len(pixels), 2, 3), list(pixels.shape), align_corners=False)
+    return F.grid_sample(shown, grid, padding_mode="border", align_corners=False)
 
 
 class _PositionedImageError(ImageError):

@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from scipy.special import softmax
 from tokenizers import Tokenizer
@@ -21,7 +22,7 @@ from torch import Tensor
 
 from modiste.data.images import ImageError, decode
 from modiste.data.masking import MaskStyle, hide_pixels, pixel_mask
-from modiste.models.inference import average_over_views, photo_tensor, token_tensors
+from modiste.models.inference import average_over_views, photo_tensor, seen, token_tensors
 from modiste.models.label_lines import LabelLines
 from modiste.models.mvlt import Mvlt, MvltConfig, Pyramid
 from modiste.models.query_bank import QueryBank
@@ -138,12 +139,12 @@ class PairModel:
         return BegunImages(torch.cat(maps), torch.cat(vectors), self._bias("image", torch.cat(vectors)))
 
     def _embedded(self, images: Tensor, begun: Pyramid) -> Tensor:
-        """Unit vectors (B, E) of the views that the matching head reads; `begun` is the photos as they are."""
-        if self.model.config.match_views == (1.0,):
-            return self.model.embed_photos(begun)
-        return average_over_views(
-            lambda shown: self.model.embed_photos(self.model.begin(shown)), images, self.model.config.match_views
-        )
+        """Unit vectors (B, E) of the views that the matching head reads; `begun` is the photos as they are: view 1."""
+        found = [
+            self.model.embed_photos(begun if view == 1 else self.model.begin(seen(images.float() / 255, view)))
+            for view in self.model.config.match_views
+        ]
+        return F.normalize(torch.stack(found).sum(dim=0), dim=1) if len(found) > 1 else found[0]
 
     def _bias(self, kind: Literal["image", "text"], vectors: Tensor) -> Tensor | None:
         """(N,) log-odds by which these vectors are found too readily; None without a bank."""
