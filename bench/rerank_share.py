@@ -1,7 +1,10 @@
 """How much say the matching head should have in a re-ranking: a sweep on validation data, to be set with ship_model.py.
 
+With a judge, also how much of what its query bank says should be taken off.
+
 python bench/rerank_share.py runs/mvlt_small_joint --steps 5
-python bench/rerank_share.py src/modiste/weights/mvlt_small.products_v1 --judge src/modiste/weights/mvlt_judge.products_v1
+python bench/rerank_share.py src/modiste/weights/mvlt_small.products_v1 --judge src/modiste/weights/mvlt_judge.products_v1 \\
+    --bank-shares 0 0.25 1
 """
 
 from __future__ import annotations
@@ -23,15 +26,38 @@ from modiste.models.pretrained import load_model
 from report import machine
 
 
+class _Remembering:
+    """A re-ranking whose share is set from outside; the same pairs come for every share and are judged once."""
+
+    def __init__(self, reranked) -> None:  # type: ignore[no-untyped-def]
+        self._reranked, self._itm = reranked, reranked._itm
+        self._remembered: dict[int, np.ndarray] = {}
+        self.share = 0.0
+
+    def __call__(self, queries: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+        self._reranked._share, self._reranked._itm = self.share, self._once
+        try:
+            return self._reranked(queries, candidates)
+        finally:
+            self._reranked._itm = self._itm
+
+    def _once(self, queries: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+        key = hash((queries.tobytes(), np.ascontiguousarray(candidates).tobytes()))
+        if key not in self._remembered:
+            self._remembered[key] = self._itm(queries, candidates)
+        return self._remembered[key]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="a run's or a model's folder")
     parser.add_argument(
         "--judge", help="the folder of another MVLT whose matching head judges; by default the model's own"
     )
+    parser.add_argument("--bank-shares", type=float, nargs="+", metavar="SHARE", help="by default the judge's own")
     parser.add_argument("--data", default="fashion_products")
     parser.add_argument("--split", default="valid")
-    parser.add_argument("--num-queries", type=int, default=1000)
+    parser.add_argument("--num-queries", type=int, default=1000, help="of each direction; 0: all")
     parser.add_argument("--shortlist", type=int, default=25)
     parser.add_argument("--steps", type=int, default=10, help="of the share, from 0 to 1")
     parser.add_argument("--out", type=Path, help="also write everything here, as JSON")
@@ -44,34 +70,25 @@ def main() -> None:
         judge = Reranker(
             other.model, other.tokenizer, name=other.name, sha256=other.sha256, bank=other.bank, first_scale=scale
         )
+    if options.bank_shares and judge is None:
+        parser.error("--bank-shares are a judge's: give --judge too")
     items = with_image_and_text(load_items(options.data, options.split))
-    num_queries = min(options.num_queries, len(items))
-    remembered: dict[tuple[int, str], np.ndarray] = {}
+    num_queries = min(options.num_queries or len(items), len(items))
     ways = mvlt_scorers(found.model, found.tokenizer, items, shortlist=options.shortlist, bank=found.bank, judge=judge)
-
-    def once(way, direction):  # type: ignore[no-untyped-def]
-        """The same pairs come for every share: judged once."""
-
-        def score(queries, candidates):  # type: ignore[no-untyped-def]
-            key = (hash((queries.tobytes(), np.ascontiguousarray(candidates).tobytes())), direction)
-            if key not in remembered:
-                remembered[key] = way(queries, candidates)
-            return remembered[key]
-
-        return score
-
     rows: list[dict[str, float]] = []
-    for step in range(options.steps + 1):
-        share = step / options.steps
-        scorers = {}
-        for direction, scorer in ways["rerank"].items():
-            scorer._share = share
-            scorer._itm = scorer._itm if step else once(scorer._itm, direction)
-            scorers[direction] = scorer
-        report = evaluate_scorers("retrieval-1of101", items, scorers, num_queries=num_queries, resamples=0)
-        values = {key: round(estimate.mean, 2) for key, estimate in report.metrics.items() if "R@" in key}
-        rows.append({"itm_share": share, "sum": round(sum(values.values()), 2), **values})
-        print(json.dumps(rows[-1]), flush=True)
+    for bank_share in options.bank_shares or [None]:
+        if judge is not None and bank_share is not None:
+            judge.pairs.bank_share = bank_share
+        of_judge = {} if judge is None else {"bank_share": judge.pairs.bank_share}
+        scorers = {direction: _Remembering(scorer) for direction, scorer in ways["rerank"].items()}
+        for step in range(options.steps + 1):
+            share = step / options.steps
+            for scorer in scorers.values():
+                scorer.share = share
+            report = evaluate_scorers("retrieval-1of101", items, scorers, num_queries=num_queries, resamples=0)
+            values = {key: round(estimate.mean, 2) for key, estimate in report.metrics.items() if "R@" in key}
+            rows.append({"itm_share": share, **of_judge, "sum": round(sum(values.values()), 2), **values})
+            print(json.dumps(rows[-1]), flush=True)
     if options.out:
         same = {
             "data": options.data,

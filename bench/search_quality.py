@@ -39,6 +39,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the generated world; 1 was trained on")
     parser.add_argument("--sweep", action="store_true", help="try fusion weights from 0 to 1")
     parser.add_argument("--shares", type=float, nargs="+", help="of the judge in a second look; by default its own")
+    parser.add_argument(
+        "--bank-shares", type=float, nargs="+", help="of what the judge's query bank says; by default its own"
+    )
     parser.add_argument("--words-alone", action="store_true", help="leave photos out")
     options = parser.parse_args()
     encoder = load(options.model or None)
@@ -60,24 +63,31 @@ def main() -> None:
         return {"words_precision_at_8": float(np.mean(found)), "queries": len(questions)}
 
     def words_again() -> dict[str, object]:
-        """Precision at 8 with the best 25 judged again, by the judge's share, and its milliseconds a query."""
+        """Precision at 8 with the best 25 judged again, by the bank's share and the judge's, and its milliseconds a query."""
         judge = reranker_of(encoder)
         if judge is None:
             return {}
-        found: dict[float, list[float]] = {share: [] for share in options.shares or [judge.share]}
+        of_bank = options.bank_shares or [judge.pairs.bank_share]
+        shares = options.shares or [judge.share]
+        found: dict[tuple[float, float], list[float]] = {(part, share): [] for part in of_bank for share in shares}
         seconds = 0.0
         for wish, answers in questions:
             asked_for = describe_constraints(wish)
             scores = vectors @ encoder.encode_query(asked_for).vectors[0]
             first = np.argsort(-scores, kind="stable")[:SHORTLIST]
-            start = time.perf_counter()
-            odds = judge.score(Item("query", asked_for), [items[at] for at in first])
-            seconds += time.perf_counter() - start
-            for share, each in found.items():
-                blend = share * odds + (1 - share) * judge.logit_scale * scores[first]
-                each.append(precision(first[np.argsort(-blend, kind="stable")], answers))
-        shares = {f"{share:g}": round(float(np.mean(each)), 4) for share, each in found.items()}
-        return {"judged_again_precision_at_8": shares, "judge_ms": round(1000 * seconds / max(len(questions), 1), 1)}
+            for number, part in enumerate(of_bank):
+                judge.pairs.bank_share = part
+                start = time.perf_counter()
+                odds = judge.score(Item("query", asked_for), [items[at] for at in first])
+                seconds += time.perf_counter() - start if number == 0 else 0  # later its photos are known
+                for share in shares:
+                    blend = share * odds + (1 - share) * judge.logit_scale * scores[first]
+                    found[part, share].append(precision(first[np.argsort(-blend, kind="stable")], answers))
+        table = {
+            f"{part:g}": {f"{share:g}": round(float(np.mean(found[part, share])), 4) for share in shares}
+            for part in of_bank
+        }
+        return {"judged_again_precision_at_8": table, "judge_ms": round(1000 * seconds / max(len(questions), 1), 1)}
 
     def photo() -> dict[str, float]:
         places = [

@@ -96,7 +96,7 @@ python scripts/ship_model.py runs/mvlt_small_joint mvlt_small.products_v1 --itm-
         trained_on=f"{DATA_SET}, `train` split (31,580 products), and 2,000 items of Modiste's atelier (generated, seed 1)",
         compute="352 seconds on one NVIDIA H200 with two other trainings on it, bf16",
         rebuild="""modiste train mvlt_judge --device cuda
-python scripts/ship_model.py runs/mvlt_judge mvlt_judge.products_v1 --eight-bits --itm-share 0.4""",
+python scripts/ship_model.py runs/mvlt_judge mvlt_judge.products_v1 --eight-bits --itm-share 0.5 --judge-bank-share 0.25""",
         seeds="0, one run: how much another seed would change is not known",
         rough="The query bank was made on a processor after the training, from the weights that came back in float16.",
         limits="It orders what another model found, and was measured for that: over whole catalogues its vectors are three "

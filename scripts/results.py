@@ -10,8 +10,10 @@ import json
 import re
 import sys
 from pathlib import Path
+from statistics import mean, stdev
 
 from kept import keep, render
+from scipy import stats
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
@@ -207,12 +209,28 @@ def table4_controls(result: dict, cell: str = "all-tsa-xaa-distil") -> str:
 
 
 def share_table(result: dict) -> str:
-    """The re-ranking's sweep, a column for each share."""
+    """The re-ranking's sweep, a column for each share; a line for each share of the judge's query bank."""
     rows = result["rows"]
-    lines = ["| " + " | ".join(["share of the matching head", *(f"{row['itm_share']:g}" for row in rows)]) + " |"]
-    lines.append("|" + "---|" * (len(rows) + 1))
-    for label, key in (("sum", "sum"), ("text→image R@1", "t2i_R@1"), ("image→text R@1", "i2t_R@1")):
-        lines.append(f"| {label} | {' | '.join(f'{row[key]:.1f}' for row in rows)} |")
+    shares = sorted({row["itm_share"] for row in rows})
+    parts = sorted({row["bank_share"] for row in rows})
+    lines = [
+        "| the judge's share | " + " | ".join(f"{share:g}" for share in shares) + " |",
+        "|" + "---|" * (len(shares) + 1),
+    ]
+    for part in parts:
+        sums = [f"{row['sum']:.1f}" for row in rows if row["bank_share"] == part]
+        lines.append(f"| sum, {part:g} of its bank | {' | '.join(sums)} |")
+    return "\n".join(lines)
+
+
+def judge_wishes_table(results: list[dict]) -> str:
+    """Precision at 8 in percent of both worlds: a column for each share, a line for each share of the judge's query bank."""
+    tables = [result["judged_again_precision_at_8"] for result in results]
+    shares = list(next(iter(tables[0].values())))
+    lines = [f"| the judge's share | {' | '.join(shares)} |", "|" + "---|" * (len(shares) + 1)]
+    for part in tables[0]:
+        cells = [" / ".join(f"{100 * one[part][share]:.1f}" for one in tables) for share in shares]
+        lines.append(f"| {part} of its bank | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -443,6 +461,33 @@ def seeds(name: str) -> list[dict]:
 
 WISHES = ("category", "colour", "pattern", "material", "attributes", "all of the wish", "all, several fulfil it")
 REQUESTS = {"wishes": "wishes at random", "fitting": "fitting wishes", "sentences": "sentences"}
+
+
+def rivals_seeds_table(results: list[dict]) -> str:
+    """Two ways to retrieve, a line for each seed, and the mean difference over seeds with Student's interval."""
+    names = [row["name"] for row in results[0]["rows"]]
+    lines = [f"| seed | {' | '.join(f'{name}, sum' for name in names)} | ahead |", "|" + "---|" * (len(names) + 2)]
+    for seed, result in enumerate(results):
+        sums = " | ".join(f"{row['sum']:.1f}" for row in result["rows"])
+        last = result["rows"][-1]
+        ahead = f"{last['ahead']:+.1f} ({last['ahead_low']:+.1f} to {last['ahead_high']:+.1f})"
+        lines.append(f"| {seed} | {sums} | {ahead} |")
+    ahead = [result["rows"][-1]["ahead"] for result in results]
+    means = " | ".join(f"{mean(result['rows'][at]['sum'] for result in results):.1f}" for at in range(len(names)))
+    spread = stats.t.ppf(0.975, len(ahead) - 1) * stdev(ahead) / len(ahead) ** 0.5
+    low, high = mean(ahead) - spread, mean(ahead) + spread
+    lines.append(f"| mean | {means} | {mean(ahead):+.1f} ({low:+.1f} to {high:+.1f}, over seeds) |")
+    return "\n".join(lines)
+
+
+def fashion_mnist_table(rows: list[tuple[str, dict]]) -> str:
+    """Accuracy and macro-F1 over the ten classes."""
+    lines = ["|  | accuracy | macro-F1 |", "|---|---|---|"]
+    for label, result in rows:
+        accuracy, low, high = (result[f"scr_accuracy{end}"] for end in ("", "_low", "_high"))
+        f1, f1_low, f1_high = (result[f"scr_macro_f1{end}"] for end in ("", "_low", "_high"))
+        lines.append(f"| {label} | {accuracy:.2f} ({low:.2f}–{high:.2f}) | {f1:.3f} ({f1_low:.3f}–{f1_high:.3f}) |")
+    return "\n".join(lines)
 
 
 def plain_table(rows: list[dict]) -> str:
@@ -933,7 +978,15 @@ def blocks() -> dict[str, str]:
             ("chance", atelier, "chance"),
         ]
     )
+    found["judge-wishes"] = judge_wishes_table([load(f"judge_wishes_{world}") for world in (2, 7)])
     found["rivals"] = rivals_table(load("retrieval_rivals"))
+    found["rivals-seeds"] = rivals_seeds_table(seeds("retrieval_rivals_small"))
+    found["fashion-mnist"] = fashion_mnist_table(
+        [
+            ("hidden pixels (MIR) and classes together, 20 epochs", load("fashion_mnist_mvlt")),
+            ("... then classes alone, 8 epochs", load("fashion_mnist_mvlt_tuned")),
+        ]
+    )
     both, image, text = (load(f"mvlt_recognition_{inputs}") for inputs in ("both", "image", "text"))
     found["recognition"] = recognition_table(
         [

@@ -27,10 +27,12 @@ def main() -> None:
     parser.add_argument("--bank-rows", type=int, help="keep so many rows of the query bank")
     parser.add_argument("--eight-bits", action="store_true", help="matrices in eight bits a number instead of float16")
     parser.add_argument("--itm-share", type=float, help="of an MVLT's re-ranking; see bench/rerank_share.py")
+    parser.add_argument("--judge-bank-share", type=float, help="of an MVLT that judges for another; see the same bench")
     options = parser.parse_args()
     found = load_model(options.run)
-    if options.itm_share is not None:
-        found.model.config = replace(found.model.config, itm_share=options.itm_share)
+    for name in ("itm_share", "judge_bank_share"):
+        if (share := getattr(options, name)) is not None:
+            found.model.config = replace(found.model.config, **{name: share})
     fusion = Fusion(*options.fusion) if options.fusion else None
     bank = found.bank
     if bank is not None and options.bank_rows:

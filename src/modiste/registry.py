@@ -90,7 +90,7 @@ PRETRAINED: dict[str, Pretrained] = {
             license="Apache-2.0",
             data="Fashion Product Images (Small), MIT, train split; the atelier's generated catalogue",
             data_terms=_PRODUCTS,
-            sha256="8f39c5a26a4b24443409e4c6d211bb5b73b7944244df067182784e92bbd81763",
+            sha256="1583bacd0f95fe1dfca316a4f1cc8a875eb507ca059b44ad92066029fcbad8bd",
             can=("encode", "rerank"),
             scores=MappingProxyType(
                 {

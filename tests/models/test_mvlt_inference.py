@@ -135,13 +135,23 @@ def test_the_shortlist_is_ordered_by_both_and_stands_before_the_rest(
         assert np.argsort(-found[row, rest], kind="stable").tolist() == list(range(13))
 
 
+@pytest.mark.parametrize("bank_share", [1.0, 0.25])
 @pytest.mark.parametrize("direction", ["t2i", "i2t"])
-def test_another_models_head_can_be_the_judge(drawn: list[Item], tokenizer: Tokenizer, direction: str) -> None:
-    """Its log-odds, less what its own query bank says of both sides, beside the first model's cosines."""
+def test_another_models_head_can_be_the_judge(
+    drawn: list[Item], tokenizer: Tokenizer, direction: str, bank_share: float
+) -> None:
+    """Its log-odds, less a share of what its own query bank says of both sides, beside the first model's cosines."""
     model = made(replace(SIZES["debug"], joint_from=4))
     torch.manual_seed(8)
     other = Mvlt(
-        replace(SIZES["debug"], joint_from=4, match_product=True, match_views=(1.0, -0.9), itm_share=0.3)
+        replace(
+            SIZES["debug"],
+            joint_from=4,
+            match_product=True,
+            match_views=(1.0, -0.9),
+            itm_share=0.3,
+            judge_bank_share=bank_share,
+        )
     ).eval()
     rows = np.random.default_rng(0).normal(size=(2, 12, 16)).astype(np.float32)
     bank = QueryBank.of(*(rows / np.linalg.norm(rows, axis=2, keepdims=True)))
@@ -162,7 +172,7 @@ def test_another_models_head_can_be_the_judge(drawn: list[Item], tokenizer: Toke
     odds = plain.score(plain.begin_images(photos), texts, image_rows, text_rows)
     scale = float(other.logit_scale.detach())
     bias = bank.image_bias(vectors.numpy())[image_rows] + bank.text_bias(texts.vectors.numpy())[text_rows]  # type: ignore[union-attr]
-    expected = odds.numpy().reshape(12, 12) - scale * bias.reshape(12, 12)
+    expected = odds.numpy().reshape(12, 12) - bank_share * scale * bias.reshape(12, 12)
     blend = 0.3 * expected + 0.7 * float(model.logit_scale.detach()) * first
     np.testing.assert_allclose(found, blend, atol=2e-3)
     assert not np.allclose(own, expected, atol=1e-2)
@@ -176,13 +186,15 @@ def test_a_bank_needs_a_head_that_reads_the_product(tokenizer: Tokenizer) -> Non
     rows = np.eye(4, 16, dtype=np.float32)
     with pytest.raises(ValueError, match="reads the embeddings' product"):
         PairModel(made(SIZES["debug"]), tokenizer, bank=QueryBank.of(rows, rows))
+    with pytest.raises(ValueError, match=r"judge_bank_share must lie in \[0, 1\], not 1.5"):
+        replace(SIZES["debug"], judge_bank_share=1.5)
 
 
 def test_the_shipped_encoder_has_its_own_judge() -> None:
     encoder = load()
     judge = reranker_of(encoder)
     assert judge is not None
-    assert (judge.name, judge.share) == (JUDGE, 0.4)
+    assert (judge.name, judge.share, judge.pairs.bank_share) == (JUDGE, 0.5, 0.25)
     own = load_reranker(DEFAULT)
     assert own.name == DEFAULT
     assert judge.logit_scale == pytest.approx(own.logit_scale)  # of the vectors that the first search compares

@@ -321,3 +321,15 @@ def test_the_image_side_alone_needs_no_words(tmp_path: Path, monkeypatch: pytest
     losses = model.losses(run.augment(batch))
     assert set(losses) == {"mir_loss", "tag_loss"}
     assert all(torch.isfinite(loss) for loss in losses.values())
+
+    assert run.publish is not None
+    run.publish(model.eval(), tmp_path / "mvlt_fashion_mnist" / "model")
+    again = build_run(
+        "mvlt_fashion_mnist_tuned",
+        ["batch_size=8", "epochs=1", f"init_from={tmp_path / 'mvlt_fashion_mnist' / 'model'}"],
+    )
+    tuned = again.model()  # type: ignore[operator]
+    head = next(iter(tuned.label_heads["article_type"].parameters()))
+    stored = next(iter(model.label_heads["article_type"].parameters())).half().float()
+    torch.testing.assert_close(head, stored)  # it goes on from the classes that are known already
+    assert set(tuned.losses(batch)) == {"tag_loss"}

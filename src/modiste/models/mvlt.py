@@ -68,6 +68,7 @@ class MvltConfig:
     views: tuple[float, ...] = (1.0, -1.0)  # item vectors: zooms whose embeddings are averaged, mirrored where negative
     match_views: tuple[float, ...] = (1.0,)  # zooms whose embeddings' mean the matching head reads, where it reads any
     itm_share: float = 0.5  # the matching head's say in a re-ranking beside the contrastive head's; chosen on valid
+    judge_bank_share: float = 1.0  # how much of its query bank's say counts where it judges what another model found
     draft_factor: int = 4  # JPEGs are decoded at no more than this many times the size, where their blocks allow
     activation_checkpointing: bool = False  # recompute blocks backwards: memory for time, at 256 px
 
@@ -77,8 +78,9 @@ class MvltConfig:
             raise ValueError("dims, depths, num_heads, mlp_ratios, sr_ratios and strides must have one entry per stage")
         if self.match_product and not self.embed_dim:
             raise ValueError("match_product needs the contrastive head: set embed_dim")
-        if not 0 <= self.itm_share <= 1:
-            raise ValueError(f"itm_share must lie in [0, 1], not {self.itm_share}")
+        for name in ("itm_share", "judge_bank_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must lie in [0, 1], not {getattr(self, name)}")
         if not 1 <= self.joint_from <= len(self.dims):
             raise ValueError(f"joint_from must name one of the {len(self.dims)} stages, not {self.joint_from}")
         if not 0 <= self.conv_stages < self.joint_from:

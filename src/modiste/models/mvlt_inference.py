@@ -105,7 +105,8 @@ class PairModel:
 
     With `joint_from` = 3 a photo is encoded once, however many pairs it is in; with the paper's 1 nothing but the word
     embeddings can be kept. The answer for a pair does not depend on the pairs beside it. With a query `bank`, what finds
-    everything readily counts less (models/query_bank.py); the matching head must then read the embeddings' product.
+    everything readily counts less (models/query_bank.py), by `bank_share` of what the bank says; the matching head must then
+    read the embeddings' product.
     """
 
     def __init__(
@@ -116,11 +117,13 @@ class PairModel:
         device: str | torch.device = "cpu",
         batch_size: int = 256,
         bank: QueryBank | None = None,
+        bank_share: float = 1.0,
     ) -> None:
         if bank is not None and not model.config.match_product:
             raise ValueError("a query bank needs a matching head that reads the embeddings' product")
         self.model = model.eval().to(device)
         self.bank = bank
+        self.bank_share = bank_share
         self.tokenizer = tokenizer
         self.device = torch.device(device)
         self.batch_size = batch_size
@@ -189,7 +192,7 @@ class PairModel:
             pairs = Pyramid([images.maps[image_row]], [words], mask, product=product)
             scores = self.model.match_score(self.model.finish(pairs))
             if images.bias is not None and texts.bias is not None:
-                scores = scores - images.bias[image_row] - texts.bias[text_row]
+                scores = scores - self.bank_share * (images.bias[image_row] + texts.bias[text_row])
             found.append(scores)
         return torch.cat(found)
 
@@ -213,7 +216,10 @@ class Reranker:
         first_scale: float | None = None,
     ) -> None:
         # Where another model's vectors choose what is judged, the bank is the judge's own say of what all are found by.
-        self.pairs = PairModel(model, tokenizer, device=device, bank=None if first_scale is None else bank)
+        self.pairs = PairModel(
+            model, tokenizer, device=device, bank=None if first_scale is None else bank,
+            bank_share=model.config.judge_bank_share,
+        )  # fmt: skip
         self.name, self.sha256 = name, sha256
         self.bank = bank
         self._first_scale = first_scale
