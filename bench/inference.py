@@ -63,7 +63,7 @@ def sides(name: str, folder: Path, compiled: bool) -> dict[str, tuple[Embed, Emb
     from torch.ao.quantization import quantize_dynamic
 
     small = load(name).towers
-    small.model = quantize_dynamic(small.model, {torch.nn.Linear}, dtype=torch.qint8)  # type: ignore[attr-defined]
+    small.model = quantize_dynamic(small.model, {torch.nn.Linear}, dtype=torch.qint8, inplace=True)  # type: ignore[attr-defined]
     found["torch int8 (linear layers)"] = _plainly(small, "images"), _plainly(small, "texts")
     if compiled:
         fast: Any = load(name).towers

@@ -16,7 +16,8 @@ from modiste.data.text import train_wordpiece
 from modiste.models import export_check
 from modiste.models.export import export_encoder
 from modiste.models.export_check import GATES, Gate, check_export, drawn_items, kept_hits
-from modiste.models.exported import ExportedDescriber, ExportedTowers, load_exported
+from modiste.models.export_graphs import PIXELS
+from modiste.models.exported import ExportedDescriber, ExportedTowers, OpenVinoRunner, load_exported
 from modiste.models.fame_vil import SIZES as FAME_VIL_SIZES
 from modiste.models.fame_vil import FameVil
 from modiste.models.fame_vil_inference import FameVilTowers, fame_vil_encoder
@@ -162,6 +163,21 @@ def test_openvino_runs_the_same_graphs(mvlt: ImageTextEncoder, items: list[Item]
     (tmp_path / "openvino" / "image.bin").write_bytes(b"other weights")
     with pytest.raises(PretrainedError, match=r"image.bin is damaged"):
         load(tmp_path / "openvino")
+
+
+def test_an_openvino_input_may_go_by_several_names(tmp_path: Path) -> None:
+    """OpenVINO merges an input with a cast behind it (a published CLIP's photos) and then calls it by either name."""
+    openvino = pytest.importorskip("openvino", reason="modiste[openvino] is not installed")
+    operators = pytest.importorskip("openvino.opset13")
+    photos = operators.parameter([-1, 3], np.float32)
+    names = {PIXELS, "/embeddings/Cast_output_0", "another"}
+    photos.output(0).get_tensor().set_names(names)
+    twice = operators.multiply(photos, np.float32(2))
+    openvino.save_model(openvino.Model([twice], [photos]), str(tmp_path / "image.xml"))
+    run = OpenVinoRunner(tmp_path / "image.xml", "fp32")
+    for count in (1, 3):
+        rows = np.arange(3 * count, dtype=np.float32).reshape(count, 3)
+        np.testing.assert_array_equal(run({PIXELS: rows}), 2 * rows)
 
 
 def test_fp16_is_half_the_file(mvlt: ImageTextEncoder, exported_mvlt: Path, items: list[Item], tmp_path: Path) -> None:

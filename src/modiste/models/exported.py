@@ -77,7 +77,8 @@ class OpenVinoRunner:
             "NUM_STREAMS": 1,
         }
         self._compiled = openvino.Core().compile_model(str(file), "CPU", settings)
-        self._names = {one.any_name for one in self._compiled.inputs}
+        # An input that OpenVINO merged with what follows it goes by either name.
+        self._names = {name for one in self._compiled.inputs for name in one.names}
         self._local = threading.local()
 
     def __call__(self, inputs: Mapping[str, NDArray[Any]]) -> FloatArray:
