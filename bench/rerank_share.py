@@ -26,26 +26,17 @@ from modiste.models.pretrained import load_model
 from report import machine
 
 
-class _Remembering:
-    """A re-ranking whose share is set from outside; the same pairs come for every share and are judged once."""
+def remembering(score):  # type: ignore[no-untyped-def]
+    """The same pairs come for every share: judged once."""
+    found: dict[int, np.ndarray] = {}
 
-    def __init__(self, reranked) -> None:  # type: ignore[no-untyped-def]
-        self._reranked, self._itm = reranked, reranked._itm
-        self._remembered: dict[int, np.ndarray] = {}
-        self.share = 0.0
-
-    def __call__(self, queries: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-        self._reranked._share, self._reranked._itm = self.share, self._once
-        try:
-            return self._reranked(queries, candidates)
-        finally:
-            self._reranked._itm = self._itm
-
-    def _once(self, queries: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+    def once(queries, candidates):  # type: ignore[no-untyped-def]
         key = hash((queries.tobytes(), np.ascontiguousarray(candidates).tobytes()))
-        if key not in self._remembered:
-            self._remembered[key] = self._itm(queries, candidates)
-        return self._remembered[key]
+        if key not in found:
+            found[key] = score(queries, candidates)
+        return found[key]
+
+    return once
 
 
 def main() -> None:
@@ -75,16 +66,19 @@ def main() -> None:
     items = with_image_and_text(load_items(options.data, options.split))
     num_queries = min(options.num_queries or len(items), len(items))
     ways = mvlt_scorers(found.model, found.tokenizer, items, shortlist=options.shortlist, bank=found.bank, judge=judge)
+    scorers: dict = dict(ways["rerank"])
+    judging = {direction: scorer._itm for direction, scorer in scorers.items()}
     rows: list[dict[str, float]] = []
     for bank_share in options.bank_shares or [None]:
         if judge is not None and bank_share is not None:
             judge.pairs.bank_share = bank_share
         of_judge = {} if judge is None else {"bank_share": judge.pairs.bank_share}
-        scorers = {direction: _Remembering(scorer) for direction, scorer in ways["rerank"].items()}
+        for direction, scorer in scorers.items():
+            scorer._itm = remembering(judging[direction])
         for step in range(options.steps + 1):
             share = step / options.steps
             for scorer in scorers.values():
-                scorer.share = share
+                scorer._share = share
             report = evaluate_scorers("retrieval-1of101", items, scorers, num_queries=num_queries, resamples=0)
             values = {key: round(estimate.mean, 2) for key, estimate in report.metrics.items() if "R@" in key}
             rows.append({"itm_share": share, **of_judge, "sum": round(sum(values.values()), 2), **values})

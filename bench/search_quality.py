@@ -79,7 +79,8 @@ def main() -> None:
                 judge.pairs.bank_share = part
                 start = time.perf_counter()
                 odds = judge.score(Item("query", asked_for), [items[at] for at in first])
-                seconds += time.perf_counter() - start if number == 0 else 0  # later its photos are known
+                if number == 0:  # later its photos are known
+                    seconds += time.perf_counter() - start
                 for share in shares:
                     blend = share * odds + (1 - share) * judge.logit_scale * scores[first]
                     found[part, share].append(precision(first[np.argsort(-blend, kind="stable")], answers))

@@ -28,11 +28,11 @@ def load(name: str) -> dict:
     return found
 
 
-def cell(result: dict, key: str) -> str:
+def cell(result: dict, key: str, form: str = ".1f") -> str:
     """A value with its interval, where the result has one."""
     if f"{key}_low" not in result:
-        return f"{result[key]:.1f}"
-    return f"{result[key]:.1f} ({result[f'{key}_low']:.1f}–{result[f'{key}_high']:.1f})"
+        return f"{result[key]:{form}}"
+    return f"{result[key]:{form}} ({result[f'{key}_low']:{form}}–{result[f'{key}_high']:{form}})"
 
 
 def beside(apart: float, low: float, high: float, form: str = ".1f") -> str:
@@ -74,13 +74,7 @@ def recognition_table(rows: list[tuple[str, dict, str]]) -> str:
         for key in RECOGNITION:
             name = f"{prefix}{key}" if prefix != "chance" else f"{key}_chance"
             form = ".3f" if key.endswith("f1") else ".1f"
-            if name not in result:
-                cells.append("")
-            elif f"{name}_low" in result:
-                low, high = result[f"{name}_low"], result[f"{name}_high"]
-                cells.append(f"{result[name]:{form}} ({low:{form}}–{high:{form}})")
-            else:
-                cells.append(f"{result[name]:{form}}")
+            cells.append(cell(result, name, form) if name in result else "")
         lines.append(f"| {label} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -210,28 +204,23 @@ def table4_controls(result: dict, cell: str = "all-tsa-xaa-distil") -> str:
 
 def share_table(result: dict) -> str:
     """The re-ranking's sweep, a column for each share; a line for each share of the judge's query bank."""
-    rows = result["rows"]
-    shares = sorted({row["itm_share"] for row in rows})
-    parts = sorted({row["bank_share"] for row in rows})
-    lines = [
-        "| the judge's share | " + " | ".join(f"{share:g}" for share in shares) + " |",
-        "|" + "---|" * (len(shares) + 1),
-    ]
-    for part in parts:
-        sums = [f"{row['sum']:.1f}" for row in rows if row["bank_share"] == part]
-        lines.append(f"| sum, {part:g} of its bank | {' | '.join(sums)} |")
-    return "\n".join(lines)
+    lines: dict[float, dict] = {}
+    for row in result["rows"]:
+        line = lines.setdefault(row["bank_share"], {"the judge's share": f"sum, {row['bank_share']:g} of its bank"})
+        line[f"{row['itm_share']:g}"] = f"{row['sum']:.1f}"
+    return plain_table(list(lines.values()))
 
 
 def judge_wishes_table(results: list[dict]) -> str:
     """Precision at 8 in percent of both worlds: a column for each share, a line for each share of the judge's query bank."""
     tables = [result["judged_again_precision_at_8"] for result in results]
-    shares = list(next(iter(tables[0].values())))
-    lines = [f"| the judge's share | {' | '.join(shares)} |", "|" + "---|" * (len(shares) + 1)]
-    for part in tables[0]:
-        cells = [" / ".join(f"{100 * one[part][share]:.1f}" for one in tables) for share in shares]
-        lines.append(f"| {part} of its bank | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    return plain_table(
+        [
+            {"the judge's share": f"{part} of its bank"}
+            | {share: " / ".join(f"{100 * one[part][share]:.1f}" for one in tables) for share in shares}
+            for part, shares in tables[0].items()
+        ]
+    )
 
 
 _WAYS = {"t2i": "text→image", "i2t": "image→text"}
@@ -465,29 +454,33 @@ REQUESTS = {"wishes": "wishes at random", "fitting": "fitting wishes", "sentence
 
 def rivals_seeds_table(results: list[dict]) -> str:
     """Two ways to retrieve, a line for each seed, and the mean difference over seeds with Student's interval."""
-    names = [row["name"] for row in results[0]["rows"]]
-    lines = [f"| seed | {' | '.join(f'{name}, sum' for name in names)} | ahead |", "|" + "---|" * (len(names) + 2)]
+    rows = []
     for seed, result in enumerate(results):
-        sums = " | ".join(f"{row['sum']:.1f}" for row in result["rows"])
         last = result["rows"][-1]
+        sums = {f"{row['name']}, sum": f"{row['sum']:.1f}" for row in result["rows"]}
         ahead = f"{last['ahead']:+.1f} ({last['ahead_low']:+.1f} to {last['ahead_high']:+.1f})"
-        lines.append(f"| {seed} | {sums} | {ahead} |")
-    ahead = [result["rows"][-1]["ahead"] for result in results]
-    means = " | ".join(f"{mean(result['rows'][at]['sum'] for result in results):.1f}" for at in range(len(names)))
-    spread = stats.t.ppf(0.975, len(ahead) - 1) * stdev(ahead) / len(ahead) ** 0.5
-    low, high = mean(ahead) - spread, mean(ahead) + spread
-    lines.append(f"| mean | {means} | {mean(ahead):+.1f} ({low:+.1f} to {high:+.1f}, over seeds) |")
-    return "\n".join(lines)
+        rows.append({"seed": seed, **sums, "ahead": ahead})
+    means = [mean(row["sum"] for row in same) for same in zip(*(result["rows"] for result in results), strict=True)]
+    differences = [result["rows"][-1]["ahead"] for result in results]
+    ahead, error = mean(differences), stdev(differences) / len(differences) ** 0.5
+    low, high = stats.t.interval(0.95, len(differences) - 1, ahead, error)
+    told = f"{ahead:+.1f} ({low:+.1f} to {high:+.1f}, over seeds)"
+    rows.append(dict(zip(rows[0], ["mean", *(f"{one:.1f}" for one in means), told], strict=True)))
+    return plain_table(rows)
 
 
 def fashion_mnist_table(rows: list[tuple[str, dict]]) -> str:
     """Accuracy and macro-F1 over the ten classes."""
-    lines = ["|  | accuracy | macro-F1 |", "|---|---|---|"]
-    for label, result in rows:
-        accuracy, low, high = (result[f"scr_accuracy{end}"] for end in ("", "_low", "_high"))
-        f1, f1_low, f1_high = (result[f"scr_macro_f1{end}"] for end in ("", "_low", "_high"))
-        lines.append(f"| {label} | {accuracy:.2f} ({low:.2f}–{high:.2f}) | {f1:.3f} ({f1_low:.3f}–{f1_high:.3f}) |")
-    return "\n".join(lines)
+    return plain_table(
+        [
+            {
+                "": label,
+                "accuracy": cell(result, "scr_accuracy", ".2f"),
+                "macro-F1": cell(result, "scr_macro_f1", ".3f"),
+            }
+            for label, result in rows
+        ]
+    )
 
 
 def plain_table(rows: list[dict]) -> str:

@@ -89,9 +89,8 @@ def backup(catalogue: Path, to: Path) -> BackupReport:
         except _Gone as error:  # a compaction dropped it: there is a newer seal
             if attempt == _TRIES:
                 raise CatalogueError(f"{error} keeps being dropped while it is read; try again later") from error
-            time.sleep(
-                _PAUSE * 2**attempt
-            )  # between dropping files and sealing what is left a writer may take its time
+            # Between dropping files and sealing what is left a writer may take its time.
+            time.sleep(_PAUSE * 2**attempt)
         except OSError as error:
             raise CatalogueError(f"{to} cannot be written: {error}; what was there before is as it was") from error
     raise AssertionError("unreachable")
