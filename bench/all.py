@@ -5,9 +5,9 @@ python bench/all.py                           run what is not fresh, one after t
 python bench/all.py search ingest --again     these, fresh or not
 python bench/all.py --quick                   all at toy size, into a folder that is thrown away: does each of them run?
 
-A figure is fresh while neither its script nor its arguments have changed since (their sha256 stand in
-docs/results/benches.json). Benchmarks of quality train models for minutes to hours and are run by the commands on their pages
-(`--list` names them too); they are never run from here.
+A figure is fresh while neither its script nor its arguments have changed since (their sha256 stand in bench/ledger.json); its
+file in docs/results becomes a table of its page by scripts/results.py. Benchmarks of quality train models for minutes to hours
+and are run by the commands on their pages (`--list` names them too); they are never run from here.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from modiste.__main__ import WAITING
 from report import write_result
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "docs" / "results"
-LEDGER = "benches.json"
+LEDGER = "ledger.json"
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,8 @@ BENCHES: dict[str, Bench] = {
         Bench("inference_clip", "inference.py", "the same of a small CLIP", _PERFORMANCE,
               ("--clip", "--items", "128", "--batch-rows", "64", "--rounds", "3"),
               ("--clip", "--items", "24", "--batch-rows", "8", "--rounds", "1", "--threads", "1"), 5, "out"),
+        Bench("waiting", "waiting.py", "a small batch by how long its threads look for work before they sleep", _PERFORMANCE,
+              (), ("--looks", "0", "600", "--rounds", "1", "--calls", "4"), 10, "out"),
         Bench("floors", "floors.py", "arithmetic and bytes of a photo, a text, an exact search, and the gap", _PERFORMANCE,
               (), ("--photos", "8", "--rows", "5000", "--rounds", "1"), 1, "out"),
         Bench("training_steps", "training_steps.py", "a training step of each of the five systems: examples/s, peak memory",
@@ -86,13 +89,13 @@ BENCHES: dict[str, Bench] = {
         Bench("profile_verbs", "profile_verbs.py", "where the time of each verb goes", _PERFORMANCE,
               (), ("--items", "40"), 3, "out"),
         Bench("mvlt_step", "mvlt_step.py", "MVLT's training step against its equations written out", _SPEED,
-              ("--size", "micro", "--batch-size", "16", "--rounds", "7", "--steps", "4"),
+              ("--size", "micro", "--batch-size", "64", "--rounds", "7", "--steps", "2"),
               ("--size", "debug", "--batch-size", "4", "--rounds", "1", "--steps", "1"), 2),
         Bench("mvlt_pairs", "mvlt_pairs.py", "MVLT's matching head, 100 candidates of a query", _SPEED,
               quick=("--size", "debug", "--photos", "8", "--queries", "1", "--rounds", "1"), minutes=0.5),
-        Bench("precision", "precision.py", "the dual encoder's training step in fp32 and bf16", "training.md",
+        Bench("precision", "precision.py", "the dual encoder's training step in fp32 and bf16", _SPEED,
               quick=("--size", "debug", "--batch-size", "8", "--steps", "1", "--rounds", "1"), minutes=1),
-        Bench("grnet_rerank", "grnet_rerank.py", "exact search's second look, 100 candidates", "grnet.md",
+        Bench("grnet_rerank", "grnet_rerank.py", "exact search's second look, 100 candidates", "results/grnet.md",
               quick=("--size", "debug", "--items", "40", "--candidates", "10", "--queries", "2"), minutes=1),
         Bench("fame_vil_queries", "fame_vil_queries.py", "a text-guided query, fused and searched", "results/fame_vil.md",
               quick=("--rows", "500", "--queries", "2"), minutes=1),
@@ -119,15 +122,15 @@ BENCHES: dict[str, Bench] = {
 }  # fmt: skip
 
 
-def ledger(folder: Path) -> dict[str, Any]:
-    """Name -> the fingerprint, date and seconds of its last figure."""
-    file = folder / LEDGER
+def ledger() -> dict[str, Any]:
+    """Name -> the fingerprint, date and seconds of its last figure; beside the scripts, for it is no result."""
+    file = HERE / LEDGER
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     return found
 
 
 def is_fresh(bench: Bench, folder: Path) -> bool:
-    known = ledger(folder).get(bench.name, {})
+    known = ledger().get(bench.name, {})
     return known.get("fingerprint") == bench.fingerprint() and result_file(bench, folder).is_file()
 
 
@@ -138,7 +141,7 @@ def result_file(bench: Bench, folder: Path) -> Path:
 def make(bench: Bench, folder: Path, quick: bool) -> int:
     """Run one and keep its figure; its exit code."""
     file, start = result_file(bench, folder), time.perf_counter()
-    environment = {"OMP_WAIT_POLICY": "PASSIVE", "TOKENIZERS_PARALLELISM": "false"} | os.environ
+    environment = {**WAITING, "TOKENIZERS_PARALLELISM": "false"} | os.environ  # as `modiste` sets it for itself
     printed = subprocess.PIPE if bench.result == "json" else None
     done = subprocess.run(bench.command(quick, file), stdout=printed, text=True, env=environment)
     if done.returncode:
@@ -151,8 +154,8 @@ def make(bench: Bench, folder: Path, quick: bool) -> int:
             "date": datetime.now(UTC).date().isoformat(),
             "seconds": round(time.perf_counter() - start),
         }
-        known = ledger(folder) | {bench.name: made}
-        write_result(folder / LEDGER, dict(sorted(known.items())))
+        known = ledger() | {bench.name: made}
+        write_result(HERE / LEDGER, dict(sorted(known.items())))
     return 0
 
 
@@ -160,7 +163,7 @@ def listed(folder: Path) -> str:
     lines = ["| bench | measures | quoted in | minutes | figure |", "|---|---|---|---:|---|"]
     for one in BENCHES.values():
         state = "by its page's command" if not one.runs else "fresh" if is_fresh(one, folder) else "to be made"
-        if one.runs and (known := ledger(folder).get(one.name)):
+        if one.runs and (known := ledger().get(one.name)):
             state += f", {known['date']}"
         lines.append(f"| `{one.name}` | {one.measures} | docs/{one.quoted} | {one.minutes:g} | {state} |")
     return "\n".join(lines)

@@ -30,6 +30,7 @@ from mvlt_oracle import MvltOracle
 from modiste.data.batches import ImageTextBatch
 from modiste.data.masking import hide_pixels, hide_words, pixel_mask
 from modiste.models.mvlt import SIZES, Mvlt, MvltObjective
+from modiste.training.optim import build_optimizer
 from report import machine, show_values
 
 WAYS = ("naive", "fp32", "bf16")
@@ -61,7 +62,10 @@ def stepper(way: str, size: str) -> tuple[Mvlt, Callable[[ImageTextBatch], None]
     """A fresh model and its training step."""
     torch.manual_seed(0)
     model = Mvlt(replace(SIZES[size], embed_dim=0, match_product=False), MvltObjective()).train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+    if way == "naive":
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+    else:
+        optimizer = build_optimizer(model, learning_rate=1e-4, weight_decay=0.01)
     oracle = MvltOracle(model.config, dict(model.named_parameters()), training=True)
 
     def step(batch: ImageTextBatch) -> None:

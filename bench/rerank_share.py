@@ -20,9 +20,8 @@ import numpy as np
 
 from modiste.data.sources import load_items
 from modiste.evaluation.retrieval import evaluate_scorers, with_image_and_text
-from modiste.models.mvlt_inference import Reranker
 from modiste.models.mvlt_pairs import mvlt_scorers
-from modiste.models.pretrained import load_model
+from modiste.models.pretrained import load_judge, load_model
 from report import machine
 
 
@@ -54,13 +53,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="also write everything here, as JSON")
     options = parser.parse_args()
     found = load_model(options.model)
-    judge = None
-    if options.judge:
-        other = load_model(options.judge)
-        scale = float(found.model.logit_scale.detach())
-        judge = Reranker(
-            other.model, other.tokenizer, name=other.name, sha256=other.sha256, bank=other.bank, first_scale=scale
-        )
+    judge = load_judge(options.judge, found.model) if options.judge else None
     if options.bank_shares and judge is None:
         parser.error("--bank-shares are a judge's: give --judge too")
     items = with_image_and_text(load_items(options.data, options.split))

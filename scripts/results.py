@@ -17,9 +17,12 @@ from scipy import stats
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
-BENCHES = (
-    "ingest_loops", "inference", "inference_fame_vil", "inference_clip", "floors", "training_steps", "profile_verbs",
+BENCHES = (  # python bench/all.py
+    "ingest_loops", "inference", "inference_fame_vil", "inference_clip", "waiting", "floors", "training_steps", "profile_verbs",
+    "bench_search", "bench_ingest", "bench_mvlt_step", "bench_mvlt_pairs", "bench_precision", "bench_grnet_rerank",
+    "bench_fame_vil_queries", "bench_solver",
 )  # fmt: skip
+MACHINE = ("cores", "processor", "python", "date", "load")
 METRICS = ("R@1", "R@5", "R@10", "MRR")
 
 
@@ -490,18 +493,55 @@ def plain_table(rows: list[dict]) -> str:
 
 
 def bench_table(result: dict) -> str:
-    """A benchmark's machine and settings, and its rows; shares by name become words."""
+    """A benchmark's machine and settings, and its rows, or its values one below the other; shares by name become words."""
 
     def told(value: object) -> str:
         if isinstance(value, dict):
             return ", ".join(f"{name.removeprefix('aten::')} {share:.0%}" for name, share in value.items())
         return str(value)
 
+    if "rows" not in result:
+        rows = [{"": name, "measured": value} for name, value in values_of(result).items()]
+        return "\n\n".join([", ".join(f"{name} {result[name]}" for name in MACHINE), plain_table(rows)])
     facts = ", ".join(f"{name} {value}" for name, value in {**result["machine"], **result["settings"]}.items())
     more = [f"{name}: " + ", ".join(f"{key} {value}" for key, value in result[name].items())
             for name in ("search", "by_length", "parts") if name in result]  # fmt: skip
     rows = [{name: told(value) for name, value in row.items()} for row in result["rows"]]
     return "\n\n".join([facts, plain_table(rows), *more])
+
+
+def step_table(result: dict) -> str:
+    """MVLT's training step beside its equations written out, a row for each way."""
+    rows = []
+    for way, label in (("naive", "naive, fp32"), ("fp32", "ours, fp32"), ("bf16", "ours, bf16")):
+        if f"{way}_images_per_second" not in result:  # a processor without bf16
+            continue
+        low, high = result.get(f"{way}_speed_ratio_range", (1, 1))
+        speed = f"{result[f'{way}_speed_ratio']:.2f} ({low:.2f}–{high:.2f})" if way != "naive" else ""
+        rows.append(
+            {
+                "": label,
+                "images/s": f"{result[f'{way}_images_per_second']:.1f}",
+                f"speed against naive (range of {result['rounds']} rounds)": speed,
+                "MB per image": f"{result[f'{way}_megabytes_per_image']:.1f}",
+                "memory against naive": f"{result[f'{way}_memory_ratio']:.2f}" if way != "naive" else "",
+            }
+        )
+    facts = ", ".join(f"{name} {result[name]}" for name in (*MACHINE, "threads", "size", "batch_size", "words", "seed"))
+    return f"{facts}\n\n{plain_table(rows)}"
+
+
+def values_of(result: dict) -> dict[str, str]:
+    """The values of a flat result by a name each, in four digits; what is kept by name or as a range takes one line for all."""
+
+    def told(value: object) -> str:
+        if isinstance(value, dict):
+            return ", ".join(f"{name} {told(one)}" for name, one in value.items())
+        if isinstance(value, list):
+            return "–".join(told(one) for one in value)
+        return f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+
+    return {name.replace("_", " "): told(value) for name, value in result.items() if name not in MACHINE}
 
 
 def wishes_table(result: dict) -> str:
@@ -1026,7 +1066,8 @@ def blocks() -> dict[str, str]:
         found["table4-controls"] = table4_controls(load("fame_vil_table4"))
     for name in BENCHES:  # python bench/all.py
         if (RESULTS / f"{name}.json").exists():
-            found[name.replace("_", "-")] = bench_table(load(name))
+            made = step_table if name == "bench_mvlt_step" else bench_table
+            found[name.replace("_", "-")] = made(load(name))
     for world in ("products", "atelier"):
         found[f"composed-{world}"] = composed_table(composed_rows(load(f"composed_{world}_mvlt")))
     found["sizing"] = sizing_table(load("sizing"))

@@ -178,7 +178,9 @@ def described(stem: str) -> tuple[str, str, str]:
     for pattern, told in COMMANDS.items():
         if fnmatch(stem, pattern):
             return told[0], str(result.get("command") or told[1]), told[2]
-    return str(result.get("title") or stem.replace("_", " ")), str(result.get("command") or ""), "–"
+    name = stem.removeprefix("bench_")
+    command = f"python bench/all.py {name}" if stem in results.BENCHES else ""
+    return str(result.get("title") or name.replace("_", " ")), str(result.get("command") or command), "–"
 
 
 def row(stem: str, pages: set[str]) -> str:

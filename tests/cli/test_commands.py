@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from modiste.__main__ import WAITING
+
 COMMANDS = [
     *("demo", "index", "embed", "search", "tag", "imagine", "serve", "evaluate", "train", "export", "models"),
     *("score", "complete", "generate", "swap", "explain", "similar-looks", "calibrate"),
@@ -61,11 +63,18 @@ def test_a_wrong_option_is_one_line_with_code_2() -> None:
 def test_the_process_is_set_up_before_torch_is_imported() -> None:
     code = (
         "import sys, modiste.__main__ as m, os; sys.argv = ['modiste', '--version']\n"
-        "try: m.main()\nexcept SystemExit: pass\nprint(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
+        "try: m.main()\nexcept SystemExit: pass\n"
+        "print(os.environ['OMP_WAIT_POLICY'], os.environ.get('GOMP_SPINCOUNT'), 'torch' in sys.modules)"
     )
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
-    assert done.stdout.splitlines()[-1] == "PASSIVE False"
+
+    def told(**given: str) -> str:
+        environment = {name: value for name, value in os.environ.items() if name not in WAITING} | given
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+        return done.stdout.splitlines()[-1]
+
+    assert told() == "PASSIVE 600 False"
+    assert told(OMP_WAIT_POLICY="passive", GOMP_SPINCOUNT="0") == "passive 0 False"
+    assert told(OMP_WAIT_POLICY="ACTIVE") == "ACTIVE None False"  # somebody's own policy is left alone
 
 
 def test_models_lists_licences_and_the_default(modiste) -> None:  # type: ignore[no-untyped-def]

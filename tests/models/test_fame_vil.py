@@ -127,16 +127,6 @@ def test_padding_says_nothing_in_any_mode() -> None:
         assert torch.allclose(model.fuse(images, ids, mask, "scr"), model.fuse(images, other, mask, "scr"), atol=1e-6)
 
 
-def test_learning_in_bf16_spells_attention_out_alike() -> None:
-    from modiste.models.fame_vil import mixed
-
-    query, key, value = (torch.randn(2, 2, 5, 8).bfloat16().requires_grad_() for _ in range(3))
-    mask = torch.ones(5, 5, dtype=torch.bool).tril()
-    with torch.no_grad():
-        fused = mixed(query.detach(), key, value, mask)
-    assert torch.allclose(mixed(query, key, value, mask).float(), fused.float(), atol=0.03)
-
-
 def test_cached_decoding_is_decoding() -> None:
     model = shaken(TOY)
     images, ids, _ = pairs()

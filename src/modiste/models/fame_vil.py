@@ -27,6 +27,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from modiste.models.attention import attend
 from modiste.models.fame_vil_losses import Objective, Taught
 
 Task = Literal["xmr", "tgir", "scr", "fic"]
@@ -128,21 +129,11 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, key_value: Tensor, mask: Tensor | None = None) -> Tensor:
         """`key_value` (2, B, heads, m, d), as `read` makes it."""
         query = rearrange(self.query(x), "b n (h d) -> b h n d", h=self.num_heads)
-        return self.out(rearrange(mixed(query, key_value[0], key_value[1], mask), "b h n d -> b n (h d)"))
+        return self.out(rearrange(attend(query, key_value[0], key_value[1], mask), "b h n d -> b n (h d)"))
 
     def read(self, y: Tensor) -> Tensor:
         """(B, m, D') -> keys and values (2, B, heads, m, d)."""
         return rearrange(self.key_value(y), "b m (two h d) -> two b h m d", two=2, h=self.num_heads)
-
-
-def mixed(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
-    """Scaled dot-product attention; spelled out where a CPU learns in bf16, whose fused backward pass is far slower."""
-    if query.requires_grad and query.device.type == "cpu" and query.dtype == torch.bfloat16:
-        scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
-        if mask is not None:
-            scores = scores.masked_fill(~mask, -torch.inf)
-        return scores.softmax(dim=-1) @ value
-    return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
 
 
 class Adapter(nn.Module):

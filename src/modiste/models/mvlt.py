@@ -32,6 +32,7 @@ from torch.utils.checkpoint import checkpoint
 from modiste.data.batches import ImageTextBatch, LabelledBatch
 from modiste.data.masking import IGNORED, MaskStyle, hide_pixels, hide_words, pixel_mask
 from modiste.losses import itc_loss, itm_loss, masked_cross_entropy, mir_loss, ranking_loss
+from modiste.models.attention import attend
 from modiste.models.mvlt_decoders import Decoder, build_decoder
 from modiste.models.mvlt_trunk import ConvStage, SplitNorm
 from modiste.models.word_trust import WordTrust
@@ -215,7 +216,7 @@ class Attention(nn.Module):
             mask = F.pad(text_mask, (keys.shape[1] - text_mask.shape[1], 0), value=True)[
                 :, None, None
             ]  # (B, 1, 1, keys)
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        mixed = attend(query, key, value, mask)
         return self.project(rearrange(mixed, "b h n d -> b n (h d)"))
 
 

@@ -136,15 +136,15 @@ class PairModel:
             begun = self.model.begin(part.to(self.device))
             maps.append(begun.image[-1])
             if self.model.config.match_product:
-                vectors.append(self._embedded(part.to(self.device), begun))
+                vectors.append(self._embedded(begun))
         if not vectors:
             return BegunImages(torch.cat(maps), None)
         return BegunImages(torch.cat(maps), torch.cat(vectors), self._bias("image", torch.cat(vectors)))
 
-    def _embedded(self, images: Tensor, begun: Pyramid) -> Tensor:
+    def _embedded(self, begun: Pyramid) -> Tensor:
         """Unit vectors (B, E) of the views that the matching head reads; `begun` is the photos as they are: view 1."""
         found = [
-            self.model.embed_photos(begun if view == 1 else self.model.begin(seen(images.float() / 255, view)))
+            self.model.embed_photos(begun if view == 1 else self.model.begin(seen(begun.image[0], view)))
             for view in self.model.config.match_views
         ]
         return F.normalize(torch.stack(found).sum(dim=0), dim=1) if len(found) > 1 else found[0]

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from modiste.data.batches import OutfitBatch
 from modiste.losses import focal_loss, itc_loss, ranking_loss, set_ranking_loss
+from modiste.models.attention import attend
 
 LOSSES = ("cp", "rank", "cir", "look")
 
@@ -172,7 +173,7 @@ class Block(nn.Module):
         query, key, value = rearrange(
             self.query_key_value(self.norm1(x)), "b o (three h d) -> three b h o d", three=3, h=self.num_heads
         )
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask[:, None, None])  # (B, H, 1 + O, D / H)
+        mixed = attend(query, key, value, mask[:, None, None])  # (B, H, 1 + O, D / H)
         x = x + self.dropout(self.project(rearrange(mixed, "b h o d -> b o (h d)")))
         return x + self.dropout(self.contract(self.dropout(F.gelu(self.expand(self.norm2(x))))))
 

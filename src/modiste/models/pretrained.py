@@ -265,8 +265,16 @@ def _registered_judge(name: str, sha256: str, model: Mvlt, device: str) -> Reran
     known = PRETRAINED.get(name)
     if known is None or not known.judge or known.sha256 != sha256:
         return None
-    scale = float(model.logit_scale.detach())
-    return _load_use(known.judge, device, {Mvlt: Reranker}, lambda found: {"bank": found.bank, "first_scale": scale})
+    return load_judge(known.judge, model, device=device)
+
+
+def load_judge(name: str | Path, first: Mvlt, *, device: str = "cpu") -> Reranker:
+    """The matching head of a registered name or folder as the judge of what the vectors of `first`, another MVLT, found.
+
+    Raises `PretrainedError` for a model without one.
+    """
+    scale = float(first.logit_scale.detach())
+    return _load_use(name, device, {Mvlt: Reranker}, lambda found: {"bank": found.bank, "first_scale": scale})
 
 
 def recogniser_of(encoder: ImageTextEncoder) -> Recogniser | None:
