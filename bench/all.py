@@ -85,7 +85,7 @@ BENCHES: dict[str, Bench] = {
         Bench("floors", "floors.py", "arithmetic and bytes of a photo, a text, an exact search, and the gap", _PERFORMANCE,
               (), ("--photos", "8", "--rows", "5000", "--rounds", "1"), 1, "out"),
         Bench("training_steps", "training_steps.py", "a training step of each of the five systems: examples/s, peak memory",
-              _PERFORMANCE, (), ("--size", "debug", "--steps", "2", "--rounds", "1"), 4, "out"),
+              _PERFORMANCE, (), ("--size", "debug", "--steps", "2", "--rounds", "1"), 8, "out"),
         Bench("profile_verbs", "profile_verbs.py", "where the time of each verb goes", _PERFORMANCE,
               (), ("--items", "40"), 3, "out"),
         Bench("mvlt_step", "mvlt_step.py", "MVLT's training step against its equations written out", _SPEED,

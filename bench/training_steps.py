@@ -1,13 +1,14 @@
 """Examples/s, peak memory and the costliest operators of a training step of each of the five systems.
 
-python bench/training_steps.py --out docs/results/training_steps.json          small sizes, on drawn data; about four minutes
+python bench/training_steps.py --out docs/results/training_steps.json          small sizes, on drawn data; about eight minutes
 python bench/training_steps.py --size debug --steps 2                          seconds
 
 Each system has a process of its own, so that its peak of memory is its own; data, model and loss weights are its recipe's, but
 for FAME-ViL's, which starts from the weights that ship and has no teachers: the recipe's own start and teachers are trainings.
-A step is forward, backward and AdamW in fp32 on the recipe's own batches, which are made before the clock starts. The operators
-are those of `torch.profiler`, by the processor time spent in them alone; arithmetic is counted by `torch.utils.flop_counter`,
-and held against a matrix product of 1,024 x 1,024 numbers, the best that the machine does.
+A step is forward, backward and AdamW as the trainer makes it, on the recipe's own batches, which are made before the clock
+starts; in fp32 and in bf16, of which `trains in` says what the recipe's precision comes to on a processor with bf16. The
+operators are those of `torch.profiler`, by the processor time spent in them alone; arithmetic is counted by
+`torch.utils.flop_counter`, and held against a matrix product of 1,024 x 1,024 fp32 numbers, the best that the machine does.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -49,24 +50,25 @@ SYSTEMS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
 }  # fmt: skip
 
 
-def measured(system: str, size: str, steps: int, rounds: int) -> dict[str, Any]:
+def measured(system: str, precision: str, size: str, steps: int, rounds: int) -> dict[str, Any]:
     """One system, meant to be called in a process of its own."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
     from modiste.recipes.registry import build_run
+    from modiste.training.optim import build_optimizer
 
     recipe, overrides = SYSTEMS[system][size]
     torch.manual_seed(0)
     run = build_run(recipe, overrides)
     model = (run.model if isinstance(run.model, torch.nn.Module) else run.model()).train()
     batches = list(islice(run.loader.batches(0, 0, 0, 1), max(2, steps)))
-    trained = [one for one in model.parameters() if one.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=run.learning_rate)
+    optimizer = build_optimizer(model, learning_rate=run.learning_rate, weight_decay=run.weight_decay)
     before = _peak()
 
     def step(batch: Any) -> None:
-        losses = model.losses(batch)  # type: ignore[operator]
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            losses = model.losses(batch)  # type: ignore[operator]
         terms = [run.loss_weights.get(key, 1.0) * one for key, one in losses.items() if key.endswith("_loss")]
         optimizer.zero_grad()
         torch.stack(terms).sum().backward()
@@ -97,6 +99,8 @@ def measured(system: str, size: str, steps: int, rounds: int) -> dict[str, Any]:
     return {
         "system": system,
         "recipe": recipe,
+        "precision": precision,
+        "trains in": "bf16" if run.precision == "auto" else run.precision,
         "batch": len(batches[0]),
         "parameters": sum(one.numel() for one in model.parameters()),
         "examples/s": round(statistics.median(rates), 1),
@@ -117,13 +121,13 @@ def _peak() -> int:
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     rows = []
-    for system in options.systems:
-        command = [sys.executable, __file__, "--child", system, "--size", options.size]
+    for system, precision in product(options.systems, options.precisions):
+        command = [sys.executable, __file__, "--child", system, "--precisions", precision, "--size", options.size]
         command += ["--steps", str(options.steps), "--rounds", str(options.rounds)]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         rows.append(json.loads(done.stdout.splitlines()[-1]))
-        print(f"{system}: {rows[-1]['examples/s']} examples/s", flush=True)
-    settings = {"size": options.size, "steps": options.steps, "rounds": options.rounds, "precision": "fp32", "seed": 0}
+        print(f"{system}, {precision}: {rows[-1]['examples/s']} examples/s", flush=True)
+    settings = {"size": options.size, "steps": options.steps, "rounds": options.rounds, "seed": 0}
     return {"machine": machine(), "settings": settings, "rows": rows}
 
 
@@ -131,16 +135,16 @@ def table(found: dict[str, Any]) -> str:
     out = io.StringIO()
     print(circumstances(found), file=out)
     names = (
-        "system", "recipe", "batch", "parameters", "examples/s (range)", "GFLOP an example", "of the best GFLOP/s", "peak MB",
-        "most time in",
+        "system", "recipe", "precision", "trains in", "batch", "parameters", "examples/s (range)", "GFLOP an example",
+        "of the best GFLOP/s", "peak MB", "most time in",
     )  # fmt: skip
     print("\n| " + " | ".join(names) + " |\n|" + "---|" * len(names), file=out)
     for row in found["rows"]:
         operators = ", ".join(f"{name.removeprefix('aten::')} {share:.0%}" for name, share in row["operators"].items())
         print(
-            f"| {row['system']} | `{row['recipe']}` | {row['batch']} | {row['parameters']:,} | {row['examples/s']} "
-            f"({row['lowest']}–{row['highest']}) | {row['GFLOP an example']} | {row['share of the best GFLOP/s']:.0%} | "
-            f"{row['peak MB']} | {operators} |",
+            f"| {row['system']} | `{row['recipe']}` | {row['precision']} | {row['trains in']} | {row['batch']} | "
+            f"{row['parameters']:,} | {row['examples/s']} ({row['lowest']}–{row['highest']}) | {row['GFLOP an example']} | "
+            f"{row['share of the best GFLOP/s']:.0%} | {row['peak MB']} | {operators} |",
             file=out,
         )
     return out.getvalue().rstrip()
@@ -150,13 +154,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", default="small", choices=("small", "debug"))
     parser.add_argument("--systems", nargs="+", default=list(SYSTEMS), choices=list(SYSTEMS))
+    parser.add_argument("--precisions", nargs="+", default=["fp32", "bf16"], choices=("fp32", "bf16"))
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--child", choices=list(SYSTEMS), help=argparse.SUPPRESS)  # what the processes are asked
     given = list(sys.argv[1:] if arguments is None else arguments)
     if "--child" in given:
         options = parser.parse_args(given)
-        print(json.dumps(measured(options.child, options.size, options.steps, options.rounds)))
+        print(json.dumps(measured(options.child, options.precisions[0], options.size, options.steps, options.rounds)))
         return
     kept_table(parser, given, measure, table)
 
