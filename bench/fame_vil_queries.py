@@ -40,11 +40,9 @@ def main() -> None:
     parser.add_argument("--model", default=FAME_VIL)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--queries", type=int, default=100)
-    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
     encoder = load(options.model)
     stored = Given(clustered(options.rows, encoder.id.dim, options.seed))
     stored.id = encoder.id
@@ -80,7 +78,7 @@ def main() -> None:
         "model": str(encoder.id),
         "rows": options.rows,
         "queries": options.queries,
-        "threads": options.threads,
+        "threads": torch.get_num_threads(),
         "seed": options.seed,
     }
     show("Text-guided queries", settings, rows, as_json=options.json)

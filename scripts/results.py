@@ -18,9 +18,9 @@ from scipy import stats
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
 BENCHES = (  # python bench/all.py
-    "ingest_loops", "inference", "inference_fame_vil", "inference_clip", "waiting", "floors", "training_steps", "profile_verbs",
-    "bench_search", "bench_ingest", "bench_mvlt_step", "bench_mvlt_pairs", "bench_precision", "bench_grnet_rerank",
-    "bench_fame_vil_queries", "bench_solver",
+    "ingest_loops", "inference", "inference_fame_vil", "inference_clip", "one_thread", "floors", "training_steps",
+    "profile_verbs", "bench_search", "bench_ingest", "bench_mvlt_step", "bench_mvlt_pairs", "bench_precision",
+    "bench_grnet_rerank", "bench_fame_vil_queries", "bench_solver",
 )  # fmt: skip
 MACHINE = ("cores", "processor", "python", "date", "load")
 METRICS = ("R@1", "R@5", "R@10", "MRR")

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import sys
 
-# OpenMP threads that spin while they wait starve every other process of the machine (17 times slower was measured on two
-# cores), so they sleep. But waking one takes longer than a small model's layer: before it sleeps it looks so many times
-# whether there is more to do (GNU's OpenMP, which torch has on Linux). bench/waiting.py measures both.
-WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "600"}
+# Threads that spin while they wait starve whoever else wants the processor: OpenMP's (torch, FAISS) every other process (17
+# times slower was measured on two cores), OpenBLAS's (NumPy) for 25 ms after each product the model that reads the next query
+# (bench/one_thread.py). So the former sleep at once, the latter after 2^20 cycles, a third of a millisecond.
+WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_THREAD_TIMEOUT": "20"}
 
 
 def main() -> None:
-    """Both are read when torch is first imported, so they must be set here; a policy of somebody's own stays as it is."""
-    if os.environ.get("OMP_WAIT_POLICY", "PASSIVE").upper() == "PASSIVE":
-        os.environ.update(WAITING | os.environ)
+    # The settings are read when torch and NumPy are first imported, so they must be made here.
+    os.environ.update(WAITING | os.environ)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from modiste.cli import run
 

@@ -153,7 +153,7 @@ class FameVilEncoder(ImageTextEncoder):
     def _photos(self, images: Sequence[ImageLike]) -> tuple[FloatArray, FloatArray]:
         found: tuple[list[FloatArray], list[FloatArray]] = ([], [])
         for prepared in self._prepared(images):
-            with torch.inference_mode():
+            with self._computing(len(prepared)):
                 pixels = torch.stack(prepared)
                 for task, rows in zip(("xmr", "tgir"), found, strict=True):
                     rows.append(unit_rows(self.towers.embed_for(pixels, task)))
@@ -167,7 +167,7 @@ class FameVilEncoder(ImageTextEncoder):
         for prepared in self._prepared(images):
             some = texts[start : start + len(prepared)]
             start += len(prepared)
-            with torch.inference_mode():
+            with self._computing(len(prepared)):
                 done.append(unit_rows(self.towers.embed_fused(torch.stack(prepared), some, "tgir")))
         return self._stack(done)
 

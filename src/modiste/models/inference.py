@@ -26,6 +26,7 @@ from tokenizers import Tokenizer
 
 from modiste.data.images import ImageError, Mode, decode, fit
 from modiste.data.text import tokenize
+from modiste.models.one_thread import threads_for, weight_of
 from modiste.models.query_bank import QueryBank, comparable
 from modiste.types import Embeddings, EncoderId, FloatArray, ImageLike, Item, Reading
 
@@ -87,6 +88,13 @@ class ImageTextEncoder:
         self.id = EncoderId(name=name, sha256=sha256, dim=2 * towers.embed_dim + (2 if bank else 0))
         self.tower_id = EncoderId(name=name, sha256=sha256, dim=towers.embed_dim)
         self._pool = ThreadPoolExecutor(num_threads, thread_name_prefix="decode")
+        self._weight = weight_of(getattr(towers, "model", None))
+
+    @contextlib.contextmanager
+    def _computing(self, rows: int) -> Iterator[None]:
+        """Inside, so many rows go through the model: without gradients, and on one thread if they are few for it."""
+        with torch.inference_mode(), threads_for(rows, self._weight):
+            yield
 
     def reading(self, text: str) -> Reading:
         """Which words of a text the text tower can read (`modiste.types.WordReader`); all, for towers that cannot tell."""
@@ -106,7 +114,7 @@ class ImageTextEncoder:
         """
         done = []
         for prepared in self._prepared(images):
-            with torch.inference_mode():
+            with self._computing(len(prepared)):
                 done.append(unit_rows(self.towers.embed_images(prepared)))
             if progress:
                 progress(len(prepared))
@@ -131,7 +139,7 @@ class ImageTextEncoder:
         order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
         for start in range(0, len(texts), self.batch_size):
             rows = order[start : start + self.batch_size]
-            with torch.inference_mode():
+            with self._computing(len(rows)):
                 found[rows] = unit_rows(embed([texts[row] for row in rows]))
             if progress:
                 progress(len(rows))

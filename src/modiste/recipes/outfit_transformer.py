@@ -85,7 +85,7 @@ class OutfitRecipe:
     ema_decay: float = 0.0
     """Average of the weights that is evaluated and saved; 0 for none."""
     precision: Literal["auto", "fp32", "bf16"] = "fp32"
-    """bf16, fp32 (what the results were measured in), or auto; on a processor bf16 takes three quarters of the time."""
+    """bf16 (faster on a processor that has it), fp32 (what the results were measured in), or auto."""
     init_from: str = ""
     """An outfit model's folder to start from; with objectives=cir its heads are replaced (CP -> CIR)."""
     eval_every: int = 5
